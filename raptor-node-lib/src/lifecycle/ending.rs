@@ -3,11 +3,11 @@
 use super::{
     attend::End,
     install_disk::{self, Measured},
-    supervisor::Supervisor,
+    supervisor::{Msg, Supervisor},
 };
 use raptor_model::{
-    containers::lifecycle::{Ending, Input, Phase},
-    node::{Crashes, Exit, Fault, Happening},
+    containers::lifecycle::{Ending, Input, Outcome, Phase},
+    node::{Exit, Fault, Happening},
 };
 
 /// How much room below a disk limit counts as none, in bytes.
@@ -23,16 +23,11 @@ impl Supervisor {
         let End { ended, interrupted, by_hand } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
-        let policy = self.spec.policy;
-        let crash = !asked
-            && !interrupted
-            && !by_hand
-            && policy.detect_crashes
-            && (badly || policy.clean_exit_is_crash);
-        let exit =
-            Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
+        let (code, out_of_memory, at) = (ended.code, ended.out_of_memory, self.ground.clock.now());
+        // Whether it is a crash is said by the state machine.
+        let exit = Exit { code, out_of_memory, crash: false, at };
         self.stdin = None;
-        let fault = self.fault_of(exit, asked).await;
+        let fault = self.memory_fault(exit);
         self.status.send_modify(|status| {
             (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
             if let Some(fault) = fault {
@@ -46,62 +41,84 @@ impl Supervisor {
             (false, true) => Ending::Badly,
             (false, false) => Ending::Clean,
         };
-        self.ground.say(&self.console, words(exit, (!asked).then_some(ending)));
-        if !asked && !crash && !interrupted {
-            self.tell_api(Happening::Ended { exit, by_hand });
-        }
+        // What its files take is found out beside this: with many of them it takes minutes, and the state is told now.
+        self.unexplained = Some(exit).filter(|exit| !asked && !exit.out_of_memory && exit.code != 0);
         self.input(Input::Exited(ending)).await;
-        if !asked && interrupted && self.life.phase == Phase::Starting {
-            self.tell_api(Happening::Recovered);
-        }
+        self.look_for_disk();
     }
 
-    /// What can be mended of how a process ended: it ran out of memory, or of disk where the kernel keeps the limit.
-    async fn fault_of(&self, exit: Exit, asked: bool) -> Option<Fault> {
-        let limits = &self.spec.limits;
-        if exit.out_of_memory {
-            let limit_mib = Some(limits.memory_mib).filter(|limit| *limit > 0);
-            return Some(Fault::OutOfMemory { limit_mib, details: None });
-        }
-        if asked || exit.code == 0 || limits.disk_mib == 0 {
-            return None;
-        }
-        let (ground, place, disk_mib) = (self.ground.clone(), self.place.clone(), limits.disk_mib);
-        let measured =
-            tokio::task::spawn_blocking(move || install_disk::measure(&ground, &place, disk_mib)).await;
-        let Measured { used, trash } = measured.ok()?;
-        let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
-        full.then(|| super::disk_full(used, disk_mib, trash))
+    /// Of a process that ran out of memory, that it did.
+    fn memory_fault(&self, exit: Exit) -> Option<Fault> {
+        let limit_mib = Some(self.spec.limits.memory_mib).filter(|limit| *limit > 0);
+        exit.out_of_memory.then_some(Fault::OutOfMemory { limit_mib, details: None })
     }
 
-    pub(super) fn report_crash(&self) {
-        let (exit, crashes) = {
-            let status = self.status.borrow();
-            (status.last_exit, status.crashes.clone())
+    /// Has it measured whether the disk was full when the process ended, where that may be why. One measurement at a time.
+    fn look_for_disk(&mut self) {
+        let disk_mib = self.spec.limits.disk_mib;
+        let Some(exit) = self.unexplained.filter(|_| disk_mib > 0 && !self.measuring) else { return };
+        self.measuring = true;
+        let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
+        let stop = ground.stop.clone();
+        let measuring = async move {
+            let measured =
+                tokio::task::spawn_blocking(move || install_disk::measure(&ground, &place, disk_mib)).await;
+            let fault = measured.ok().and_then(|Measured { used, trash }| {
+                let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
+                full.then(|| super::disk_full(used, disk_mib, trash))
+            });
+            let _ = tell.send(Msg::Measured(exit, fault)).await;
         };
-        let (Some(exit), Some(Crashes { count, quarantined, lines, .. })) = (exit, crashes) else { return };
-        if quarantined {
+        self.ground.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
+    }
+
+    /// Tells what was measured, unless it was started or installed again meanwhile.
+    pub(super) fn measured(&mut self, exit: Exit, fault: Option<Fault>) {
+        self.measuring = false;
+        match self.unexplained {
+            Some(unexplained) if unexplained == exit => self.unexplained = None,
+            // It was started meanwhile, and has ended once more.
+            Some(_) => return self.look_for_disk(),
+            None => return,
+        }
+        let Some(fault) = fault else { return };
+        self.status.send_modify(|status| status.fault = Some(Box::new(fault)));
+        self.save();
+        self.publish();
+    }
+
+    /// Says in the console what the end of the process means, and tells the API.
+    pub(super) fn report_end(&self, outcome: Outcome) {
+        let (exit, news) = {
+            let status = self.status.borrow();
+            (status.last_exit, status.news_of(outcome))
+        };
+        if let Some(exit) = exit {
+            self.ground.say(&self.console, words(exit, outcome));
+        }
+        if let Some(Happening::Crashed { count, quarantined: true, .. }) = news {
             let text = format!(
                 "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
             );
             self.ground.say(&self.console, text);
         }
-        self.tell_api(Happening::Crashed { exit, count, quarantined, lines });
+        if let Some(news) = news {
+            self.tell_api(news);
+        }
     }
 }
 
-/// `ending`: how it ended where nobody had asked for it.
-fn words(exit: Exit, ending: Option<Ending>) -> String {
+fn words(exit: Exit, outcome: Outcome) -> String {
     let code = exit.code;
-    match exit {
-        Exit { out_of_memory: true, .. } => format!("Stopped: it ran out of memory (exit code {code})."),
-        _ if ending == Some(Ending::ByHand) => format!(
+    match outcome {
+        _ if exit.out_of_memory => format!("Stopped: it ran out of memory (exit code {code})."),
+        Outcome::EndedByHand => format!(
             "Stopped: it was ended on the host with Docker's own command, not by Raptor (exit code {code}). It stays offline until it is started."
         ),
-        _ if ending == Some(Ending::Interrupted) => {
+        Outcome::Interrupted | Outcome::Recovered => {
             "Stopped: it was interrupted with its host or engine.".into()
         }
-        Exit { crash: true, .. } => format!("The container crashed (exit code {code})."),
-        _ => format!("Stopped: the process ended (exit code {code})."),
+        Outcome::Crashed => format!("The container crashed (exit code {code})."),
+        Outcome::Stopped | Outcome::Finished => format!("Stopped: the process ended (exit code {code})."),
     }
 }

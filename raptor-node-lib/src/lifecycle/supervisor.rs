@@ -3,7 +3,6 @@
 use super::{
     Ground, Handle, Place,
     attend::{ASK_AGAIN, End, Typed},
-    boot::Started,
     errand::Word,
     failure::Failure,
     taking::Look,
@@ -11,11 +10,13 @@ use super::{
 use crate::{
     console::Console,
     desired::{Run, Saved},
-    runtime::{Ours, Part},
+    runtime::{Attached, Ours, Part},
 };
 use raptor_model::{
-    containers::lifecycle::{Ending, Hold, Input, Life, Phase},
-    node::{ContainerSpec, ContainerStatus, Happening, NodeError, NodeEvent, PowerAction, Progress},
+    containers::lifecycle::{Hold, Input, Life, Phase},
+    node::{
+        ContainerSpec, ContainerStatus, Exit, Fault, Happening, NodeError, NodeEvent, PowerAction, Progress,
+    },
     text::Encoding,
 };
 use std::{
@@ -65,7 +66,7 @@ pub(super) enum Msg {
     /// Everything is ready for the process, which starts once this is noted.
     Prepared(Run, oneshot::Sender<()>),
     /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
-    Booted(Result<Option<Started>, Failure>),
+    Booted(Result<Option<Attached>, Failure>),
     /// What is to be begun waits for the engine, for this reason; none: no longer.
     Waiting(Option<String>),
     /// The process was asked to stop.
@@ -78,6 +79,8 @@ pub(super) enum Msg {
     StopLost,
     Ready,
     Exited(End),
+    /// What was found out about how a process ended.
+    Measured(Exit, Option<Fault>),
     /// What the engine has of it.
     Looked(Look, Vec<Ours>),
     /// What an earlier daemon was preparing is cleared away.
@@ -119,6 +122,10 @@ pub(crate) struct Supervisor {
     pub(super) killing: bool,
     /// Whether a start or an installation waits for the engine.
     pub(super) waiting: bool,
+    /// How the process ended, while it is not known whether its disk was full.
+    pub(super) unexplained: Option<Exit>,
+    /// Whether its files are being measured because of that.
+    pub(super) measuring: bool,
     pub(super) stop_at: Option<Instant>,
     pub(super) calm_at: Option<Instant>,
     pub(super) again_at: Option<Instant>,
@@ -198,6 +205,8 @@ impl Supervisor {
             errand: None,
             killing: false,
             waiting: false,
+            unexplained: None,
+            measuring: false,
             stop_at: None,
             calm_at: None,
             again_at: None,
@@ -272,12 +281,12 @@ impl Supervisor {
         let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
         let clearing = async move {
             loop {
-                if let Ok(found) = ground.docker.found(id).await {
+                if let Ok(found) = ground.engine.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
                         let _ = tell.send(Msg::Looked(Look::Again, found)).await;
                         return;
                     }
-                    if ground.docker.remove(id, Part::Server).await.is_ok() {
+                    if ground.engine.remove(id, Part::Server).await.is_ok() {
                         let _ = tell.send(Msg::Cleared).await;
                         return;
                     }
@@ -326,8 +335,9 @@ impl Supervisor {
                 self.input(Input::StopLost).await;
             }
             Msg::Exited(end) => self.exited(end).await,
+            Msg::Measured(exit, fault) => self.measured(exit, fault),
             Msg::Looked(look, found) => self.looked(look, found).await,
-            Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
+            Msg::Cleared => self.input(Input::BootInterrupted).await,
             Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {
                 self.installer = Some(run);
                 self.save();

@@ -195,7 +195,7 @@ test('a published egg runs in five clicks, with its stated size and a port for e
   await page.getByRole('link', { name: 'Any Docker image' }).first().waitFor();
   clicks = 0;
   await page.getByRole('link', { name: 'Create container' }).click();
-  await page.getByRole('link', { name: 'Browse catalogue' }).click();
+  await page.getByRole('link', { name: 'Browse the catalogue' }).click();
   await card('Counter').first().click();
   await start().waitFor();
   assert.equal(await page.getByLabel('Memory in MiB').inputValue(), '128');
@@ -240,7 +240,7 @@ test('a program that needs a file says which one and leads to its files, before 
   await page.getByText('Offline', { exact: true }).first().waitFor();
   const id = page.url().split('/').at(-2);
   await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
-  const told = page.getByRole('status').filter({ hasText: 'app.jar is not among its files' });
+  const told = page.getByRole('status').filter({ hasText: 'app.jar is missing' });
   await told.waitFor();
   await fine('catalogue-missing-file');
   await told.getByRole('link', { name: 'Upload files' }).click();

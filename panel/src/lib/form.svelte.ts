@@ -1,0 +1,83 @@
+// The state of a form that changes what is stored: what was read, what stands in the fields, and how saving went.
+import { untrack } from 'svelte';
+import { SvelteSet } from 'svelte/reactivity';
+import { Refusal, words } from './api';
+
+/** A form for `Values`, which are plain data. Made while a component is. */
+export class Form<Values extends object> {
+  /** What stands in the fields; none until it was read for the first time. */
+  values = $state<Values | null>(null);
+  busy = $state(false);
+  error = $state<unknown>(null);
+  private stored = $state('null');
+  private shown = new SvelteSet<string>();
+
+  /** Whether something in the fields is not stored. */
+  dirty = $derived(this.values !== null && JSON.stringify(this.values) !== this.stored);
+
+  /**
+   * `read` gives what is stored, or nothing while that is unknown. The fields follow it until somebody types in them. `write`
+   * stores what it is given, and throws where that is refused.
+   */
+  constructor(
+    private read: () => Values | null,
+    private write: (values: Values, before: Values) => Promise<unknown>
+  ) {
+    $effect(() => {
+      const fresh = read();
+      if (fresh && !untrack(() => this.dirty)) untrack(() => this.fill(fresh));
+    });
+  }
+
+  private fill(values: Values) {
+    this.stored = JSON.stringify(values);
+    this.values = JSON.parse(this.stored) as Values;
+  }
+
+  /** Forgets what was typed. */
+  reset() {
+    this.error = null;
+    this.fill(this.read() ?? (JSON.parse(this.stored) as Values));
+  }
+
+  /** Stores what stands in the fields. Gives a function that takes it back, or nothing where it was refused: `error` says why. */
+  async save(): Promise<(() => Promise<void>) | null> {
+    const sent = $state.snapshot(this.values) as Values;
+    const before = JSON.parse(this.stored) as Values;
+    this.busy = true;
+    this.error = null;
+    try {
+      await this.write(sent, before);
+      this.stored = JSON.stringify(sent);
+      // What was typed meanwhile stays.
+      if (!this.dirty) this.reset();
+    } catch (error) {
+      this.error = error;
+      return null;
+    } finally {
+      this.busy = false;
+    }
+    return async () => {
+      await this.write(before, sent);
+      this.reset();
+    };
+  }
+
+  /** Says that there is a field in which what is wrong with `name` is shown, until the returned function is called. */
+  shows(name: string): () => void {
+    this.shown.add(name);
+    return () => this.shown.delete(name);
+  }
+
+  /** What is wrong with one field, as the API names it. */
+  about(name: string): string | null {
+    return this.error instanceof Refusal && this.error.field === name ? this.error.message : null;
+  }
+
+  /** What is wrong, where no field shows it. */
+  get problem(): string | null {
+    const field = this.error instanceof Refusal ? this.error.field : null;
+    const seen = field !== null && [...this.shown].some((name) => field === name || field.startsWith(`${name}.`));
+    return this.error && !seen ? words(this.error) : null;
+  }
+}

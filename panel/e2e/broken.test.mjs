@@ -28,7 +28,7 @@ test('a page that throws says so, and leads on', { timeout: 60_000 }, async () =
   await page.route(/\/api\/v1\/roles/, (route) => (broken ? route.fulfill({ json: { items: [null] } }) : route.continue()));
   await page.getByRole('link', { name: 'Roles' }).click();
   await page.getByRole('heading', { name: 'This page didn’t load' }).waitFor();
-  await page.getByRole('alert').filter({ hasText: 'Your containers are not affected.' }).waitFor();
+  await page.getByRole('alert').filter({ hasText: 'Your containers aren’t affected.' }).waitFor();
   // The rest of the panel works.
   await page.getByRole('link', { name: 'Templates' }).click();
   await page.getByRole('heading', { name: 'Templates', level: 1 }).waitFor();

@@ -122,7 +122,7 @@ test('a process that was killed for memory says so, and raising the limit starts
   const hungry = 'dd if=/dev/zero of=/dev/null bs=48M count=1 || exit 1; sleep 1000';
   const id = await container('Hungry', { startup: hungry, limits: { memory_mib: 16 } });
   await start();
-  const told = banner('it needed more memory than its limit of 16.0 MiB');
+  const told = banner('exceeded its memory limit of 16.0 MiB');
   await told.waitFor({ timeout: 60_000 });
   assert.deepEqual((await live(id)).fault, { type: 'out_of_memory', limit_mib: 16, details: null });
   await shot('fault-memory');

@@ -181,7 +181,7 @@ test('what was used over the last hour is drawn beside what is used now', { time
   await memory.focus();
   await page.keyboard.press('End');
   await page.keyboard.press('ArrowLeft');
-  await until('a value is told', async () => /\d ([KMG]i)?B|not measured/.test((await memory.getAttribute('aria-valuetext')) ?? ''));
+  await until('a value is told', async () => /\d ([KMG]i)?B|no data/.test((await memory.getAttribute('aria-valuetext')) ?? ''));
 });
 
 test('the graphs tell the value at a time, and why there is none', { timeout: 90_000 }, async () => {
@@ -242,7 +242,7 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
 
   await page.goto(`${world.base}/containers/${ids.Boats}/settings`);
   await page.getByRole('textbox', { name: 'Description' }).fill('For the summer');
-  await page.getByRole('region', { name: 'Name and description' }).getByRole('button', { name: 'Save', exact: true }).click();
+  await page.getByRole('button', { name: 'Save changes' }).click();
   await page.getByText('Saved.').waitFor();
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();
@@ -258,6 +258,38 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();
   assert.equal(await command(), before);
+});
+
+test('what was changed and not saved is not lost by leaving the page', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${ids.Boats}/settings`);
+  const description = page.getByRole('textbox', { name: 'Description' });
+  const bar = page.getByRole('region', { name: 'Unsaved changes' });
+  await description.fill('For the autumn');
+  await page.getByLabel('Time zone').fill('Europe/Berlin');
+  await page.getByRole('link', { name: 'Console', exact: true }).click();
+  const question = page.getByRole('dialog', { name: 'Unsaved changes' });
+  await question.getByRole('button', { name: 'Cancel' }).click();
+  assert.equal(await description.inputValue(), 'For the autumn');
+  // Both forms of the page are saved by one button, and taken back together.
+  await bar.getByRole('button', { name: 'Save changes' }).click();
+  await bar.waitFor({ state: 'detached' });
+  const stored = async () => {
+    const { description, behaviour } = await world.ask('GET', `/containers/${ids.Boats}`);
+    return [description ?? '', behaviour.timezone ?? ''];
+  };
+  assert.deepEqual(await stored(), ['For the autumn', 'Europe/Berlin']);
+  await page.getByRole('button', { name: 'Undo' }).click();
+  await page.getByText('Undone.').last().waitFor();
+  assert.deepEqual(await stored(), ['', '']);
+  // What is refused stays in its field, with the reason.
+  await page.getByLabel('Time zone').fill('Nowhere/Land');
+  await bar.getByRole('button', { name: 'Save changes' }).click();
+  await page.locator('#settings').getByRole('alert').waitFor();
+  assert.equal(await page.getByLabel('Time zone').getAttribute('aria-invalid'), 'true');
+  await page.getByRole('link', { name: 'Console', exact: true }).click();
+  await question.getByRole('button', { name: 'Leave page' }).click();
+  await page.getByRole('region', { name: 'Console' }).waitFor();
+  assert.deepEqual(await stored(), ['', '']);
 });
 
 test('an owner is found by typing, by the keyboard alone', { timeout: 60_000 }, async () => {

@@ -288,7 +288,7 @@ test('somebody who may create containers but not see daemons leaves the host to 
   page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
   await page.goto(`${world.base}/containers/new?template=${id}`);
   await page.getByText('Raptor picks the host').waitFor();
-  assert.equal(await page.getByText('No daemon is added yet').count(), 0);
+  assert.equal(await page.getByText('No daemons yet').count(), 0);
   assert.deepEqual(await barriers(page), []);
   await shot(page, 'maker');
   await page.getByLabel('Ports', { exact: true }).fill('0');

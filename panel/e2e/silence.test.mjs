@@ -57,7 +57,7 @@ test('between browser and Raptor: it is said, orders are not carried out afterwa
   await page.getByText('Check the console before sending it again', { exact: false }).first().waitFor();
   await page.getByText('Raptor isn’t responding.').first().waitFor();
   assert.equal(await command.inputValue(), 'into the void', 'what was not confirmed is still there');
-  await page.getByText('this may have been done or not', { exact: false }).first().waitFor();
+  await page.getByText('may or may not have been made', { exact: false }).first().waitFor();
 
   line.end();
   await live.waitFor();

@@ -47,7 +47,7 @@ test('an administrator edits the list of allowed images and is told what is wron
 test('the startup page says what is not among the template’s images, and why it is allowed or not', { timeout: 120_000 }, async () => {
   await lena.goto(`${world.base}/containers/${id}/startup`);
   const field = lena.getByLabel('Docker image');
-  await lena.getByText('Besides the template’s images you may use: registry.example.com/games/*').waitFor();
+  await lena.getByText('Besides the template’s images, you can use registry.example.com/games/*').waitFor();
   await field.fill(IMAGE);
   await lena.getByText('Not one of the template’s images. It must match registry.example.com/games/*').waitFor();
   await lena.getByRole('button', { name: 'Save changes' }).click();
@@ -55,7 +55,7 @@ test('the startup page says what is not among the template’s images, and why i
 
   const { revision } = await world.ask('GET', '/image-policy');
   await world.ask('PUT', '/image-policy', { patterns: [], for_owners: false, revision });
-  await lena.getByText('the container can’t be started with it. Choose another image, or ask an administrator to allow this one.').waitFor();
+  await lena.getByText('the container can’t start with it. Choose another image, or ask an administrator to allow this one.').waitFor();
   await lena.getByRole('button', { name: 'Start', exact: true }).click();
   await lena.getByText(`The image ${IMAGE} is neither one of the template's images nor on the list of allowed images.`).first().waitFor();
 

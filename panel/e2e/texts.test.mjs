@@ -159,7 +159,7 @@ test('of a log that is too large to edit, the end is shown', { timeout: 90_000 }
 test('the encoding of a console is a setting of its container', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${id}/settings`);
   await page.getByLabel('Console encoding').selectOption('GBK');
-  await page.locator('form').filter({ has: page.getByLabel('Console encoding') }).getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Save changes' }).click();
   await page.getByText(/^Saved\./).last().waitFor();
   assert.equal((await world.ask('GET', `/containers/${id}`)).behaviour.console_encoding, 'GBK');
   await page.reload();

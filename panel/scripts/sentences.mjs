@@ -18,7 +18,7 @@ const TECHNICAL =
 const CODE = /^(Escape|Enter|Tab|Home|End|Delete|Backspace|Space|Arrow(Up|Down|Left|Right)|Page(Up|Down)|Control|Shift|Alt|Meta|Mac.*|Content-Type|Files|Bearer|[A-Z]\w*Error|X-[\w-]+|[A-Z]{2,}|[A-Z]\w*-\w*)$/;
 
 /** Examples to follow, such as addresses and patterns, and code of other languages. */
-const EXAMPLE = /^(https?:\/\/\S+|[\w-]+([./:*]\S+|-?\d+)|\*\S+|\S*[/=@]\S*)$|\b(var|color-mix)\(|monospace|\d+px |&&/;
+const EXAMPLE = /^(https?:\/\/\S+|[\w-]+([./:*]\S+|-?\d+)|\*\S+|\S*[/=@]\S*)$|\b(var|color-mix)\(|monospace|\d+px |&&|%s/;
 
 const letters = (text) => /\p{L}{2,}/u.test(text.replace(NAMES, '')) && !EXAMPLE.test(text.trim());
 const classes = (text) => !/[.,!?…’“]|\p{Lu}/u.test(text) && /(^|\s)\S*[-:[\]]\S*/.test(text);

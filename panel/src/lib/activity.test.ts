@@ -10,13 +10,13 @@ describe('what was recorded with a deed', () => {
     expect(said({ paths: ['/a', '/b'], count: 2, to: '/x.zip' })).toBe('paths: /a, /b · to: /x.zip');
     expect(said({ from: 'anna', to: 'bob' })).toBe('anna → bob');
     expect(said({ path: '/a', converted: { from: 'utf-16le', to: 'utf-8' } })).toBe('path: /a · converted: utf-16le → utf-8');
-    expect(said({ from: { max_crashes: 3, detect_crashes: true, mounts: [] }, to: { max_crashes: 5, detect_crashes: true, mounts: [] } })).toBe('max crashes: 3 → 5');
+    expect(said({ from: { max_crashes: 3, detect_crashes: true, mounts: [] }, to: { max_crashes: 5, detect_crashes: true, mounts: [] } })).toBe('crashes before giving up: 3 → 5');
     expect(said({ from: { for_owners: false, patterns: ['a'] }, to: { for_owners: true, patterns: [] } })).toBe('for owners: none → yes · patterns: a → none');
     expect(said({ odd: { a: 1, b: [{ c: 'x' }] } })).toBe('odd: a: 1, b: c: x');
     expect(said({ freed_bytes: 2048, images: 3 })).toBe('freed: 2.0 KiB · images: 3');
   });
   it('leaves out what is empty, ids, and what is shown elsewhere', () => {
-    expect(said({ user: 'anna', level: 'user', denied_files: [] })).toBe('user: anna · level: user');
+    expect(said({ user: 'anna', level: 'user', denied_files: [] })).toBe('user: anna · access level: user');
     expect(said({ image: 'a:1', variables: [] })).toBe('image: a:1');
     expect(said({ id: '01a22a0f-4a7e-72a6-a969-2532fddce299', force: false, note: null, more: {} })).toBe('');
     expect(said({ command: 'stop' }, 'container.command')).toBe('');

@@ -23,6 +23,7 @@ describe('times', () => {
   });
   it('that are long past, or to come as those of files may be, are dates', () => {
     const now = Date.parse('2026-01-01T12:00:00Z');
+    expect(ago('2026-01-01T12:02:00Z', now)).toBe('in 2 min');
     for (const year of ['2001', '2031']) {
       expect(ago(`${year}-09-09T12:00:00Z`, now)).toContain(year);
       expect(ago(`${year}-09-09T12:00:00Z`, now)).not.toContain('ago');

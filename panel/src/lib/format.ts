@@ -28,7 +28,7 @@ export function bytes(value: number): string {
 export const mib = (value: number): string => (value === 0 ? m.common_no_limit() : bytes(value * MIB));
 
 /** 12.34 → "12 %". */
-export const percent = (value: number): string => `${decimal(value, value >= 10 ? 0 : 1)} %`;
+export const percent = (value: number): string => `${decimal(value, value === 0 || value >= 10 ? 0 : 1)} %`;
 
 /** Milliseconds → "2 d 3 h". */
 export function duration(ms: number): string {
@@ -51,10 +51,11 @@ export function duration(ms: number): string {
 /** From how many milliseconds on a date says more than "… ago". */
 const LONG_AGO = 30 * 86_400_000;
 
-/** "3 min ago"; a date for what is older than 30 days or, as files may be, still to come. */
+/** "3 min ago", "in 2 min"; a date for what is further away, such as the time of a file may be. */
 export function ago(time: string, now = Date.now()): string {
   const at = new Date(time);
   const ms = now - at.getTime();
+  if (ms < -60_000 && ms > -86_400_000) return m.common_in({ duration: duration(-ms) });
   if (ms > LONG_AGO || ms < -60_000) return at.toLocaleDateString(region, { dateStyle: 'medium' });
   if (ms < 60_000) return m.common_just_now();
   const first = duration(ms).split(' ').slice(0, 2).join(' ');

@@ -1,6 +1,6 @@
 // Which buttons mend what keeps a container from running, for somebody with these permissions.
 import type { Fault } from '$lib/api';
-import { MIB, bytes } from '$lib/format';
+import { bytes } from '$lib/format';
 import { m } from '$lib/messages';
 
 export interface Remedy {

@@ -1,19 +1,20 @@
 // One container's live stream: numbered lines that resume where they stopped.
-import type { ConsoleLine, ContainerStatus, LiveFrame, Stats } from '../api';
+import type { ConsoleLine, ContainerStatus, LiveFrame, Series, Stats, StatsHistory } from '../api';
 import { Line } from '../line';
 import { PATIENCE, server } from '../server-time';
 import { m } from '$lib/messages';
 
+/** What was used at a time; nothing where nobody measured. */
 export interface Sample {
   /** Seconds since 1970. */
   at: number;
-  cpu_percent: number;
-  memory_bytes: number;
+  cpu_percent: number | null;
+  memory_bytes: number | null;
   /** Page cache, beside it. */
-  cache_bytes: number;
+  cache_bytes: number | null;
   /** Bytes in a second. */
-  rx: number;
-  tx: number;
+  rx: number | null;
+  tx: number | null;
 }
 
 /** Samples that are drawn: five minutes at one a second. */
@@ -122,6 +123,21 @@ export class LiveContainer {
         else this.onnotice?.(frame.message);
         break;
     }
+  }
+
+  /** Puts what the host measured before the stream was opened in front of its samples. Nothing is drawn between the two. */
+  recall({ from, step_seconds: step, cpu_percent, memory_bytes, network_rx_bytes_per_second: rx, network_tx_bytes_per_second: tx }: StatsHistory) {
+    const now = Date.now() / 1000;
+    const until = Math.min(this.samples[0]?.at ?? now, now) - 1;
+    const begin = new Date(from).getTime() / 1000;
+    const value = ({ avg }: Series, i: number) => avg[i] ?? null;
+    const earlier = memory_bytes.avg
+      .map((memory, i): Sample => ({ at: begin + i * step, cpu_percent: value(cpu_percent, i), memory_bytes: memory, cache_bytes: null, rx: value(rx, i), tx: value(tx, i) }))
+      .filter(({ at, memory_bytes }) => memory_bytes !== null && at < until && at > now - KEPT);
+    const last = earlier.at(-1);
+    if (!last) return;
+    const gap = { at: Math.min(last.at + step, until + 0.5), cpu_percent: null, memory_bytes: null, cache_bytes: null, rx: null, tx: null };
+    this.samples = [...earlier, gap, ...this.samples].slice(-KEPT);
   }
 
   private add(fresh: ConsoleLine[]) {

@@ -7,7 +7,7 @@
 
 pub(crate) use raptor_store::{
     Cache, Concern, Conn, Feed, Heard, Tx, activity, allocations, attempts, catalogue, commands,
-    container_list, containers, daemons, elsewhere, images, jobs, keys, mails, ping, refuses_content,
-    registries, rights, roles, sessions, ssh_keys, templates, users,
+    container_list, containers, daemons, elsewhere, images, jobs, keys, mails, migration, ping,
+    refuses_content, registries, rights, roles, sessions, ssh_keys, templates, users,
 };
 pub use raptor_store::{Change, Store, Subject, Verb};

@@ -1,9 +1,6 @@
 //! Whether the daemon is well, for those who watch over it. Neither answer needs the key, and neither says more than that.
 
-use crate::{
-    problem::{Answer, Problem},
-    routes::Shared,
-};
+use crate::routes::Shared;
 use axum::{
     Router,
     extract::State,
@@ -11,6 +8,7 @@ use axum::{
     response::IntoResponse,
     routing::get,
 };
+use raptor_server::problem::{Answer, Problem};
 
 /// `/healthz`: the process answers, whatever else is wrong; one that does not is to be started again. `/readyz`: its engine and its
 /// folder are there too.

@@ -27,7 +27,7 @@ mod cache;
 mod conn;
 mod container_search;
 mod feed;
-pub(crate) mod migration;
+pub mod migration;
 mod open;
 mod presence;
 mod reserve;

@@ -26,7 +26,7 @@ pub(crate) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::Unavailable`] `database_outdated`, or that the database does not answer.
-pub(crate) async fn check(c: &mut Conn<'_>) -> Result<()> {
+pub async fn check(c: &mut Conn<'_>) -> Result<()> {
     let ours = SQLITE.iter().map(|migration| migration.version).max();
     let theirs: Option<i64> =
         on!(c, |c| sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations WHERE success")

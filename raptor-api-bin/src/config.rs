@@ -133,6 +133,9 @@ pub struct Config {
     /// Hours between looks at where each template came from for a newer file, 1 to 8760; 0 = only when asked
     #[arg(long, env = "TEMPLATE_CHECK_HOURS", default_value_t = 24, value_parser = check_hours, global = true)]
     pub template_check_hours: u64,
+    /// Token that Prometheus shows to read /metrics; 16 characters or more [default: none, which switches /metrics off]
+    #[arg(long, env = "METRICS_TOKEN", hide_env_values = true, value_parser = metrics_token, global = true)]
+    pub metrics_token: Option<Secret>,
     /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
@@ -282,6 +285,16 @@ fn app_key(text: &str) -> Result<Secret, String> {
     }
 }
 
+fn metrics_token(text: &str) -> Result<Secret, String> {
+    if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(
+            "use 16 characters or more, without spaces, or remove METRICS_TOKEN to switch /metrics off"
+                .into(),
+        );
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
 fn jwt_secret(text: &str) -> Result<Secret, String> {
     match text.len() {
         0..KEY_LENGTH => {
@@ -378,8 +391,15 @@ fn app_url(text: &str) -> Result<Url, String> {
 }
 
 /// Settings whose values are never shown.
-const SECRETS: &[&str] =
-    &["APP_KEY", "OLD_APP_KEY", "JWT_SECRET", "ADMIN_PASSWORD", "DATABASE_URL", "SMTP_PASSWORD"];
+const SECRETS: &[&str] = &[
+    "APP_KEY",
+    "OLD_APP_KEY",
+    "JWT_SECRET",
+    "ADMIN_PASSWORD",
+    "DATABASE_URL",
+    "SMTP_PASSWORD",
+    "METRICS_TOKEN",
+];
 
 /// Reads `.env` of the working folder, then flags and environment.
 ///

@@ -5,6 +5,7 @@ mod created;
 mod extract;
 pub mod health;
 pub mod keys;
+mod metrics;
 mod openapi;
 mod panel;
 mod problem;
@@ -18,6 +19,7 @@ pub use openapi::openapi;
 pub use problem::Problem;
 
 use ipnet::IpNet;
+use metrics::Metrics;
 use raptor_core::Raptor;
 use std::{ops::Deref, sync::Arc};
 use streams::Streams;
@@ -41,6 +43,10 @@ pub struct AppParts {
     pub ending: CancellationToken,
     /// How many streams everybody has open.
     pub streams: Streams,
+    /// What is counted for `/metrics`.
+    pub metrics: Metrics,
+    /// Who shows it may read `/metrics`; nobody may where there is none.
+    pub metrics_token: Option<String>,
 }
 
 impl Deref for App {
@@ -58,13 +64,14 @@ impl App {
             trusted_proxies: config.trusted_proxies.clone(),
             panel_origin: config.panel_origin(),
             secure_cookie: config.app_url.as_ref().is_some_and(|url| url.scheme() == "https"),
+            metrics_token: config.metrics_token.as_ref().map(|token| token.expose().to_owned()),
             ..AppParts::new(raptor)
         })
     }
 }
 
 impl AppParts {
-    /// No proxy is trusted, no other origin, and the cookie is for http as well.
+    /// No proxy is trusted, no other origin, the cookie is for http as well, and `/metrics` is off.
     #[must_use]
     pub fn new(raptor: Raptor) -> Self {
         Self {
@@ -74,6 +81,8 @@ impl AppParts {
             secure_cookie: false,
             ending: CancellationToken::new(),
             streams: Streams::default(),
+            metrics: Metrics::default(),
+            metrics_token: None,
         }
     }
 }

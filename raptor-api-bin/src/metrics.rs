@@ -13,7 +13,6 @@ use prometheus_client::metrics::{
     family::Family,
     histogram::{Histogram, exponential_buckets},
 };
-use raptor_server::metrics::{Labels, Page, number};
 use raptor_core::{
     Error,
     authz::{Actor, actions::ListDaemons},
@@ -21,6 +20,7 @@ use raptor_core::{
     live::LinkState,
     paging::{MAX_LIMIT, PageRequest},
 };
+use raptor_server::metrics::{Labels, Page, number};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -90,7 +90,8 @@ fn shown(headers: &HeaderMap, token: &str) -> bool {
     let sent = headers.get(header::AUTHORIZATION).and_then(|sent| sent.to_str().ok()).unwrap_or_default();
     let sent = sent.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (sent, token) = (sent.map_or("", |(_, sent)| sent).as_bytes(), token.as_bytes());
-    sent.len() == token.len() && sent.iter().zip(token).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+    sent.len() == token.len()
+        && sent.iter().zip(token).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
 /// What the database knows, and the hosts.

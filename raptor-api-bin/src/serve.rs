@@ -62,6 +62,7 @@ pub(crate) fn everything(app: App) -> impl Served {
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(crate::health::routes())
+        .merge(crate::metrics::routes())
         .merge(routes::api().split_for_parts().0);
     around(router, app)
 }
@@ -131,7 +132,7 @@ fn around(router: Router<App>, app: App) -> impl Served {
         ]);
     let present = PresentLayer(app.raptor.clone());
     ServiceBuilder::new()
-        .layer(NamedLayer)
+        .layer(NamedLayer(app.clone()))
         .layer(WithOrigin(cors))
         .layer(present)
         .layer(ShortIds(app))

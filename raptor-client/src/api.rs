@@ -1394,8 +1394,10 @@ for callers without `startup.read`.*/
         pub sftp_read_only: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub system: ::std::option::Option<SystemInfo>,
-        ///Whether it is reached by https.
+        ///Whether it is reached by HTTPS with a certificate of an authority: `transport` is `certificate`.
         pub tls: bool,
+        ///How the connection to it is protected.
+        pub transport: Transport,
     }
     ///The API's connection to a daemon.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1412,34 +1414,36 @@ for callers without `startup.read`.*/
         ///Whether the daemon is connected, or why it is not.
         pub state: LinkState,
     }
-    ///A daemon to add, or what a daemon is changed to.
+    ///A daemon to be added or changed.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct DaemonDraft {
-        ///Disk space in MiB that its containers may have together; the host's own unless given.
+        ///Disk in MiB that containers may have together; what the host has unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_limit_mib: ::std::option::Option<i64>,
-        ///Host name or address, without `http://` and without a port.
+        ///Host name or address.
         pub host: ::std::string::String,
-        ///Memory in MiB that its containers may have together; the host's own unless given.
+        ///Memory in MiB that containers may have together; what the host has unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
-        ///Name of 1 to 64 characters, unique without regard to case.
+        ///1 to 64 characters.
         pub name: ::std::string::String,
-        ///Port of the daemon's API, 1 to 65,535.
+        ///Port of its API.
         pub port: u16,
         /**The ports that people without `containers.update` are given when they add or replace an allocation, as ports and ranges
 such as `25565-25600, 27015`; all free ones unless given.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub self_service_ports: ::std::option::Option<::std::string::String>,
-        ///For how many hours SFTP keys that the host knows work while the API is away, 0 (never) to 8,760; 0 unless given.
+        ///For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_offline_hours: ::std::option::Option<i64>,
-        ///Whether files can't be changed by SFTP on this host.
+        ///Whether files can't be changed by SFTP there.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp_read_only: ::std::option::Option<bool>,
-        ///Whether it is reached by HTTPS.
+        ///Whether it is reached by HTTPS with a certificate of an authority, where no `transport` is given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub tls: ::std::option::Option<bool>,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub transport: ::std::option::Option<Transport>,
     }
     ///A daemon's record.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -4076,6 +4080,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///The field of the input that is wrong, as a dotted path.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub field: ::std::option::Option<::std::string::String>,
+        ///The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub request_id: ::std::option::Option<::std::string::String>,
         ///Seconds after which the same may work.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub retry_after_seconds: ::std::option::Option<u64>,
@@ -6018,6 +6025,69 @@ templates that it is a version of.*/
         /**The text, without a byte order mark and with the line ends that it has. Bytes that are invalid in the encoding are shown
 as U+FFFD; a save keeps them.*/
         pub text: ::std::string::String,
+    }
+    ///How the connection to a daemon is protected.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum Transport {
+        #[serde(rename = "pinned")]
+        Pinned,
+        #[serde(rename = "certificate")]
+        Certificate,
+        #[serde(rename = "plain")]
+        Plain,
+        #[serde(rename = "upgrading")]
+        Upgrading,
+    }
+    impl ::std::fmt::Display for Transport {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Pinned => f.write_str("pinned"),
+                Self::Certificate => f.write_str("certificate"),
+                Self::Plain => f.write_str("plain"),
+                Self::Upgrading => f.write_str("upgrading"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for Transport {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "pinned" => Ok(Self::Pinned),
+                "certificate" => Ok(Self::Certificate),
+                "plain" => Ok(Self::Plain),
+                "upgrading" => Ok(Self::Upgrading),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for Transport {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for Transport {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///Something in the trash.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]

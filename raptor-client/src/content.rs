@@ -144,7 +144,10 @@ fn room(taken: usize, within: Duration) -> usize {
     (at_this_rate as usize).clamp(*ROOM.start(), *ROOM.end())
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, SocketError> {
+async fn send(mut request: RequestBuilder) -> Result<Response, SocketError> {
+    if let Some(id) = crate::request_id() {
+        request = request.header(crate::REQUEST_ID, id);
+    }
     let response = request.send().await.map_err(|error| unreachable(&error))?;
     let status = response.status();
     if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {

@@ -20,9 +20,11 @@ pub mod api;
 #[rustfmt::skip]
 pub mod daemon;
 mod content;
+mod request;
 mod socket;
 
 pub use content::{ABOUT, Content, ContentClient};
+pub use request::{ForRequest, REQUEST_ID, for_request, request_id};
 pub use socket::{Outbox, SocketError, connect, converse};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};

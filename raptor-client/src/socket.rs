@@ -77,6 +77,9 @@ pub async fn converse(
     let mut request = url.into_client_request().map_err(|error| unreachable(&error))?;
     let bearer = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|error| unreachable(&error))?;
     request.headers_mut().insert(AUTHORIZATION, bearer);
+    if let Some(id) = crate::request_id() {
+        request.headers_mut().insert(crate::REQUEST_ID, id);
+    }
     let tls = crate::tls(token, trust).map_err(|error| unreachable(&error))?;
     let tls = Connector::Rustls(Arc::new(tls));
     let connecting = tokio_tungstenite::connect_async_tls_with_config(request, None, false, Some(tls));

@@ -70,6 +70,7 @@ pub mod live;
 pub mod mail;
 mod raptor;
 pub mod registries;
+pub mod request;
 pub mod roles;
 pub mod sftp;
 pub mod sshkeys;

@@ -158,6 +158,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn metrics_are_shown_to_holders_of_the_key_only() {
+        assert_eq!(asked("/metrics", None).await.status(), 401);
+        let answer = asked("/metrics?containers=true", Some("Bearer key")).await;
+        assert_eq!(answer.status(), 200);
+        let text = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        for line in
+            ["raptor_daemon_docker_up 1.0", "raptor_daemon_containers{phase=\"running\"} 0.0", "# EOF"]
+        {
+            assert!(text.contains(line), "{line}: {text}");
+        }
+    }
+
+    #[tokio::test]
     async fn whether_the_daemon_is_well_is_told_without_a_key() {
         for path in ["/healthz", "/readyz"] {
             assert_eq!(asked(path, None).await.status(), 200, "{path}");

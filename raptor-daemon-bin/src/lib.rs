@@ -6,6 +6,7 @@ mod files;
 mod guard;
 mod health;
 mod history;
+mod metrics;
 mod openapi;
 mod routes;
 pub mod setup;

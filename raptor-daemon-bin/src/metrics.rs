@@ -1,15 +1,16 @@
 //! What Prometheus reads: `GET /metrics`, for holders of the daemon's key.
 
-use crate::{
-    problem::Answer,
-    routes::{Query, Shared},
-};
+use crate::routes::Shared;
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
 use futures_util::StreamExt;
-use raptor_server::metrics::{Page, number};
-use raptor_core::{
+use raptor_model::{
     containers::lifecycle::Phase,
     node::{ContainerStats, ContainerStatus, NodeEvent, SystemInfo},
+};
+use raptor_server::{
+    extract::Query,
+    metrics::{Page, number},
+    problem::Answer,
 };
 use serde::Deserialize;
 use std::time::Duration;
@@ -28,10 +29,7 @@ struct MetricsQuery {
     containers: bool,
 }
 
-async fn metrics(
-    State(node): State<Shared>,
-    Query(query): Query<MetricsQuery>,
-) -> Answer<impl IntoResponse> {
+async fn metrics(State(node): State<Shared>, Query(query): Query<MetricsQuery>) -> Answer<impl IntoResponse> {
     let (system, containers) = (node.system().await?, node.containers().await?);
     let mut page = Page::new("raptor_daemon", env!("CARGO_PKG_VERSION"));
     host(&mut page, &system);

@@ -32,6 +32,7 @@ use raptor_server::{
 };
 use serde::{Deserialize, Serialize};
 use std::{sync::Arc, time::Duration};
+use tracing::Instrument;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
@@ -81,7 +82,24 @@ pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/openapi.json", openapi()))
         .layer(documents);
     let api = api().split_for_parts().0.method_not_allowed_fallback(wrong_method);
-    api.layer(guard).merge(swagger).merge(crate::health::routes()).with_state(node)
+    let named = middleware::from_fn(named);
+    let router =
+        api.merge(crate::metrics::routes()).layer(guard).merge(swagger).merge(crate::health::routes());
+    router.layer(named).with_state(node)
+}
+
+/// Gives what is logged of a request the id that the API has given it.
+async fn named(request: Request, next: Next) -> Response {
+    let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
+    let id = id.filter(|id| id.len() <= 128).map(ToOwned::to_owned);
+    let span = tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id);
+    let answer = next.run(request).instrument(span.clone()).await;
+    let status = answer.status();
+    span.in_scope(|| match status.is_server_error() {
+        true => tracing::warn!(%status, "a request failed"),
+        false => tracing::debug!(%status, "answered"),
+    });
+    answer
 }
 
 /// What the host is and how it does.

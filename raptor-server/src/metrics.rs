@@ -22,7 +22,11 @@ impl Page {
     #[must_use]
     pub fn new(prefix: &str, version: &str) -> Self {
         let mut page = Self(Registry::with_prefix(prefix));
-        page.gauge("build", "The version that runs, always 1", [(vec![("version", version.to_owned())], 1.0)]);
+        page.gauge(
+            "build",
+            "The version that runs, always 1",
+            [(vec![("version", version.to_owned())], 1.0)],
+        );
         page
     }
 

@@ -1,5 +1,6 @@
 //! Errors as RFC 9457 problem documents.
 
+use crate::request;
 use axum::{
     extract::rejection::{BytesRejection, PathRejection},
     http::{HeaderName, Method, StatusCode, header},
@@ -36,6 +37,9 @@ pub struct Problem {
     /// Seconds after which the same may work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
+    /// The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 /// What handlers answer.
@@ -52,6 +56,7 @@ impl Problem {
             detail: detail.into(),
             field: None,
             retry_after_seconds: None,
+            request_id: None,
         }
     }
 }
@@ -139,7 +144,8 @@ impl From<PathRejection> for Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+    fn into_response(mut self) -> Response {
+        self.request_id = self.request_id.or_else(request::id);
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_seconds;
         let body = serde_json::to_vec(&self).unwrap_or_default();

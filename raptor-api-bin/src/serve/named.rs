@@ -1,37 +1,43 @@
 //! What every request and every answer gets. One service for all of it: layers from a library, one for each thing, took a third of
 //! the time of a short answer.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, header};
+use crate::App;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
+use raptor_core::request::{ForRequest, REQUEST_ID, for_request};
+use raptor_server::request::{Answering, answering};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Instant,
 };
 use tower::{Layer, Service};
 use tracing::{Instrument, instrument::Instrumented};
 use uuid::Uuid;
 
-/// A name by which a request is found again in logs; a proxy in front may give it.
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 /// The longest id that is taken over, in bytes.
 const MAX_ID: usize = 128;
 
-/// Names each request in logs and in its answer, and says of each answer that it is what its type says.
-#[derive(Clone, Copy)]
-pub(super) struct NamedLayer;
+/// Names each request in logs, in its answer, and to the daemons that it asks; a proxy in front may give the name. Counts the
+/// answers, and says of each that it is what its type says.
+#[derive(Clone)]
+pub(super) struct NamedLayer(pub App);
 
 impl<S> Layer<S> for NamedLayer {
     type Service = Named<S>;
     fn layer(&self, inner: S) -> Named<S> {
-        Named(inner)
+        Named { inner, app: self.0.clone() }
     }
 }
 
 /// See [`NamedLayer`].
 #[derive(Clone)]
-pub(super) struct Named<S>(S);
+pub(super) struct Named<S> {
+    inner: S,
+    app: App,
+}
 
 impl<S, A, B> Service<Request<A>> for Named<S>
 where
@@ -39,19 +45,22 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Naming<S::Future>;
+    type Future = Naming<ForRequest<Answering<S::Future>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
+        self.inner.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let id = id(request.headers());
         // The path alone: a query may hold what no log should.
         let path = request.uri().path();
-        let span = tracing::debug_span!("request", method = %request.method(), path, ?id);
+        let span = tracing::info_span!("request", method = %request.method(), path, ?id);
         let api = path.starts_with("/api/");
-        Naming { answer: self.0.call(request).instrument(span), id: Some(id), api }
+        let (method, began) = (request.method().clone(), Instant::now());
+        let answer =
+            for_request(id.clone(), answering(id.clone(), self.inner.call(request))).instrument(span);
+        Naming { answer, id: Some(id), api, method, began, app: self.app.clone() }
     }
 }
 
@@ -62,6 +71,9 @@ pin_project! {
         answer: Instrumented<F>,
         id: Option<HeaderValue>,
         api: bool,
+        method: Method,
+        began: Instant,
+        app: App,
     }
 }
 
@@ -73,6 +85,7 @@ impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
         let mut answer = ready!(this.answer.poll(context));
         if let (Ok(response), Some(id)) = (&mut answer, this.id.take()) {
             let status = response.status();
+            this.app.metrics.count(this.method, status, this.began.elapsed());
             if status == StatusCode::INTERNAL_SERVER_ERROR {
                 tracing::error!(?id, "a request failed");
             } else {

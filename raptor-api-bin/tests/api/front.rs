@@ -2,6 +2,7 @@
 
 use crate::world::{PASSWORD, World};
 use raptor_core::roles::Builtin;
+use raptor_server::Secret;
 use reqwest::{Method, Response, header};
 use serde_json::{Value, json};
 use tokio::{
@@ -64,6 +65,52 @@ async fn pages_may_be_framed_by_nobody_and_send_and_connect_to_their_own_origin_
         seen += 1;
     }
     assert!(seen >= 1);
+}
+
+#[tokio::test]
+async fn a_problem_names_the_request_under_which_the_logs_have_it() {
+    let world = World::new().await;
+    let ask = |id: Option<&'static str>| {
+        let request = world.http.get(format!("{}/api/v1/users", world.base));
+        id.into_iter().fold(request, |request, id| request.header("x-request-id", id)).send()
+    };
+    let answer = ask(Some("from-the-proxy")).await.unwrap();
+    assert_eq!(answer.headers()["x-request-id"], "from-the-proxy");
+    assert_eq!(answer.json::<Value>().await.unwrap()["request_id"], "from-the-proxy");
+    let answer = ask(None).await.unwrap();
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(
+        (id.len(), answer.json::<Value>().await.unwrap()["request_id"].as_str()),
+        (32, Some(id.as_str()))
+    );
+}
+
+#[tokio::test]
+async fn metrics_are_shown_to_holders_of_the_token_only_and_count_what_was_answered() {
+    let off = World::new().await;
+    let ask = async |world: &World, path: &str, token: &str| {
+        let request = world.http.get(format!("{}{path}", world.base)).header(header::AUTHORIZATION, token);
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    };
+    assert_eq!(ask(&off, "/metrics", "Bearer a-token-of-prometheus").await.0, 404);
+    let token = Some(Secret::new("a-token-of-prometheus"));
+    let world = World::set_up(|builder| builder, |config| config.metrics_token = token).await;
+    for wrong in ["", "Bearer", "Bearer a-token-of-prometheuz", "Basic a-token-of-prometheus"] {
+        assert_eq!(ask(&world, "/metrics", wrong).await.0, 401, "{wrong:?}");
+    }
+    let (status, text) = ask(&world, "/metrics", "Bearer a-token-of-prometheus").await;
+    assert_eq!(status, 200);
+    for line in [
+        "raptor_database_up 1.0",
+        "raptor_containers{phase=\"running\"} 0.0",
+        "raptor_http_requests_total{method=\"GET\",status=\"401\"} 4",
+        "# EOF",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("raptor_container_running"), "{text}");
+    assert_eq!(ask(&world, "/metrics?containers=true", "Bearer a-token-of-prometheus").await.0, 200);
 }
 
 #[tokio::test]

@@ -65,7 +65,7 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
     raptor: &Raptor,
     deed: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let done = store::elsewhere(raptor.tasks.spawn(deed)).await;
+    let done = store::elsewhere(raptor.tasks.spawn(crate::request::carried(deed))).await;
     done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 

@@ -28,6 +28,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
+use tracing::Instrument;
 
 type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
 
@@ -214,7 +215,8 @@ impl Supervisor {
             heed_at: None,
             ground,
         };
-        supervisor.ground.tasks.clone().spawn(supervisor.run(new, asked, told));
+        let span = tracing::info_span!("container", id = %supervisor.place.id);
+        supervisor.ground.tasks.clone().spawn(supervisor.run(new, asked, told).instrument(span));
         Ok(handle)
     }
 

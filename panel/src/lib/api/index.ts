@@ -87,6 +87,12 @@ function strange(status: number): string {
   return m.api_proxy_strange({ status });
 }
 
+/** What is said of a problem. Where only the log has the cause, with the id under which it stands there. */
+function told({ status, code, detail, request_id: id }: Partial<Problem> & { status: number }): string {
+  const said = (status > 0 ? worded(code) : undefined) ?? detail ?? strange(status);
+  return code === 'internal' && id ? `${said} (${id})` : said;
+}
+
 /** A refusal: in the panel's words where it has a sentence for it, else in the API's. */
 export class Refusal extends Error {
   status: number;
@@ -94,7 +100,7 @@ export class Refusal extends Error {
   field: string | null;
 
   constructor(problem: Partial<Problem> & { status: number }) {
-    super((problem.status > 0 ? worded(problem.code) : undefined) ?? problem.detail ?? strange(problem.status));
+    super(told(problem));
     this.status = problem.status;
     this.code = problem.code ?? 'unknown';
     this.field = problem.field ?? null;

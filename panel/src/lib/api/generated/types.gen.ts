@@ -1207,9 +1207,13 @@ export type Daemon = {
      */
     port: number;
     /**
-     * Whether it is reached by https.
+     * Whether it is reached by HTTPS with a certificate of an authority: `transport` is `certificate`.
      */
     tls: boolean;
+    /**
+     * How the connection to it is protected.
+     */
+    transport: Transport;
     /**
      * Memory in MiB that containers may have together.
      */
@@ -1284,39 +1288,40 @@ export type DaemonConnection = {
 };
 
 /**
- * A daemon to add, or what a daemon is changed to.
+ * A daemon to be added or changed.
  */
 export type DaemonDraft = {
     /**
-     * Name of 1 to 64 characters, unique without regard to case.
+     * 1 to 64 characters.
      */
     name: string;
     /**
-     * Host name or address, without `http://` and without a port.
+     * Host name or address.
      */
     host: string;
     /**
-     * Port of the daemon's API, 1 to 65,535.
+     * Port of its API.
      */
     port: number;
     /**
-     * Whether it is reached by HTTPS.
+     * Whether it is reached by HTTPS with a certificate of an authority, where no `transport` is given.
      */
     tls?: boolean;
+    transport?: Transport | null;
     /**
-     * Memory in MiB that its containers may have together; the host's own unless given.
+     * Memory in MiB that containers may have together; what the host has unless given.
      */
     memory_limit_mib?: number | null;
     /**
-     * Disk space in MiB that its containers may have together; the host's own unless given.
+     * Disk in MiB that containers may have together; what the host has unless given.
      */
     disk_limit_mib?: number | null;
     /**
-     * Whether files can't be changed by SFTP on this host.
+     * Whether files can't be changed by SFTP there.
      */
     sftp_read_only?: boolean;
     /**
-     * For how many hours SFTP keys that the host knows work while the API is away, 0 (never) to 8,760; 0 unless given.
+     * For how many hours SFTP keys that are known there work while the API is away, 0 (never) to 8,760; 0 unless given.
      */
     sftp_offline_hours?: number | null;
     /**
@@ -3172,6 +3177,10 @@ export type Problem = {
      * Seconds after which the same may work.
      */
     retry_after_seconds?: number | null;
+    /**
+     * The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
+     */
+    request_id?: string | null;
 };
 
 /**
@@ -4590,6 +4599,11 @@ export type TextFile = {
      */
     start_byte: number;
 };
+
+/**
+ * How the connection to a daemon is protected.
+ */
+export type Transport = 'pinned' | 'certificate' | 'plain' | 'upgrading';
 
 /**
  * Something in the trash.

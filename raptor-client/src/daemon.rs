@@ -2245,8 +2245,14 @@ by its id once.*/
     pub struct Problem {
         ///Stable machine-readable reason.
         pub code: ::std::string::String,
-        ///A sentence for people.
+        ///A sentence for people, with what to do.
         pub detail: ::std::string::String,
+        ///The field of the input that is wrong, as a dotted path.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub field: ::std::option::Option<::std::string::String>,
+        ///Seconds after which the same may work.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub retry_after_seconds: ::std::option::Option<u64>,
         ///The HTTP status.
         pub status: u16,
         ///The status in words.

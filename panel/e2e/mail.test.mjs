@@ -66,7 +66,7 @@ test('a forgotten password is replaced by the link in a mail', { skip, timeout: 
   await page.getByLabel('New password').fill('another horse battery');
   assert.ok(!page.url().includes('#'), 'the token leaves the address');
   await page.getByRole('button', { name: 'Change password' }).click();
-  await page.getByText('Your password is changed').waitFor();
+  await page.getByText('Password changed').waitFor();
   await signIn(page, world.base, 'jonas', 'another horse battery');
   await until('the owner is told', () => taken('jonas@example.com').some((mail) => mail.subject === 'Your Raptor password was changed'));
 

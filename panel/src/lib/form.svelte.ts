@@ -1,16 +1,12 @@
 // The state of a form that changes what is stored: what was read, what stands in the fields, and how saving went.
 import { untrack } from 'svelte';
-import { SvelteSet } from 'svelte/reactivity';
-import { Refusal, words } from './api';
+import { Problems } from './problems.svelte';
 
 /** A form for `Values`, which are plain data. Made while a component is. */
-export class Form<Values extends object> {
+export class Form<Values extends object> extends Problems {
   /** What stands in the fields; none until it was read for the first time. */
   values = $state<Values | null>(null);
-  busy = $state(false);
-  error = $state<unknown>(null);
   private stored = $state('null');
-  private shown = new SvelteSet<string>();
 
   /** Whether something in the fields is not stored. */
   dirty = $derived(this.values !== null && JSON.stringify(this.values) !== this.stored);
@@ -23,6 +19,7 @@ export class Form<Values extends object> {
     private read: () => Values | null,
     private write: (values: Values, before: Values) => Promise<unknown>
   ) {
+    super();
     $effect(() => {
       const fresh = read();
       if (fresh && !untrack(() => this.dirty)) untrack(() => this.fill(fresh));
@@ -61,23 +58,5 @@ export class Form<Values extends object> {
       await this.write(before, sent);
       this.reset();
     };
-  }
-
-  /** Says that there is a field in which what is wrong with `name` is shown, until the returned function is called. */
-  shows(name: string): () => void {
-    this.shown.add(name);
-    return () => this.shown.delete(name);
-  }
-
-  /** What is wrong with one field, as the API names it. */
-  about(name: string): string | null {
-    return this.error instanceof Refusal && this.error.field === name ? this.error.message : null;
-  }
-
-  /** What is wrong, where no field shows it. */
-  get problem(): string | null {
-    const field = this.error instanceof Refusal ? this.error.field : null;
-    const seen = field !== null && [...this.shown].some((name) => field === name || field.startsWith(`${name}.`));
-    return this.error && !seen ? words(this.error) : null;
   }
 }

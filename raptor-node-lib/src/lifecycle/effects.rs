@@ -72,6 +72,9 @@ impl Supervisor {
                 }
             });
         });
+        if effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
+            self.unexplained = None;
+        }
         if life.phase != Phase::Running {
             self.calm_at = None;
         }

@@ -3,7 +3,7 @@
 use super::{
     attend::End,
     install_disk::{self, Measured},
-    supervisor::Supervisor,
+    supervisor::{Msg, Supervisor},
 };
 use raptor_model::{
     containers::lifecycle::{Ending, Input, Phase},
@@ -32,7 +32,7 @@ impl Supervisor {
         let exit =
             Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
         self.stdin = None;
-        let fault = self.fault_of(exit, asked).await;
+        let fault = self.memory_fault(exit);
         self.status.send_modify(|status| {
             (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
             if let Some(fault) = fault {
@@ -50,28 +50,53 @@ impl Supervisor {
         if !asked && !crash && !interrupted {
             self.tell_api(Happening::Ended { exit, by_hand });
         }
+        // What its files take is found out beside this: with many of them it takes minutes, and the state is told now.
+        self.unexplained = Some(exit).filter(|exit| !asked && !exit.out_of_memory && exit.code != 0);
         self.input(Input::Exited(ending)).await;
+        self.look_for_disk();
         if !asked && interrupted && self.life.phase == Phase::Starting {
             self.tell_api(Happening::Recovered);
         }
     }
 
-    /// What can be mended of how a process ended: it ran out of memory, or of disk where the kernel keeps the limit.
-    async fn fault_of(&self, exit: Exit, asked: bool) -> Option<Fault> {
-        let limits = &self.spec.limits;
-        if exit.out_of_memory {
-            let limit_mib = Some(limits.memory_mib).filter(|limit| *limit > 0);
-            return Some(Fault::OutOfMemory { limit_mib, details: None });
+    /// Of a process that ran out of memory, that it did.
+    fn memory_fault(&self, exit: Exit) -> Option<Fault> {
+        let limit_mib = Some(self.spec.limits.memory_mib).filter(|limit| *limit > 0);
+        exit.out_of_memory.then_some(Fault::OutOfMemory { limit_mib, details: None })
+    }
+
+    /// Has it measured whether the disk was full when the process ended, where that may be why. One measurement at a time.
+    fn look_for_disk(&mut self) {
+        let disk_mib = self.spec.limits.disk_mib;
+        let Some(exit) = self.unexplained.filter(|_| disk_mib > 0 && !self.measuring) else { return };
+        self.measuring = true;
+        let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
+        let stop = ground.stop.clone();
+        let measuring = async move {
+            let measured =
+                tokio::task::spawn_blocking(move || install_disk::measure(&ground, &place, disk_mib)).await;
+            let fault = measured.ok().and_then(|Measured { used, trash }| {
+                let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
+                full.then(|| super::disk_full(used, disk_mib, trash))
+            });
+            let _ = tell.send(Msg::Measured(exit, fault)).await;
+        };
+        self.ground.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
+    }
+
+    /// Tells what was measured, unless it was started or installed again meanwhile.
+    pub(super) fn measured(&mut self, exit: Exit, fault: Option<Fault>) {
+        self.measuring = false;
+        match self.unexplained {
+            Some(unexplained) if unexplained == exit => self.unexplained = None,
+            // It was started meanwhile, and has ended once more.
+            Some(_) => return self.look_for_disk(),
+            None => return,
         }
-        if asked || exit.code == 0 || limits.disk_mib == 0 {
-            return None;
-        }
-        let (ground, place, disk_mib) = (self.ground.clone(), self.place.clone(), limits.disk_mib);
-        let measured =
-            tokio::task::spawn_blocking(move || install_disk::measure(&ground, &place, disk_mib)).await;
-        let Measured { used, trash } = measured.ok()?;
-        let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
-        full.then(|| super::disk_full(used, disk_mib, trash))
+        let Some(fault) = fault else { return };
+        self.status.send_modify(|status| status.fault = Some(Box::new(fault)));
+        self.save();
+        self.publish();
     }
 
     pub(super) fn report_crash(&self) {

@@ -15,7 +15,9 @@ use crate::{
 };
 use raptor_model::{
     containers::lifecycle::{Ending, Hold, Input, Life, Phase},
-    node::{ContainerSpec, ContainerStatus, Happening, NodeError, NodeEvent, PowerAction, Progress},
+    node::{
+        ContainerSpec, ContainerStatus, Exit, Fault, Happening, NodeError, NodeEvent, PowerAction, Progress,
+    },
     text::Encoding,
 };
 use std::{
@@ -78,6 +80,8 @@ pub(super) enum Msg {
     StopLost,
     Ready,
     Exited(End),
+    /// What was found out about how a process ended.
+    Measured(Exit, Option<Fault>),
     /// What the engine has of it.
     Looked(Look, Vec<Ours>),
     /// What an earlier daemon was preparing is cleared away.
@@ -119,6 +123,10 @@ pub(crate) struct Supervisor {
     pub(super) killing: bool,
     /// Whether a start or an installation waits for the engine.
     pub(super) waiting: bool,
+    /// How the process ended, while it is not known whether its disk was full.
+    pub(super) unexplained: Option<Exit>,
+    /// Whether its files are being measured because of that.
+    pub(super) measuring: bool,
     pub(super) stop_at: Option<Instant>,
     pub(super) calm_at: Option<Instant>,
     pub(super) again_at: Option<Instant>,
@@ -198,6 +206,8 @@ impl Supervisor {
             errand: None,
             killing: false,
             waiting: false,
+            unexplained: None,
+            measuring: false,
             stop_at: None,
             calm_at: None,
             again_at: None,
@@ -326,6 +336,7 @@ impl Supervisor {
                 self.input(Input::StopLost).await;
             }
             Msg::Exited(end) => self.exited(end).await,
+            Msg::Measured(exit, fault) => self.measured(exit, fault),
             Msg::Looked(look, found) => self.looked(look, found).await,
             Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
             Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {

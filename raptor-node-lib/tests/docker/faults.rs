@@ -4,14 +4,15 @@ use crate::{
     pull::Registry,
     world::{ECHO, World, docker},
 };
+use futures_util::StreamExt;
 use raptor_model::{
     containers::lifecycle::{Hold, Phase, RestartPolicy},
     node::{
-        ContainerStatus, Fault, FilePath, InstallSpec, Node, PowerAction,
+        ContainerStatus, Fault, FilePath, InstallSpec, Node, NodeEvent, PowerAction,
         files::{FileRequest, Scoped},
     },
 };
-use std::net::TcpListener;
+use std::{net::TcpListener, time::Duration};
 
 /// Starts it and waits until that has failed; gives the sentence and the code.
 async fn failed(world: &World) -> (String, Fault) {
@@ -138,6 +139,40 @@ async fn a_process_that_outgrows_its_memory_limit_is_said_to_have_done_so_until_
     world.change(|spec| spec.startup = ECHO.into()).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     assert_eq!(world.phase(Phase::Running).await.fault, None);
+}
+
+#[tokio::test]
+async fn the_end_of_a_process_is_told_before_its_files_are_measured_and_a_full_disk_afterwards() {
+    if !docker() {
+        return;
+    }
+    let fills = "sh -c 'dd if=/dev/zero of=full bs=1M count=12; exit 3'";
+    let world = World::new(fills, |spec| {
+        spec.limits.disk_mib = 10;
+        spec.policy.restart = RestartPolicy::Never;
+    })
+    .await;
+    let mut events = world.host.events().await.unwrap();
+    world.host.power(world.id, PowerAction::Start, "").await.unwrap();
+    let told = async {
+        let mut faults = Vec::new();
+        while let Some(event) = events.next().await {
+            let NodeEvent::Status { status } = event else { continue };
+            if status.last_exit.is_some_and(|exit| exit.code == 3) && status.phase == Phase::Offline {
+                faults.push(status.fault.map(|fault| *fault));
+                if faults.last().is_some_and(Option::is_some) {
+                    break;
+                }
+            }
+        }
+        faults
+    };
+    let faults = tokio::time::timeout(Duration::from_secs(60), told).await.unwrap();
+    assert_eq!(faults.first(), Some(&None), "the end comes first");
+    assert!(
+        matches!(faults.last(), Some(Some(Fault::DiskFull { limit_bytes: 10_485_760, .. }))),
+        "{faults:?}"
+    );
 }
 
 #[tokio::test]

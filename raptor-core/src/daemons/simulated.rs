@@ -4,12 +4,12 @@ mod history;
 
 use crate::{
     clock::Clock,
-    containers::lifecycle::{Effect, Ending, Input, Life, Phase, Refused, Rest},
+    containers::lifecycle::{Effect, Ending, Input, Life, Phase, Refused},
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, Crashes, DiskLimits,
-        Exit, Fault, Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
-        NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault,
+        Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
+        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition, Word,
     },
     templates::StopRule,
 };
@@ -291,27 +291,17 @@ impl SimulatedHost {
         let (life, effects, run) = {
             let mut state = locked(&container.state);
             let (life, effects) = state.life.step(state.spec.policy, input)?;
-            let moved = life.phase != state.life.phase;
             state.life = life;
             state.run += u64::from(effects.contains(&Effect::Boot));
-            container.status.send_modify(|status| {
-                if moved {
-                    (status.phase, status.since) = (life.phase, now);
-                }
-                status.hold = life.hold;
-                status.crashes = (life.crashes > 0).then(|| Crashes {
-                    count: life.crashes.into(),
-                    quarantined: life.rest == Rest::Quarantined,
-                    again_at: None,
-                    lines: locked(&container.last_words).clone(),
-                });
-            });
+            let last_lines = locked(&container.last_words).clone();
+            let step = Transition { life, effects: &effects, at: now, again_at: None, last_lines };
+            container.status.send_modify(|status| status.follow(step));
             (life, effects, state.run)
         };
         if life.phase == Phase::Offline {
             container.stats.send_replace(None);
         }
-        let crashed = effects.contains(&Effect::ReportCrash);
+        let outcome = Effect::outcome(&effects);
         for effect in effects {
             match effect {
                 Effect::Boot => {
@@ -359,17 +349,18 @@ impl SimulatedHost {
             }
         }
         self.tell(NodeEvent::Status { status: container.status.borrow().clone() });
-        // As a real host does it: nobody hears of the crash while the process still seems to run.
-        if crashed {
-            self.report_crash(container);
+        // As a real host does it: nobody hears of the end while the process still seems to run.
+        let news = outcome.and_then(|outcome| container.status.borrow().news_of(outcome));
+        if let Some(news) = news {
+            self.happens(container.id, news);
         }
         Ok(())
     }
 
     fn exit(&self, container: &Arc<Simulated>, code: i64) {
         let at = self.0.clock.now();
-        let crash = code != 0 && locked(&container.state).life.phase != Phase::Stopping;
-        let exit = Exit { code, out_of_memory: false, crash, at };
+        // Whether it is a crash is said by the state machine.
+        let exit = Exit { code, out_of_memory: false, crash: false, at };
         container.status.send_modify(|status| {
             (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
         });
@@ -387,17 +378,6 @@ impl SimulatedHost {
             Happening::Installed { number, problem: None, warning: None, lines: Vec::new() },
         );
         let _ = self.input(container, Input::InstallEnded { ok: true });
-    }
-
-    fn report_crash(&self, container: &Simulated) {
-        let (exit, crashes) = {
-            let status = container.status.borrow();
-            (status.last_exit, status.crashes.clone())
-        };
-        if let (Some(exit), Some(crashes)) = (exit, crashes) {
-            let Crashes { count, quarantined, lines, .. } = crashes;
-            self.happens(container.id, Happening::Crashed { exit, count, quarantined, lines });
-        }
     }
 
     fn happens(&self, id: ContainerId, what: Happening) {

@@ -183,6 +183,23 @@ pub enum Ending {
     ByHand,
 }
 
+/// What the end of a process means. Only the state machine decides it; hosts show it and pass it on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was asked to stop, and ended.
+    Stopped,
+    /// It crashed.
+    Crashed,
+    /// It ended by itself, which is not a crash under its policy.
+    Finished,
+    /// A person ended it on the host, with the engine's own commands.
+    EndedByHand,
+    /// It ended with its host or engine and stays offline.
+    Interrupted,
+    /// It ended with its host or engine and is started again.
+    Recovered,
+}
+
 /// Something that happened or is asked for. Not knowing is no input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
@@ -199,8 +216,10 @@ pub enum Input {
     Ready,
     /// Preparing or starting the process failed, or was cancelled.
     BootFailed,
-    /// The process ended, or its preparation was interrupted with the daemon.
+    /// The process ended.
     Exited(Ending),
+    /// The daemon ended while the process was being prepared, before anything had been started.
+    BootInterrupted,
     /// It had its time to stop.
     StopDeadline,
     /// The pause after a crash is over.
@@ -251,12 +270,23 @@ pub enum Effect {
     DisarmBackoff,
     /// Say [`Input::Calm`] after a while.
     ArmCalm,
-    /// Tell people that it ended though nobody had asked.
-    ReportCrash,
+    /// The process has ended, and this is what it means: note it, and tell the API what people should hear of.
+    Ended(Outcome),
     /// Run the installation.
     Install,
     /// End the installation.
     CancelInstall,
+}
+
+impl Effect {
+    /// What the end of the process means, where `effects` follow from one.
+    #[must_use]
+    pub fn outcome(effects: &[Self]) -> Option<Outcome> {
+        effects.iter().find_map(|effect| match effect {
+            Self::Ended(outcome) => Some(*outcome),
+            _ => None,
+        })
+    }
 }
 
 type Step = Result<(Life, Vec<Effect>), Refused>;
@@ -300,12 +330,14 @@ impl Life {
             (P::Starting, Input::Ready) => self.go(|life| life.phase = P::Running, &[Effect::ArmCalm]),
             (P::Running, Input::Calm) => self.go(|life| life.crashes = 0, &[]),
 
-            (P::Stopping, Input::BootFailed | Input::Exited(_)) => self.stopped(),
+            (P::Stopping, Input::BootFailed | Input::BootInterrupted) => self.stopped(&[]),
+            (P::Stopping, Input::Exited(_)) => self.stopped(&[Effect::Ended(Outcome::Stopped)]),
             // Whoever asked for a start sees that it failed; what nobody asked for is tried again later.
             (P::Starting, Input::BootFailed) if self.by_itself => self.crashed(policy, &[]),
             (P::Starting, Input::BootFailed) => {
                 self.go(|life| (life.phase, life.wanted) = (P::Offline, false), &[])
             }
+            (P::Starting, Input::BootInterrupted) => self.interrupted(policy, false),
             (P::Starting | P::Running, Input::Exited(ending)) => self.ended(policy, ending),
             (P::Offline, Input::BackoffOver) if self.rest == Rest::Waiting => self.boot(true),
             (P::Offline, Input::TakenOver) => self.taken_over(policy),
@@ -401,7 +433,7 @@ impl Life {
     }
 
     /// A process that was asked to has ended.
-    fn stopped(self) -> Step {
+    fn stopped(self, ended: &[Effect]) -> Step {
         let next = self.next;
         let life = Self { phase: Phase::Offline, next: Next::Nothing, asking: false, ..self };
         let (life, effects) = match next {
@@ -409,21 +441,40 @@ impl Life {
             Next::Install => life.install(self.start_installed)?,
             _ => (life, Vec::new()),
         };
-        Ok((life, std::iter::once(Effect::DisarmStopDeadline).chain(effects).collect()))
+        let ended = ended.iter().copied().chain([Effect::DisarmStopDeadline]);
+        Ok((life, ended.chain(effects).collect()))
     }
 
     /// A process that was not asked to has ended.
     fn ended(self, policy: Policy, ending: Ending) -> Step {
-        let comes_back = policy.restart != RestartPolicy::Never && !self.suspended;
+        let off = |outcome| {
+            self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[Effect::Ended(outcome)])
+        };
         match ending {
-            Ending::Interrupted if comes_back => self.boot(true),
-            Ending::Badly if policy.detect_crashes => self.crashed(policy, &[Effect::ReportCrash]),
-            Ending::Clean if policy.detect_crashes && policy.clean_exit_is_crash => {
-                self.crashed(policy, &[Effect::ReportCrash])
+            Ending::Interrupted => self.interrupted(policy, true),
+            Ending::Badly if policy.detect_crashes => {
+                self.crashed(policy, &[Effect::Ended(Outcome::Crashed)])
             }
+            Ending::Clean if policy.detect_crashes && policy.clean_exit_is_crash => {
+                self.crashed(policy, &[Effect::Ended(Outcome::Crashed)])
+            }
+            Ending::Badly | Ending::Clean => off(Outcome::Finished),
             // Not even with the policy "always": somebody stopped it on purpose.
-            _ => self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[]),
+            Ending::ByHand => off(Outcome::EndedByHand),
         }
+    }
+
+    /// It has ended through no fault of its own; `ran`: whether there was a process already.
+    fn interrupted(self, policy: Policy, ran: bool) -> Step {
+        let comes_back = policy.restart != RestartPolicy::Never && !self.suspended;
+        let (life, effects) = if comes_back {
+            self.boot(true)?
+        } else {
+            self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[])?
+        };
+        let outcome = if comes_back { Outcome::Recovered } else { Outcome::Interrupted };
+        let ended = ran.then_some(Effect::Ended(outcome));
+        Ok((life, ended.into_iter().chain(effects).collect()))
     }
 
     fn crashed(self, policy: Policy, effects: &[Effect]) -> Step {

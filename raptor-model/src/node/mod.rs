@@ -20,6 +20,7 @@ mod spec;
 mod status;
 mod system;
 mod text;
+mod transition;
 
 pub use crate::containers::lifecycle::PowerAction;
 pub use console::{ConsoleLine, LineKind, LiveFrame, LiveParts, Since};
@@ -39,6 +40,7 @@ pub use spec::{ContainerSpec, InstallSpec, PortBinding, Protocol};
 pub use status::{ContainerStats, ContainerStatus, Crashes, Exit, Progress, Stats};
 pub use system::{DiskLimits, Isolation, MAX_CLOCK_SKEW_S, PROTOCOL, SystemInfo};
 pub use text::{MAX_TEXT, TextFile, TextRead, TextWrite};
+pub use transition::Transition;
 
 use crate::id::ContainerId;
 use async_trait::async_trait;

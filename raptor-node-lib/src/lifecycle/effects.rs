@@ -13,8 +13,8 @@ use crate::runtime::Part;
 use bytes::Bytes;
 use chrono::TimeDelta;
 use raptor_model::{
-    containers::lifecycle::{Effect, Hold, Input, Phase, Rest, backoff},
-    node::{Crashes, Happening, LineKind},
+    containers::lifecycle::{Effect, Hold, Input, Outcome, Phase, backoff},
+    node::{Happening, LineKind, Transition},
     templates::StopRule,
 };
 use std::time::Duration;
@@ -31,9 +31,8 @@ impl Supervisor {
     /// Lets the state machine decide and carries out what follows from it.
     pub(super) async fn input(&mut self, input: Input) {
         let Ok((life, effects)) = self.life.step(self.spec.policy, input) else { return };
-        let before = self.life;
         self.life = life;
-        self.show(before.phase != life.phase, &effects);
+        self.show(&effects);
         // On disk first: a daemon that dies now goes on from here.
         self.save();
         self.publish();
@@ -42,36 +41,16 @@ impl Supervisor {
         }
     }
 
-    fn show(&mut self, moved: bool, effects: &[Effect]) {
-        let (life, now) = (self.life, self.ground.clock.now());
+    fn show(&mut self, effects: &[Effect]) {
+        let (life, at) = (self.life, self.ground.clock.now());
         let waits = effects.contains(&Effect::ArmBackoff);
-        let again_at = waits.then(|| now + TimeDelta::from_std(backoff(life.crashes)).unwrap_or_default());
-        let lines = effects
-            .contains(&Effect::ReportCrash)
-            .then(|| self.console.last_words(self.ended_after, LineKind::Output, LAST_LINES));
-        self.status.send_modify(|status| {
-            if moved {
-                (status.phase, status.since) = (life.phase, now);
-            }
-            // What was wrong with an installation that counts as done now is no reason why a start failed.
-            let dropped = status.hold == Some(Hold::InstallFailed) && life.hold.is_none();
-            status.hold = life.hold;
-            if dropped || effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
-                (status.problem, status.fault) = (None, None);
-            }
-            status.crashes = (life.crashes > 0).then(|| {
-                let before = status.crashes.take();
-                Crashes {
-                    count: life.crashes.into(),
-                    quarantined: life.rest == Rest::Quarantined,
-                    again_at: again_at.or(before
-                        .as_ref()
-                        .and_then(|before| before.again_at)
-                        .filter(|_| life.rest == Rest::Waiting)),
-                    lines: lines.or(before.map(|before| before.lines)).unwrap_or_default(),
-                }
-            });
-        });
+        let again_at = waits.then(|| at + TimeDelta::from_std(backoff(life.crashes)).unwrap_or_default());
+        let last_lines = match Effect::outcome(effects) {
+            Some(Outcome::Crashed) => self.console.last_words(self.ended_after, LineKind::Output, LAST_LINES),
+            _ => Vec::new(),
+        };
+        let step = Transition { life, effects, at, again_at, last_lines };
+        self.status.send_modify(|status| status.follow(step));
         if effects.contains(&Effect::Boot) || effects.contains(&Effect::Install) {
             self.unexplained = None;
         }
@@ -94,7 +73,7 @@ impl Supervisor {
             }
             Effect::DisarmBackoff => self.again_at = None,
             Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.ground.calm),
-            Effect::ReportCrash => self.report_crash(),
+            Effect::Ended(outcome) => self.report_end(outcome),
             Effect::Install => {
                 self.installer = None;
                 self.install();

@@ -6,8 +6,8 @@ use super::{
     supervisor::{Msg, Supervisor},
 };
 use raptor_model::{
-    containers::lifecycle::{Ending, Input, Phase},
-    node::{Crashes, Exit, Fault, Happening},
+    containers::lifecycle::{Ending, Input, Outcome, Phase},
+    node::{Exit, Fault, Happening},
 };
 
 /// How much room below a disk limit counts as none, in bytes.
@@ -23,14 +23,9 @@ impl Supervisor {
         let End { ended, interrupted, by_hand } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
-        let policy = self.spec.policy;
-        let crash = !asked
-            && !interrupted
-            && !by_hand
-            && policy.detect_crashes
-            && (badly || policy.clean_exit_is_crash);
-        let exit =
-            Exit { code: ended.code, out_of_memory: ended.out_of_memory, crash, at: self.ground.clock.now() };
+        let (code, out_of_memory, at) = (ended.code, ended.out_of_memory, self.ground.clock.now());
+        // Whether it is a crash is said by the state machine.
+        let exit = Exit { code, out_of_memory, crash: false, at };
         self.stdin = None;
         let fault = self.memory_fault(exit);
         self.status.send_modify(|status| {
@@ -46,17 +41,10 @@ impl Supervisor {
             (false, true) => Ending::Badly,
             (false, false) => Ending::Clean,
         };
-        self.ground.say(&self.console, words(exit, (!asked).then_some(ending)));
-        if !asked && !crash && !interrupted {
-            self.tell_api(Happening::Ended { exit, by_hand });
-        }
         // What its files take is found out beside this: with many of them it takes minutes, and the state is told now.
         self.unexplained = Some(exit).filter(|exit| !asked && !exit.out_of_memory && exit.code != 0);
         self.input(Input::Exited(ending)).await;
         self.look_for_disk();
-        if !asked && interrupted && self.life.phase == Phase::Starting {
-            self.tell_api(Happening::Recovered);
-        }
     }
 
     /// Of a process that ran out of memory, that it did.
@@ -99,34 +87,38 @@ impl Supervisor {
         self.publish();
     }
 
-    pub(super) fn report_crash(&self) {
-        let (exit, crashes) = {
+    /// Says in the console what the end of the process means, and tells the API.
+    pub(super) fn report_end(&self, outcome: Outcome) {
+        let (exit, news) = {
             let status = self.status.borrow();
-            (status.last_exit, status.crashes.clone())
+            (status.last_exit, status.news_of(outcome))
         };
-        let (Some(exit), Some(Crashes { count, quarantined, lines, .. })) = (exit, crashes) else { return };
-        if quarantined {
+        if let Some(exit) = exit {
+            self.ground.say(&self.console, words(exit, outcome));
+        }
+        if let Some(Happening::Crashed { count, quarantined: true, .. }) = news {
             let text = format!(
                 "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
             );
             self.ground.say(&self.console, text);
         }
-        self.tell_api(Happening::Crashed { exit, count, quarantined, lines });
+        if let Some(news) = news {
+            self.tell_api(news);
+        }
     }
 }
 
-/// `ending`: how it ended where nobody had asked for it.
-fn words(exit: Exit, ending: Option<Ending>) -> String {
+fn words(exit: Exit, outcome: Outcome) -> String {
     let code = exit.code;
-    match exit {
-        Exit { out_of_memory: true, .. } => format!("Stopped: it ran out of memory (exit code {code})."),
-        _ if ending == Some(Ending::ByHand) => format!(
+    match outcome {
+        _ if exit.out_of_memory => format!("Stopped: it ran out of memory (exit code {code})."),
+        Outcome::EndedByHand => format!(
             "Stopped: it was ended on the host with Docker's own command, not by Raptor (exit code {code}). It stays offline until it is started."
         ),
-        _ if ending == Some(Ending::Interrupted) => {
+        Outcome::Interrupted | Outcome::Recovered => {
             "Stopped: it was interrupted with its host or engine.".into()
         }
-        Exit { crash: true, .. } => format!("The container crashed (exit code {code})."),
-        _ => format!("Stopped: the process ended (exit code {code})."),
+        Outcome::Crashed => format!("The container crashed (exit code {code})."),
+        Outcome::Stopped | Outcome::Finished => format!("Stopped: the process ended (exit code {code})."),
     }
 }

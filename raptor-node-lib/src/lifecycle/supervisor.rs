@@ -14,7 +14,7 @@ use crate::{
     runtime::{Ours, Part},
 };
 use raptor_model::{
-    containers::lifecycle::{Ending, Hold, Input, Life, Phase},
+    containers::lifecycle::{Hold, Input, Life, Phase},
     node::{
         ContainerSpec, ContainerStatus, Exit, Fault, Happening, NodeError, NodeEvent, PowerAction, Progress,
     },
@@ -338,7 +338,7 @@ impl Supervisor {
             Msg::Exited(end) => self.exited(end).await,
             Msg::Measured(exit, fault) => self.measured(exit, fault),
             Msg::Looked(look, found) => self.looked(look, found).await,
-            Msg::Cleared => self.input(Input::Exited(Ending::Interrupted)).await,
+            Msg::Cleared => self.input(Input::BootInterrupted).await,
             Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {
                 self.installer = Some(run);
                 self.save();

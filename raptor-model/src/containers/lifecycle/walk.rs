@@ -3,7 +3,7 @@
 use super::*;
 use std::collections::{HashSet, VecDeque};
 
-const INPUTS: [Input; 26] = [
+const INPUTS: [Input; 27] = [
     Input::Power(Power::Start),
     Input::Power(Power::Stop),
     Input::Power(Power::Restart),
@@ -17,6 +17,7 @@ const INPUTS: [Input; 26] = [
     Input::Exited(Ending::Badly),
     Input::Exited(Ending::Interrupted),
     Input::Exited(Ending::ByHand),
+    Input::BootInterrupted,
     Input::StopDeadline,
     Input::BackoffOver,
     Input::Calm,
@@ -59,7 +60,7 @@ fn possible(world: World, input: Input) -> bool {
     match input {
         Input::Exited(_) | Input::Ready => world.process,
         // What has booted can only exit.
-        Input::BootFailed => world.process && world.life.phase != Phase::Running,
+        Input::BootFailed | Input::BootInterrupted => world.process && world.life.phase != Phase::Running,
         Input::StopDelivered => world.life.asking,
         Input::StopLost => world.deadline,
         Input::StopDeadline => world.deadline,
@@ -95,7 +96,7 @@ fn consistent(world: World) {
 fn apply(world: World, policy: Policy, input: Input) -> Option<World> {
     let life = world.life;
     let (next, effects) = life.step(policy, input).ok()?;
-    let ended = matches!(input, Input::Exited(_) | Input::BootFailed);
+    let ended = matches!(input, Input::Exited(_) | Input::BootFailed | Input::BootInterrupted);
     let mut after = World {
         life: next,
         process: (world.process && !ended) || input == Input::FoundRunning,
@@ -245,7 +246,8 @@ fn repeated_crashes_end_in_quarantine_and_a_person_ends_that() {
     for crash in 1..=2 {
         let (waiting, effects) = life.step(policy, Input::Exited(Ending::Badly)).unwrap();
         assert_eq!((waiting.rest, waiting.crashes), (Rest::Waiting, crash));
-        assert!(effects.contains(&Effect::ReportCrash) && effects.contains(&Effect::ArmBackoff));
+        assert_eq!(Effect::outcome(&effects), Some(Outcome::Crashed));
+        assert!(effects.contains(&Effect::ArmBackoff));
         life = waiting.step(policy, Input::BackoffOver).unwrap().0;
         life = life.step(policy, Input::Ready).unwrap().0;
     }
@@ -263,7 +265,8 @@ fn what_somebody_stops_on_the_host_stays_offline_and_is_no_crash() {
         for phase in [Phase::Starting, Phase::Running] {
             let life = Life { phase, wanted: true, ..Life::NEW };
             let (life, effects) = life.step(policy, Input::Exited(Ending::ByHand)).unwrap();
-            assert_eq!((life.phase, life.wanted, life.crashes, effects), (Phase::Offline, false, 0, vec![]));
+            assert_eq!((life.phase, life.wanted, life.crashes), (Phase::Offline, false, 0));
+            assert_eq!(effects, [Effect::Ended(Outcome::EndedByHand)]);
         }
     }
 }
@@ -290,9 +293,10 @@ fn an_end_with_the_host_is_answered_by_a_start_and_is_no_crash() {
     let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
     let (life, effects) = running.step(Policy::default(), Input::Exited(Ending::Interrupted)).unwrap();
     assert_eq!((life.phase, life.crashes), (Phase::Starting, 0));
-    assert!(!effects.contains(&Effect::ReportCrash));
+    assert_eq!(Effect::outcome(&effects), Some(Outcome::Recovered));
     let never = Policy { restart: RestartPolicy::Never, ..Policy::default() };
-    assert_eq!(running.step(never, Input::Exited(Ending::Interrupted)).unwrap().0.phase, Phase::Offline);
+    let (life, effects) = running.step(never, Input::Exited(Ending::Interrupted)).unwrap();
+    assert_eq!((life.phase, Effect::outcome(&effects)), (Phase::Offline, Some(Outcome::Interrupted)));
 }
 
 #[test]
@@ -300,16 +304,19 @@ fn a_player_who_types_the_stop_command_causes_no_crash() {
     let running = Life { phase: Phase::Running, ..Life::NEW };
     let (life, _) = running.step(Policy::default(), Input::StopTyped).unwrap();
     let (life, effects) = life.step(Policy::default(), Input::Exited(Ending::Badly)).unwrap();
-    assert_eq!((life.phase, effects), (Phase::Offline, vec![Effect::DisarmStopDeadline]));
+    assert_eq!(life.phase, Phase::Offline);
+    assert_eq!(effects, [Effect::Ended(Outcome::Stopped), Effect::DisarmStopDeadline]);
 }
 
 #[test]
 fn exit_code_0_is_a_crash_only_for_those_who_say_so() {
     let running = Life { phase: Phase::Running, wanted: true, ..Life::NEW };
-    let (life, _) = running.step(Policy::default(), Input::Exited(Ending::Clean)).unwrap();
+    let (life, effects) = running.step(Policy::default(), Input::Exited(Ending::Clean)).unwrap();
     assert_eq!((life.phase, life.rest, life.wanted), (Phase::Offline, Rest::Idle, false));
+    assert_eq!(effects, [Effect::Ended(Outcome::Finished)]);
     let policy = Policy { clean_exit_is_crash: true, ..Policy::default() };
-    assert_eq!(running.step(policy, Input::Exited(Ending::Clean)).unwrap().0.rest, Rest::Waiting);
+    let (life, effects) = running.step(policy, Input::Exited(Ending::Clean)).unwrap();
+    assert_eq!((life.rest, Effect::outcome(&effects)), (Rest::Waiting, Some(Outcome::Crashed)));
 }
 
 #[test]
@@ -334,4 +341,25 @@ fn what_failed_to_install_starts_only_once_it_is_installed_or_marked_so() {
     assert_eq!(life.step(policy, Input::Power(Power::Start)).unwrap_err(), Refused::InstallFailed);
     let (life, _) = life.step(policy, Input::InstallDropped).unwrap();
     assert!(life.step(policy, Input::Power(Power::Start)).is_ok());
+}
+
+#[test]
+fn every_end_of_a_process_says_once_what_it_means_and_nothing_else_does() {
+    for policy in policies() {
+        for world in reachable(policy) {
+            for input in INPUTS.into_iter().filter(|input| possible(world, *input)) {
+                let Ok((life, effects)) = world.life.step(policy, input) else { continue };
+                let outcomes = effects.iter().filter(|effect| matches!(effect, Effect::Ended(_))).count();
+                let ended = matches!(input, Input::Exited(_));
+                assert_eq!(outcomes, usize::from(ended), "{world:?} {input:?}: {effects:?}");
+                let crashed = Effect::outcome(&effects) == Some(Outcome::Crashed);
+                let counted = life.crashes > world.life.crashes && input != Input::BootFailed;
+                let saturated = world.life.crashes == u8::MAX;
+                assert!(
+                    crashed == counted || saturated,
+                    "{world:?} {input:?}: what is told is what is counted"
+                );
+            }
+        }
+    }
 }

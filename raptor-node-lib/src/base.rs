@@ -1,6 +1,6 @@
 //! The folder below which a daemon keeps everything: that it is this daemon's alone, and that it is still there.
 
-use crate::runtime::{Docker, Made};
+use crate::runtime::{Engine, Made};
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
@@ -37,7 +37,7 @@ impl Base {
     ///
     /// # Errors
     /// When it can't be used, or another daemon uses it.
-    pub(crate) async fn open(path: &Path, socket: &Path) -> io::Result<Self> {
+    pub(crate) async fn open(path: &Path, engine: &dyn Engine) -> io::Result<Self> {
         let state = path.join(".raptor");
         fs::create_dir_all(&state)?;
         let path = path.canonicalize()?;
@@ -52,7 +52,7 @@ impl Base {
             return Ok(base(instance, State::Known));
         }
         let new = Uuid::now_v7();
-        let Ok(made) = Docker::new(socket, new).made_for(&path).await else {
+        let Ok(made) = engine.made_for(&path).await else {
             return Ok(base(new, State::Unsettled));
         };
         match made.first() {
@@ -84,11 +84,11 @@ impl Base {
     }
 
     /// Asks an engine that was away at first whose the folder is.
-    pub(crate) async fn settle(&self, docker: &Docker) {
+    pub(crate) async fn settle(&self, engine: &dyn Engine) {
         if !matches!(*self.state(), State::Unsettled) {
             return;
         }
-        let Ok(made) = docker.made_for(&self.path).await else { return };
+        let Ok(made) = engine.made_for(&self.path).await else { return };
         let mut state = self.state();
         if let Some(first) = made.first() {
             let why = missing(&self.path, &made);
@@ -136,7 +136,11 @@ impl Base {
 
     /// Lets another daemon use the folder.
     pub(crate) fn release(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Closing it is not enough: a program that is being started just now has it open too, until it is another program.
+        if let Some(Err(error)) = lock.map(|lock| lock.unlock()) {
+            tracing::warn!(%error, "the lock on the folder is not given up");
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -222,9 +226,10 @@ fn forgotten(base: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::Docker;
 
-    fn nowhere() -> PathBuf {
-        PathBuf::from("/nonexistent/docker.sock")
+    fn nowhere() -> Docker {
+        Docker::new(Path::new("/nonexistent/docker.sock"))
     }
 
     #[tokio::test]

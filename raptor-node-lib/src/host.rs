@@ -263,7 +263,7 @@ impl Node for Host {
     }
 
     async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
-        self.0.ground.docker.set_logins(logins);
+        self.0.ground.engine.set_logins(logins);
         Ok(())
     }
 

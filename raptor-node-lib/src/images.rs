@@ -73,18 +73,18 @@ pub(crate) async fn clean(ground: &Ground, unused_s: u64) -> Result<CleanedImage
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     let unused =
         TimeDelta::try_seconds(i64::try_from(unused_s).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX);
-    let used = ground.docker.used_images().await.map_err(away)?;
+    let used = ground.engine.used_images().await.map_err(away)?;
     let declared = StateFolder::all(&ground.base).unwrap_or_default();
     let declared: HashSet<String> =
         declared.into_iter().filter_map(|id| Some(ground.place(id).state.spec()?.image)).collect();
     let mut cleaned = CleanedImages::default();
     for image in ground.images.idle(ground.clock.now(), unused) {
-        let id = ground.docker.image_id(&image).await;
+        let id = ground.engine.image_id(&image).await.ok().flatten();
         let in_use = used.contains(&image) || id.is_some_and(|id| used.contains(&id));
         if in_use || declared.contains(&image) {
             continue;
         }
-        match ground.docker.remove_image(&image).await {
+        match ground.engine.remove_image(&image).await {
             Ok(bytes) => {
                 cleaned.freed_bytes += bytes;
                 cleaned.images.push(image.clone());

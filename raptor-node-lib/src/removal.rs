@@ -19,12 +19,12 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     for part in [Part::Server, Part::Installer] {
-        ground.docker.remove(place.id, part).await.map_err(away)?;
+        ground.engine.remove(place.id, part).await.map_err(away)?;
     }
-    ground.docker.remove_network(&place.name).await.map_err(away)?;
+    ground.engine.remove_network(&place.name).await.map_err(away)?;
     if let Some(spec) = place.state.spec() {
         // An owner's network goes with the last of its containers: the engine refuses while one is in it.
-        ground.docker.remove_network(&ground.docker.network_name(&spec)).await.map_err(away)?;
+        ground.engine.remove_network(&ground.network_name(&spec)).await.map_err(away)?;
     }
     let (quota, base, place) = (ground.quota.clone(), ground.base.clone(), place.clone());
     let gone = tokio::task::spawn_blocking(move || {
@@ -45,29 +45,29 @@ pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeErr
 /// begun, until they are done. What runs stays, and so does what has files: it is the state that is missing. Others' things are
 /// left alone. Waits for the engine.
 pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
-    while ground.docker.version().await.is_err() {
+    while ground.engine.version().await.is_err() {
         tokio::time::sleep(ASK_AGAIN).await;
     }
-    ground.kept.settle(&ground.docker).await;
+    ground.kept.settle(&*ground.engine).await;
     if ground.folder_problem().await.is_some() {
         return;
     }
     // Looked up at each: containers are declared meanwhile.
     let unknown = |id: ContainerId| ground.place(id).state.spec().is_none();
-    for found in ground.docker.ours().await.unwrap_or_default() {
+    for found in ground.engine.ours().await.unwrap_or_default() {
         if is_left(&ground, &found) {
             tracing::info!(name = found.name, "removing a container that belongs to nothing");
-            if let Err(error) = ground.docker.discard(&found.engine_id).await {
+            if let Err(error) = ground.engine.discard(&found.engine_id).await {
                 tracing::warn!(%error, name = found.name, "it can't be removed");
             }
         } else if found.runs && unknown(found.id) {
             tracing::warn!(name = found.name, id = %found.id, "a container runs that is not known here; it is left alone");
         }
     }
-    for network in ground.docker.our_networks().await.unwrap_or_default() {
+    for network in ground.engine.our_networks().await.unwrap_or_default() {
         // An owner's network goes when no container is in it; the engine refuses while one is.
         if network.id.is_none_or(unknown) {
-            let _ = ground.docker.remove_network(&network.name).await;
+            let _ = ground.engine.remove_network(&network.name).await;
         }
     }
     for id in &condemned {

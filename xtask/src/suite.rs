@@ -70,8 +70,9 @@ impl Suite {
         let postgres = self.postgres.as_ref().ok().map(|postgres| postgres.url.clone());
         let docker = self.docker.is_ok();
         self.step("rust", || {
-            // The tests run the programs of other crates, which cargo does not build for them.
-            run(&mut command("cargo", &["build", "--workspace", "--quiet"]))?;
+            // The tests run the programs of other crates, which cargo does not build for them. With the tests at once: they have
+            // features of their dependencies switched on, and everything would be compiled twice.
+            run(&mut command("cargo", &["build", "--workspace", "--all-targets", "--quiet"]))?;
             let mut cargo = command("cargo", &["test", "--workspace", "--quiet", "--no-fail-fast"]);
             if let Some(url) = &postgres {
                 cargo.env("RAPTOR_TEST_PG", url);

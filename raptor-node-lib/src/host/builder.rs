@@ -11,7 +11,7 @@ use crate::{
     link::Link,
     quota::Quota,
     removal,
-    runtime::{Docker, Pool},
+    runtime::{Docker, Engine, Pool},
     spool::Spool,
     stats::History,
     system::Meter,
@@ -53,7 +53,7 @@ const CALM: Duration = Duration::from_secs(60);
 /// Collects what a [`Host`] needs.
 pub struct Builder {
     base: PathBuf,
-    socket: PathBuf,
+    engine: Arc<dyn Engine>,
     uid: u32,
     gid: u32,
     ips: Vec<IpAddr>,
@@ -77,7 +77,7 @@ impl Builder {
     pub(super) fn new(base: &Path) -> Self {
         Self {
             base: base.to_owned(),
-            socket: "/var/run/docker.sock".into(),
+            engine: Arc::new(Docker::new(Path::new("/var/run/docker.sock"))),
             uid: 988,
             gid: 988,
             ips: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED)],
@@ -100,8 +100,14 @@ impl Builder {
 
     /// The Docker Engine's socket; `/var/run/docker.sock` unless given.
     #[must_use]
-    pub fn docker_socket(mut self, socket: impl Into<PathBuf>) -> Self {
-        self.socket = socket.into();
+    pub fn docker_socket(self, socket: impl Into<PathBuf>) -> Self {
+        self.engine(Docker::new(&socket.into()))
+    }
+
+    /// Another engine than Docker, such as [`crate::runtime::Scripted`].
+    #[must_use]
+    pub fn engine(mut self, engine: impl Engine) -> Self {
+        self.engine = Arc::new(engine);
         self
     }
 
@@ -232,7 +238,7 @@ impl Builder {
             io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
         };
         // Before anything is built: two daemons would run each other's containers.
-        let kept = Base::open(&base, &self.socket).await.map_err(unusable)?;
+        let kept = Base::open(&base, &*self.engine).await.map_err(unusable)?;
         let ids = StateFolder::all(&base).map_err(unusable)?;
         if let Err(error) = StateFolder::sweep(&base) {
             tracing::warn!(%error, "what is left of removed containers can't be removed");
@@ -250,7 +256,7 @@ impl Builder {
         }
         let ground = Arc::new(Ground {
             root,
-            docker: Docker::new(&self.socket, instance),
+            engine: self.engine.for_daemon(instance),
             spool: Spool::open(&state, Uuid::now_v7())?,
             images: Ledger::open(&state),
             history: History::new(&base),

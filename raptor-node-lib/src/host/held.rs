@@ -44,7 +44,7 @@ impl Host {
     }
 
     async fn strays(&self) -> Result<Vec<Ours>, crate::runtime::RuntimeError> {
-        let mut found = self.0.ground.docker.ours().await?;
+        let mut found = self.0.ground.engine.ours().await?;
         found.retain(|found| found.part == Part::Server && self.handle(found.id).is_err());
         Ok(found)
     }

@@ -78,23 +78,24 @@ impl Host {
         }
     }
 
-    /// Measures the host and asks Docker how it is.
+    /// Measures the host and asks the engine how it is.
     pub(super) async fn measure(&self) -> SystemInfo {
         let meter = self.0.meter.clone();
         let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
         let mut system = measured.unwrap_or_else(|_| self.0.meter.measure());
-        match self.0.ground.docker.version().await {
+        match self.0.ground.engine.version().await {
             Ok(version) => {
                 system.docker_version = Some(version);
                 // An engine that does not answer any more is noticed the next time.
                 system.docker_problem =
-                    self.0.ground.docker.mapped_users().await.ok().flatten().map(str::to_owned);
-                self.0.ground.kept.settle(&self.0.ground.docker).await;
+                    self.0.ground.engine.mapped_users().await.ok().flatten().map(str::to_owned);
+                self.0.ground.kept.settle(&*self.0.ground.engine).await;
             }
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
         system.folder_problem = self.0.ground.folder_problem().await;
-        system.isolation = Some(self.0.ground.firewall.isolation());
+        let bridges = self.0.ground.engine.makes_bridges();
+        system.isolation = bridges.then(|| self.0.ground.firewall.isolation());
         system.user_note = self.0.ground.user_note();
         system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
@@ -115,7 +116,7 @@ impl Host {
             .map(|(id, handle)| {
                 let (ground, earlier) = (&self.0.ground, earlier.get(&id));
                 async move {
-                    let sample = ground.docker.sample(&handle.engine_name(), earlier).await;
+                    let sample = ground.engine.sample(&handle.engine_name(), earlier).await;
                     (id, handle, sample)
                 }
             })
@@ -145,7 +146,7 @@ impl Host {
 
     /// Has what people started with the engine's own commands looked after.
     async fn notice_running(&self) {
-        let Ok(found) = self.0.ground.docker.ours().await else { return };
+        let Ok(found) = self.0.ground.engine.ours().await else { return };
         for found in found.into_iter().filter(|found| found.runs && found.part == Part::Server) {
             if let Ok(handle) = self.handle(found.id)
                 && handle.status.borrow().phase == Phase::Offline

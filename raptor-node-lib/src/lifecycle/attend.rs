@@ -2,16 +2,14 @@
 
 use super::{
     Ground,
-    boot::Started,
     reading::{Known, Reading},
     supervisor::Msg,
 };
 use crate::{
     console::Console,
-    runtime::{Ended, Found, RuntimeError},
+    runtime::{Attached, Ended, Found, RuntimeError},
 };
 use bytes::Bytes;
-use futures_util::StreamExt;
 use raptor_model::{node::LineKind, templates::DoneRules};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -64,7 +62,7 @@ pub(super) struct Attendant {
 impl Attendant {
     /// Stays until the process has ended and all it wrote is in the console. `started` is the process where this daemon
     /// started it; without, one that an earlier daemon started is joined.
-    pub(super) async fn attend(self, mut started: Option<Started>, mut input: mpsc::Receiver<Typed>) -> End {
+    pub(super) async fn attend(self, mut started: Option<Attached>, mut input: mpsc::Receiver<Typed>) -> End {
         // Whether this daemon has not seen it run.
         let mut late = started.is_none();
         // A command that the engine took with it when it ended is given again to the same process, never to the next.
@@ -74,15 +72,15 @@ impl Attendant {
                 Some(started) => Some((started, Known::default())),
                 None => self.rejoin().await,
             };
-            let Some((Started { output, mut stdin }, known)) = joined else {
+            let Some((Attached { output, mut stdin }, known)) = joined else {
                 let (found, left) = self.until_ended().await;
                 return self.end_of(found, late, left).await;
             };
             // The engine lets one join what has ended.
-            late = late && !matches!(self.ground.docker.inspect(&self.name).await, Ok(Found::Running));
+            late = late && !matches!(self.ground.engine.inspect(&self.name).await, Ok(Found::Running));
             // Ends with us: two readers would write every line twice.
             let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
-            let mut waiting = std::pin::pin!(self.ground.docker.wait(&self.name));
+            let mut waiting = std::pin::pin!(self.ground.engine.wait(&self.name));
             let mut stop = false;
             let waited = loop {
                 if let Some(typed) = unsent.take() {
@@ -136,11 +134,11 @@ impl Attendant {
     }
 
     /// The output again from shortly before where the console has it; none when the container is gone.
-    async fn rejoin(&self) -> Option<(Started, Known)> {
+    async fn rejoin(&self) -> Option<(Attached, Known)> {
         loop {
             let known = Known::of(&self.console, self.after_line);
-            match self.ground.docker.rejoin(&self.name, known.from).await {
-                Ok((output, stdin)) => return Some((Started { output: output.boxed(), stdin }, known)),
+            match self.ground.engine.rejoin(&self.name, known.from).await {
+                Ok(attached) => return Some((attached, known)),
                 Err(RuntimeError::NotFound) => return None,
                 Err(RuntimeError::Refused(_)) => {
                     // An ended container has no way in any more, but its last words are still there.
@@ -153,8 +151,8 @@ impl Attendant {
     }
 
     async fn last_words(&self, known: Known) {
-        let Ok(output) = self.ground.docker.replay(&self.name, known.from).await else { return };
-        let reading = self.reading(known).read(output.boxed());
+        let Ok(output) = self.ground.engine.replay(&self.name, known.from).await else { return };
+        let reading = self.reading(known).read(output);
         if let Ok(unfinished) = tokio::time::timeout(LAST_WORDS, reading).await {
             self.finish(unfinished);
         }
@@ -169,7 +167,7 @@ impl Attendant {
             if found != Found::Running {
                 return (found, left);
             }
-            left = matches!(self.ground.docker.wait(&self.name).await, Err(RuntimeError::Away(_)));
+            left = matches!(self.ground.engine.wait(&self.name).await, Err(RuntimeError::Away(_)));
         }
     }
 
@@ -177,7 +175,7 @@ impl Attendant {
     async fn found(&self) -> (Found, bool) {
         let mut away = false;
         loop {
-            match self.ground.docker.inspect(&self.name).await {
+            match self.ground.engine.inspect(&self.name).await {
                 Ok(found) => return (found, away),
                 Err(_) => {
                     away = true;
@@ -195,7 +193,7 @@ impl Attendant {
                 break;
             }
             tokio::time::sleep(MEMORY_PAUSE).await;
-            match self.ground.docker.inspect(&self.name).await {
+            match self.ground.engine.inspect(&self.name).await {
                 Ok(Found::Ended(now)) => ended = now,
                 _ => break,
             }
@@ -208,7 +206,7 @@ impl Attendant {
     async fn end_of(&self, found: Found, late: bool, left: bool) -> End {
         let by_hand = !left
             && !self.other_boot
-            && self.ground.docker.ended_by_hand(&self.name, self.ground.clock.now()).await;
+            && self.ground.engine.ended_by_hand(&self.name, self.ground.clock.now()).await;
         match found {
             Found::Ended(ended) => {
                 let ended = if by_hand { ended } else { self.with_memory(ended).await };

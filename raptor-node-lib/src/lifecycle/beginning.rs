@@ -2,12 +2,11 @@
 
 use super::{
     attend::Attendant,
-    boot::Started,
     failure::Failure,
     install::Installation,
     supervisor::{Msg, Supervisor},
 };
-use crate::desired::Run;
+use crate::{desired::Run, runtime::Attached};
 use raptor_model::{
     containers::lifecycle::{Input, Phase},
     node::{Happening, LineKind},
@@ -39,7 +38,7 @@ impl Supervisor {
         self.publish();
     }
 
-    pub(super) async fn booted(&mut self, booted: Result<Option<Started>, Failure>) {
+    pub(super) async fn booted(&mut self, booted: Result<Option<Attached>, Failure>) {
         match booted {
             Ok(started) => {
                 self.booting = None;
@@ -84,7 +83,7 @@ impl Supervisor {
     }
 
     /// Leaves the process to a task that stays with it; `started` is none for one that an earlier daemon started.
-    pub(super) fn attend(&mut self, run: &Run, started: Option<Started>) {
+    pub(super) fn attend(&mut self, run: &Run, started: Option<Attached>) {
         let (writer, input) = mpsc::channel(64);
         let name = run.container.clone().unwrap_or_else(|| self.place.name.clone());
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&name);

@@ -18,10 +18,8 @@ use crate::{
     desired::Run,
     files::Root,
     firewall,
-    runtime::{RuntimeError, Shape, Stdin},
+    runtime::{Attached, RuntimeError, Shape},
 };
-use bytes::Bytes;
-use futures_util::{StreamExt, stream::BoxStream};
 use raptor_model::node::{ContainerSpec, Fault, Progress};
 use std::{
     path::{Component, Path},
@@ -32,12 +30,6 @@ use tokio::sync::{mpsc, oneshot};
 
 /// How long a port that is in use is waited for, once in each start: whatever had it may be about to let go of it.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
-
-/// A started process: what it writes, and the way in.
-pub(super) struct Started {
-    pub(super) output: BoxStream<'static, Bytes>,
-    pub(super) stdin: Stdin,
-}
 
 /// What a start needs.
 pub(super) struct Boot {
@@ -59,7 +51,7 @@ pub(super) struct Boot {
 impl Boot {
     /// Prepares and starts the process, as soon as the engine answers. None where it runs and nobody reads it yet. The error is
     /// for people.
-    pub(super) async fn run(&self) -> Result<Option<Started>, Failure> {
+    pub(super) async fn run(&self) -> Result<Option<Attached>, Failure> {
         let _turn = match self.patient {
             true => self.ground.turns.acquire().await.ok(),
             false => None,
@@ -81,7 +73,7 @@ impl Boot {
         }
     }
 
-    async fn attempt(&self) -> Result<Option<Started>, Halt> {
+    async fn attempt(&self) -> Result<Option<Attached>, Halt> {
         let Self { ground, place, spec, console, tell, .. } = self;
         let say = Halt::of(spec, "Docker refused to start the container.");
         if let Some(found) = engine::running(ground, place).await.map_err(say)? {
@@ -104,7 +96,7 @@ impl Boot {
         check_mounts(ground, spec)?;
         image::have(ground, Need::Container, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
-        let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
+        let network = ground.engine.network(spec, ground.pool).await.map_err(say)?;
         // Nothing runs in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
         prepared_files.and(guarded)?;
@@ -119,16 +111,16 @@ impl Boot {
             network: network.clone(),
             zone: zone::of(ground, spec).await,
         };
-        let name = ground.docker.create(shape).await.map_err(say)?;
-        let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
+        let name = ground.engine.create(shape).await.map_err(say)?;
+        let attached = ground.engine.attach(&name).await.map_err(say)?;
         let run = Run { revision: spec.revision, ..engine::new_run(ground, console, &name) };
         prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
         let early = ground.sees(&network);
-        let started = match ground.docker.start(&name).await {
+        let started = match ground.engine.start(&name).await {
             Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
-                Some(Started { output: output.boxed(), stdin })
+                Some(attached)
             }
         };
         if !early || firewall::is_near(spec) {
@@ -147,7 +139,7 @@ impl Boot {
         let needs_gateway = spec.config_files.iter().any(|file| {
             file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
         });
-        let gateway = if needs_gateway { ground.docker.gateway(network).await } else { None };
+        let gateway = if needs_gateway { ground.engine.gateway(network).await } else { None };
         let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
         let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
         let (state, started) = (place.state.clone(), *started);

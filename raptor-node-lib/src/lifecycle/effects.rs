@@ -113,7 +113,7 @@ impl Supervisor {
         let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
         // Told, not called: the state machine finishes the step that it is in first.
         let clearing = async move {
-            while let Err(error) = ground.docker.remove(place.id, Part::Server).await {
+            while let Err(error) = ground.engine.remove(place.id, Part::Server).await {
                 if !may_run {
                     tracing::warn!(%error, id = %place.id, "what was prepared for a cancelled start is still there");
                     break;
@@ -192,7 +192,7 @@ impl Supervisor {
         let stop = self.ground.stop.clone();
         let asking = async move {
             let mut silent = false;
-            while !matches!(tokio::time::timeout(ANSWER, ground.docker.version()).await, Ok(Ok(_))) {
+            while !matches!(tokio::time::timeout(ANSWER, ground.engine.version()).await, Ok(Ok(_))) {
                 if !silent {
                     ground.say(&console, "Docker does not answer, so it may not have passed on the stop. The time to stop begins anew when it does.");
                 }
@@ -267,7 +267,7 @@ impl Supervisor {
             .as_ref()
             .map(|run| run.container.clone().unwrap_or_else(|| self.place.installer.clone()));
         if let Some(name) = runs
-            && self.ground.docker.signal(&name, "SIGKILL").await.is_ok()
+            && self.ground.engine.signal(&name, "SIGKILL").await.is_ok()
         {
             return;
         }

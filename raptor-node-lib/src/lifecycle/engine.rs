@@ -43,7 +43,7 @@ impl Halt {
 /// Returns when the engine answers. What is waited for is told meanwhile.
 pub(super) async fn answers(ground: &Ground, tell: &mpsc::Sender<Msg>) {
     let mut told = false;
-    while let Err(error) = ground.docker.version().await {
+    while let Err(error) = ground.engine.version().await {
         if !told {
             told = true;
             let _ = tell.send(Msg::Waiting(Some(error.to_string()))).await;
@@ -59,7 +59,7 @@ pub(super) async fn answers(ground: &Ground, tell: &mpsc::Sender<Msg>) {
 pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg>) -> bool {
     loop {
         answers(ground, tell).await;
-        if let Ok(found) = ground.docker.inspect(name).await {
+        if let Ok(found) = ground.engine.inspect(name).await {
             return matches!(found, Found::Running | Found::Ended(_));
         }
         tokio::time::sleep(ASK_AGAIN).await;
@@ -68,13 +68,13 @@ pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg
 
 /// The container's running process in the engine, no matter who started it.
 pub(super) async fn running(ground: &Ground, place: &Place) -> Result<Option<Ours>, RuntimeError> {
-    let found = ground.docker.found(place.id).await?;
+    let found = ground.engine.found(place.id).await?;
     Ok(found.into_iter().find(|found| found.part == Part::Server && found.ours && found.runs))
 }
 
 /// The process of a container that was found running.
 pub(super) async fn run_of(ground: &Ground, console: &Console, found: &Ours) -> Run {
-    let started_at = ground.docker.started_at(&found.engine_id).await;
+    let started_at = ground.engine.started_at(&found.engine_id).await;
     Run {
         started_at: started_at.unwrap_or_else(|| ground.clock.now()),
         after_line: console.newest(),

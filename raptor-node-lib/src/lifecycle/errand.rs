@@ -50,9 +50,9 @@ impl Errand {
         let mut told = false;
         loop {
             let sent = match word {
-                Word::Signal(signal) => self.ground.docker.signal(&self.name, signal).await,
-                Word::Docker => self.ground.docker.stop(&self.name).await,
-                Word::Kill | Word::Line(_) => self.ground.docker.signal(&self.name, "SIGKILL").await,
+                Word::Signal(signal) => self.ground.engine.signal(&self.name, signal).await,
+                Word::Docker => self.ground.engine.stop(&self.name).await,
+                Word::Kill | Word::Line(_) => self.ground.engine.signal(&self.name, "SIGKILL").await,
             };
             let what = if matches!(word, Word::Kill) { "Killing it" } else { "Asking it to stop" };
             match sent {
@@ -85,7 +85,7 @@ impl Errand {
                 () = &mut queue, if !queued => queued = true,
                 () = tokio::time::sleep(ASK_AGAIN) => {
                     // While the engine is away, nobody could have read it.
-                    answered = if self.ground.docker.version().await.is_ok() { answered + 1 } else { 0 };
+                    answered = if self.ground.engine.version().await.is_ok() { answered + 1 } else { 0 };
                 }
             }
         }

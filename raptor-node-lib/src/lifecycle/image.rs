@@ -13,11 +13,8 @@ use crate::{
 };
 use futures_util::{Stream, StreamExt};
 use raptor_model::node::{Fault, Progress};
-use std::{
-    pin::pin,
-    time::{Duration, Instant},
-};
-use tokio::sync::mpsc;
+use std::{pin::pin, time::Duration};
+use tokio::{sync::mpsc, time::Instant};
 
 /// How often progress of a pull is told.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -30,17 +27,17 @@ pub(super) async fn have(
     console: &Console,
     tell: &mpsc::Sender<Msg>,
 ) -> Result<(), Halt> {
-    let docker = &ground.docker;
+    let engine = &ground.engine;
     let name = image.trim_start_matches('~');
     if image.starts_with('~') {
-        return match docker.has_image(name).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(local(need, name).into()),
+        return match engine.image_id(name).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(local(need, name).into()),
             Err(_) => Err(Halt::Away),
         };
     }
-    let before = docker.image_id(name).await;
-    let pulled = pull(docker.pull(name), tell).await;
+    let before = engine.image_id(name).await.ok().flatten();
+    let pulled = pull(engine.pull(name), tell).await;
     let Err(error) = pulled else {
         note(ground, name, before).await;
         return Ok(());
@@ -48,7 +45,7 @@ pub(super) async fn have(
     if let RuntimeError::Away(_) = error {
         return Err(Halt::Away);
     }
-    if docker.has_image(name).await.map_err(|_| Halt::Away)? {
+    if engine.image_id(name).await.map_err(|_| Halt::Away)?.is_some() {
         ground.say(
             console,
             format!(
@@ -76,7 +73,7 @@ fn local(need: Need, name: &str) -> Failure {
 
 /// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.
 async fn note(ground: &Ground, name: &str, before: Option<String>) {
-    let (now, ours) = (ground.docker.image_id(name).await, ground.images.knows(name));
+    let (now, ours) = (ground.engine.image_id(name).await.ok().flatten(), ground.images.knows(name));
     match before {
         Some(before) if Some(&before) == now.as_ref() && !ours => return,
         // It has lost its name to the new one, and is to be cleaned up all the same.

@@ -3,7 +3,7 @@
 use super::{
     Ground, Place,
     attend::{ASK_AGAIN, Attendant, End},
-    boot::{Started, environment, prepared},
+    boot::{environment, prepared},
     engine::{self, Halt},
     failure::Failure,
     image, ownership,
@@ -15,9 +15,8 @@ use crate::{
     console::Console,
     desired::Run,
     files::{self, Root},
-    runtime::{Part, RuntimeError, Shape, installer_memory_mib},
+    runtime::{Attached, Part, RuntimeError, Shape, installer_memory_mib},
 };
-use futures_util::StreamExt;
 use raptor_model::{
     configfiles::Memory,
     node::{ContainerSpec, Fault, InstallSpec, LineKind, Progress},
@@ -95,7 +94,7 @@ impl Installation {
     }
 
     /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet.
-    async fn start(&self) -> Result<(Run, Option<Started>), Failure> {
+    async fn start(&self) -> Result<(Run, Option<Attached>), Failure> {
         loop {
             engine::answers(&self.ground, &self.tell).await;
             match self.attempt().await {
@@ -106,7 +105,7 @@ impl Installation {
         }
     }
 
-    async fn attempt(&self) -> Result<(Run, Option<Started>), Halt> {
+    async fn attempt(&self) -> Result<(Run, Option<Attached>), Halt> {
         let Self { ground, place, spec, install, console, tell } = self;
         let say = Halt::of(spec, "Docker refused to start the installer.");
         if engine::running(ground, place).await.map_err(say)?.is_some() {
@@ -137,7 +136,7 @@ impl Installation {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("The installation can't be prepared: {error}"))?;
-        let network = ground.docker.network(spec, ground.pool).await.map_err(say)?;
+        let network = ground.engine.network(spec, ground.pool).await.map_err(say)?;
         ground.guard(spec, &network).await?;
         let shape = Shape {
             spec,
@@ -149,23 +148,23 @@ impl Installation {
             network,
             zone: zone::of(ground, spec).await,
         };
-        let name = ground.docker.create(shape).await.map_err(say)?;
-        let (output, stdin) = ground.docker.attach(&name).await.map_err(say)?;
+        let name = ground.engine.create(shape).await.map_err(say)?;
+        let attached = ground.engine.attach(&name).await.map_err(say)?;
         let run = engine::new_run(ground, console, &name);
         let noted = run.clone();
         prepared(tell, |note| Msg::InstallerPrepared(noted, note)).await?;
-        let started = match ground.docker.start(&name).await {
+        let started = match ground.engine.start(&name).await {
             Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
-                Some(Started { output: output.boxed(), stdin })
+                Some(attached)
             }
         };
         let _ = tell.send(Msg::Progress(None)).await;
         Ok((run, started))
     }
 
-    pub(super) async fn stay(&self, run: &Run, started: Option<Started>) -> End {
+    pub(super) async fn stay(&self, run: &Run, started: Option<Attached>) -> End {
         let attendant = Attendant {
             ground: self.ground.clone(),
             name: run.container.clone().unwrap_or_else(|| self.place.installer.clone()),
@@ -211,7 +210,7 @@ impl Installation {
         if !self.ground.root {
             let Self { ground, place, install, .. } = self;
             let given =
-                ground.docker.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
+                ground.engine.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
             return given.map_err(|error| {
                 format!("The installed files can't be given to the container's user: {error}")
             });
@@ -230,7 +229,7 @@ impl Installation {
 
 /// Removes the installer's container and the script.
 pub(super) async fn discard(ground: &Ground, place: &Place) {
-    if let Err(error) = ground.docker.remove(place.id, Part::Installer).await {
+    if let Err(error) = ground.engine.remove(place.id, Part::Installer).await {
         tracing::warn!(%error, id = %place.id, "the installer's container is still there");
     }
     let script = place.state.script();

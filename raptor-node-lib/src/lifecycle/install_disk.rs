@@ -1,13 +1,15 @@
 //! An installation within the container's disk limit: what it writes into the container's folder and what it writes into its
 //! own root file system count together.
 
-use super::{Ground, Place, attend::End, boot::Started, failure::Failure, install::Installation};
-use crate::{desired::Run, files::Root, runtime::RuntimeError};
-use raptor_model::node::amount;
-use std::{
-    io,
-    time::{Duration, Instant},
+use super::{Ground, Place, attend::End, failure::Failure, install::Installation};
+use crate::{
+    desired::Run,
+    files::Root,
+    runtime::{Attached, RuntimeError},
 };
+use raptor_model::node::amount;
+use std::{io, time::Duration};
+use tokio::time::Instant;
 
 /// How long it waits between two measurements at least.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -20,7 +22,7 @@ impl Installation {
     pub(super) async fn stay_within_limit(
         &self,
         run: &Run,
-        started: Option<Started>,
+        started: Option<Attached>,
     ) -> (End, Option<Failure>) {
         let mut full = None;
         let name = run.container.as_ref().unwrap_or(&self.place.installer);
@@ -66,7 +68,7 @@ impl Installation {
         let measured = tokio::task::spawn_blocking(move || measure(&ground, &place, limit_mib)).await;
         let Measured { used, trash } = measured.unwrap_or_default();
         // An engine that does not answer knows nothing; it is asked again.
-        let own = self.ground.docker.written(name).await.unwrap_or(0);
+        let own = self.ground.engine.written(name).await.unwrap_or(0);
         let limit = limit_mib.saturating_mul(1024 * 1024);
         let all = used.saturating_add(own);
         (all > limit).then(|| {
@@ -77,7 +79,7 @@ impl Installation {
     /// Kills the installer until it is dead. The task that waits for its end notices.
     async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
-            match self.ground.docker.signal(name, "SIGKILL").await {
+            match self.ground.engine.signal(name, "SIGKILL").await {
                 Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
                 Err(error) => {
                     tracing::warn!(%error, id = %self.place.id, "a full installer is not killed yet")

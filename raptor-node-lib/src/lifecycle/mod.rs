@@ -31,7 +31,7 @@ use crate::{
     firewall::{self, Firewall, Near, Outgoing, Wanted},
     link::Link,
     quota::Quota,
-    runtime::{Docker, Part, Pool},
+    runtime::{self, Engine, Part, Pool},
     spool::Spool,
     stats::History,
     workspace::{self, AllOperations},
@@ -42,6 +42,7 @@ use raptor_model::{
     node::{ContainerSpec, ContainerStatus, Fault, LineKind, NodeEvent, Stats},
 };
 use std::{
+    collections::HashMap,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -51,7 +52,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What all supervisors share.
 pub(crate) struct Ground {
-    pub(crate) docker: Docker,
+    pub(crate) engine: Arc<dyn Engine>,
     pub(crate) base: PathBuf,
     /// The same folder, locked.
     pub(crate) kept: Base,
@@ -131,9 +132,22 @@ impl Ground {
         }
     }
 
+    /// The engine's name of the container's network.
+    pub(crate) fn network_name(&self, spec: &ContainerSpec) -> String {
+        runtime::network_name(self.kept.instance(), spec)
+    }
+
+    /// The name of a network's bridge on this host.
+    fn bridge_name(&self, network: &str) -> String {
+        runtime::bridge_name(self.kept.instance(), network)
+    }
+
     /// Puts the rules that keep containers from the host in force where they are not. `network`: one that the engine made, and
     /// whether something runs in it.
     pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<(&str, bool)>) {
+        if !self.engine.makes_bridges() {
+            return;
+        }
         let ground = self.clone();
         let read = tokio::task::spawn_blocking(move || {
             let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
@@ -142,13 +156,13 @@ impl Ground {
         let specs = read.await.unwrap_or_default();
         let near = self.near(&specs).await;
         let outgoing = specs.iter().filter_map(|spec| {
-            let bridge = self.docker.bridge_name(&self.docker.network_name(spec));
+            let bridge = self.bridge_name(&self.network_name(spec));
             Some(Outgoing { bridge, ip: spec.outgoing_ip? })
         });
         let outgoing = outgoing.collect();
         let wanted =
             Wanted { outgoing, near, ports: specs.into_iter().flat_map(|spec| spec.ports).collect() };
-        let bridge = network.map(|(network, runs)| (self.docker.bridge_name(network), runs));
+        let bridge = network.map(|(network, runs)| (self.bridge_name(network), runs));
         let ground = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let bridge = bridge.as_ref().map(|(bridge, runs)| (bridge.as_str(), *runs));
@@ -162,16 +176,18 @@ impl Ground {
     /// Which ports on the loopback are passed on, and to whom. Where the engine does not answer, what it said last.
     async fn near(&self, specs: &[ContainerSpec]) -> Vec<Near> {
         let near = if specs.iter().any(firewall::is_near) {
-            let found = tokio::try_join!(self.docker.gateways(), self.docker.addresses());
-            let Ok((gateways, addresses)) = found else {
+            let found = tokio::try_join!(self.engine.our_networks(), self.engine.ours());
+            let Ok((networks, containers)) = found else {
                 return self.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
             };
+            let gateways: HashMap<_, _> =
+                networks.into_iter().filter_map(|network| Some((network.name, network.gateway?))).collect();
+            let servers = containers.into_iter().filter(|found| found.part == Part::Server && found.runs);
+            let addresses = servers.filter_map(|found| Some((found.id, found.address?))).collect();
             let nets = specs.iter().filter_map(|spec| {
-                let network = self.docker.network_name(spec);
-                let net = firewall::Net {
-                    gateway: *gateways.get(&network)?,
-                    bridge: self.docker.bridge_name(&network),
-                };
+                let network = self.network_name(spec);
+                let net =
+                    firewall::Net { gateway: *gateways.get(&network)?, bridge: self.bridge_name(&network) };
                 Some((spec.id, net))
             });
             firewall::between(specs, &nets.collect(), &addresses)
@@ -186,7 +202,7 @@ impl Ground {
     pub(crate) async fn guard(self: &Arc<Self>, spec: &ContainerSpec, network: &str) -> Result<(), String> {
         self.keep_apart(Some((network, false))).await;
         let Some(ip) = spec.outgoing_ip else { return Ok(()) };
-        let (ground, bridge) = (self.clone(), self.docker.bridge_name(network));
+        let (ground, bridge) = (self.clone(), self.bridge_name(network));
         let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip, &bridge)).await;
         checked.unwrap_or_else(|error| Err(error.to_string()))
     }
@@ -209,7 +225,7 @@ impl Ground {
 
     /// Whether the network's bridge is on this host by now.
     pub(crate) fn sees(&self, network: &str) -> bool {
-        firewall::is_here(&self.docker.bridge_name(network))
+        firewall::is_here(&self.bridge_name(network))
     }
 
     /// Tells everybody who reads the console what the daemon does.

@@ -145,7 +145,7 @@ impl Supervisor {
             return;
         }
         let limits = self.spec.limits.clone();
-        let limited = self.ground.docker.limit(&self.engine_name(), &limits, before).await;
+        let limited = self.ground.engine.limit(&self.engine_name(), &limits, before).await;
         let pending =
             limited.err().map(|error| format!("The new limits hold from the next start on: {error}"));
         let said = pending.clone().unwrap_or_else(|| "The new limits hold from now on.".into());

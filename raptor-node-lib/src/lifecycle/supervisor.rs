@@ -3,7 +3,6 @@
 use super::{
     Ground, Handle, Place,
     attend::{ASK_AGAIN, End, Typed},
-    boot::Started,
     errand::Word,
     failure::Failure,
     taking::Look,
@@ -11,7 +10,7 @@ use super::{
 use crate::{
     console::Console,
     desired::{Run, Saved},
-    runtime::{Ours, Part},
+    runtime::{Attached, Ours, Part},
 };
 use raptor_model::{
     containers::lifecycle::{Hold, Input, Life, Phase},
@@ -67,7 +66,7 @@ pub(super) enum Msg {
     /// Everything is ready for the process, which starts once this is noted.
     Prepared(Run, oneshot::Sender<()>),
     /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
-    Booted(Result<Option<Started>, Failure>),
+    Booted(Result<Option<Attached>, Failure>),
     /// What is to be begun waits for the engine, for this reason; none: no longer.
     Waiting(Option<String>),
     /// The process was asked to stop.
@@ -282,12 +281,12 @@ impl Supervisor {
         let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
         let clearing = async move {
             loop {
-                if let Ok(found) = ground.docker.found(id).await {
+                if let Ok(found) = ground.engine.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
                         let _ = tell.send(Msg::Looked(Look::Again, found)).await;
                         return;
                     }
-                    if ground.docker.remove(id, Part::Server).await.is_ok() {
+                    if ground.engine.remove(id, Part::Server).await.is_ok() {
                         let _ = tell.send(Msg::Cleared).await;
                         return;
                     }

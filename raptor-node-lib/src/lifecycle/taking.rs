@@ -32,7 +32,7 @@ const GONE: u64 = 0;
 impl Supervisor {
     /// Finds out what the engine has of a container that is offline as far as is known.
     pub(super) async fn take_offline(&mut self, look: Look) {
-        match tokio::time::timeout(FIRST_LOOK, self.ground.docker.found(self.place.id)).await {
+        match tokio::time::timeout(FIRST_LOOK, self.ground.engine.found(self.place.id)).await {
             Ok(Ok(found)) => self.looked(look, found).await,
             _ => self.look(look),
         }
@@ -43,7 +43,7 @@ impl Supervisor {
         let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
         let looking = async move {
             loop {
-                if let Ok(found) = ground.docker.found(id).await {
+                if let Ok(found) = ground.engine.found(id).await {
                     let _ = tell.send(Msg::Looked(look, found)).await;
                     return;
                 }

@@ -79,7 +79,7 @@ impl Docker {
     pub async fn attach(
         &self,
         name: &str,
-    ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Stdin), RuntimeError> {
+    ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Terminal), RuntimeError> {
         raw::attach(&self.socket, name, true).await
     }
 
@@ -91,7 +91,7 @@ impl Docker {
         &self,
         name: &str,
         consumed: u64,
-    ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Stdin), RuntimeError> {
+    ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Terminal), RuntimeError> {
         // Podman ends an attachment that wants no output. What comes there is in the replay too.
         let with_output = raw::is_podman(&self.socket).await?;
         let (output, stdin) = raw::attach(&self.socket, name, with_output).await?;

@@ -20,7 +20,7 @@ pub(super) const INSTANCE: &str = "raptor.instance";
 #[derive(Clone)]
 pub struct Docker {
     // Made at the first call that finds the socket: Docker may come after us.
-    client: Arc<OnceLock<bollard::Docker>>,
+    pub(super) client: Arc<OnceLock<bollard::Docker>>,
     pub(super) socket: PathBuf,
     pub(super) instance: Uuid,
     pub(super) logins: Arc<RwLock<Vec<RegistryLogin>>>,
@@ -74,13 +74,13 @@ impl Part {
 }
 
 impl Docker {
-    /// The engine behind `socket`, for the daemon `instance`. Whether it answers is seen at each call.
+    /// The engine behind `socket`. Whether it answers is seen at each call.
     #[must_use]
-    pub fn new(socket: &Path, instance: Uuid) -> Self {
+    pub fn new(socket: &Path) -> Self {
         Self {
             client: Arc::default(),
             socket: socket.to_owned(),
-            instance,
+            instance: Uuid::nil(),
             logins: Arc::default(),
             making: Making::default(),
         }

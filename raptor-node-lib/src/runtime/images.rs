@@ -3,7 +3,7 @@
 use super::{Docker, RuntimeError, docker::error};
 use bollard::{
     auth::DockerCredentials,
-    query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder, ListImagesOptionsBuilder},
+    query_parameters::{CreateImageOptionsBuilder, ListContainersOptionsBuilder},
 };
 use futures_util::{Stream, StreamExt, TryStreamExt};
 use raptor_model::{images::registry_of, node::RegistryLogin};
@@ -39,18 +39,6 @@ impl Docker {
     /// Replaces the logins for registries.
     pub fn set_logins(&self, logins: Vec<RegistryLogin>) {
         *self.logins.write().unwrap_or_else(PoisonError::into_inner) = logins;
-    }
-
-    /// Whether the image is on this host.
-    ///
-    /// # Errors
-    /// When the engine does not answer: then it is not known.
-    pub async fn has_image(&self, image: &str) -> Result<bool, RuntimeError> {
-        match self.client()?.inspect_image(image).await.map_err(error) {
-            Ok(_) => Ok(true),
-            Err(away @ RuntimeError::Away(_)) => Err(away),
-            Err(_) => Ok(false),
-        }
     }
 
     /// Pulls an image and tells how far it is, layer by layer.
@@ -104,9 +92,16 @@ impl Docker {
         })
     }
 
-    /// The id of an image, if it is there.
-    pub async fn image_id(&self, image: &str) -> Option<String> {
-        self.client().ok()?.inspect_image(image).await.ok()?.id
+    /// The id of an image; none where it is not on this host.
+    ///
+    /// # Errors
+    /// When the engine does not answer: then it is not known.
+    pub async fn image_id(&self, image: &str) -> Result<Option<String>, RuntimeError> {
+        match self.client()?.inspect_image(image).await.map_err(error) {
+            Ok(found) => Ok(found.id),
+            Err(away @ RuntimeError::Away(_)) => Err(away),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Removes an image unless a container uses it, and gives the bytes that it had.
@@ -131,15 +126,5 @@ impl Docker {
         let options = ListContainersOptionsBuilder::default().all(true).build();
         let found = self.client()?.list_containers(Some(options)).await.map_err(error)?;
         Ok(found.into_iter().flat_map(|found| [found.image, found.image_id]).flatten().collect())
-    }
-
-    /// The references of all images that are there.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn images(&self) -> Result<HashSet<String>, RuntimeError> {
-        let options = ListImagesOptionsBuilder::default().build();
-        let found = self.client()?.list_images(Some(options)).await.map_err(error)?;
-        Ok(found.into_iter().flat_map(|image| image.repo_tags).collect())
     }
 }

@@ -10,6 +10,7 @@ use bollard::{
 };
 use raptor_model::{containers::Network, id::ContainerId, node::ContainerSpec};
 use std::{collections::HashMap, net::Ipv4Addr};
+use uuid::Uuid;
 
 /// The option that names a network's bridge.
 const BRIDGE: &str = "com.docker.network.bridge.name";
@@ -55,49 +56,48 @@ pub struct OurNetwork {
     pub name: String,
     /// The container that it is for, unless it is an owner's.
     pub id: Option<ContainerId>,
+    /// The host's address in it; none where the engine does not say.
+    pub gateway: Option<Ipv4Addr>,
+}
+
+/// The engine's name of the container's network.
+pub(crate) fn network_name(instance: Uuid, spec: &ContainerSpec) -> String {
+    match (spec.network, spec.owner) {
+        (Network::Owner, Some(owner)) => {
+            // The end of the id is the random part.
+            let mut short = instance.simple().to_string();
+            short.drain(..20);
+            format!("raptor-{short}-owner-{owner}")
+        }
+        _ => format!("raptor-{}", spec.id),
+    }
+}
+
+/// The name of a network's bridge on the host: rules of the firewall know it by how it begins.
+pub(crate) fn bridge_name(instance: Uuid, network: &str) -> String {
+    // FNV-1a, 32 bits: with the beginning, what is left of the kernel's 15 characters.
+    let hash = network
+        .bytes()
+        .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    format!("{}{hash:08x}", crate::firewall::bridge_prefix(instance))
 }
 
 impl Docker {
-    /// The engine's name of the container's network.
-    #[must_use]
-    pub fn network_name(&self, spec: &ContainerSpec) -> String {
-        match (spec.network, spec.owner) {
-            (Network::Owner, Some(owner)) => format!("raptor-{}-owner-{owner}", self.short_instance()),
-            _ => format!("raptor-{}", spec.id),
-        }
-    }
-
-    /// The name of a network's bridge on the host: rules of the firewall know it by how it begins.
-    pub(crate) fn bridge_name(&self, network: &str) -> String {
-        // FNV-1a, 32 bits: with the beginning, what is left of the kernel's 15 characters.
-        let hash = network
-            .bytes()
-            .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-        format!("{}{hash:08x}", crate::firewall::bridge_prefix(self.instance))
-    }
-
-    fn short_instance(&self) -> String {
-        let mut text = self.instance.simple().to_string();
-        // The end of the id is the random part.
-        text.drain(..20);
-        text
-    }
-
     /// Makes the container's network where it is missing, and gives its name. What was begun is ended also where the caller
     /// is cancelled.
     ///
     /// # Errors
     /// When the engine refuses or does not answer.
     pub async fn network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
-        let (docker, spec, name) = (self.clone(), spec.clone(), self.network_name(spec));
+        let (docker, spec, name) = (self.clone(), spec.clone(), network_name(self.instance, spec));
         let make = async move { docker.make_network(&spec, pool).await };
         self.making.whole(&name, make).await
     }
 
     async fn make_network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
-        let name = self.network_name(spec);
+        let name = network_name(self.instance, spec);
         let client = self.client()?;
-        let bridge = self.bridge_name(&name);
+        let bridge = bridge_name(self.instance, &name);
         let mut options = HashMap::from([(BRIDGE.to_owned(), bridge.clone())]);
         if spec.outgoing_ip.is_some() {
             // The firewall does it, with the address that was chosen.
@@ -163,25 +163,11 @@ impl Docker {
         let found = self.client()?.list_networks(Some(options)).await.map_err(error)?;
         let ours = found.into_iter().filter_map(|network| {
             let id = network.labels.and_then(|labels| labels.get(CONTAINER)?.parse().ok());
-            Some(OurNetwork { name: network.name?, id })
+            let configs = network.ipam.and_then(|ipam| ipam.config).unwrap_or_default();
+            let gateway = configs.into_iter().find_map(|config| config.gateway?.parse().ok());
+            Some(OurNetwork { name: network.name?, id, gateway })
         });
         Ok(ours.collect())
-    }
-
-    /// The host's addresses in the networks that this daemon made, by their names.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn gateways(&self) -> Result<HashMap<String, Ipv4Addr>, RuntimeError> {
-        let filters = HashMap::from([("label", vec![format!("{INSTANCE}={}", self.instance)])]);
-        let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
-        let found = self.client()?.list_networks(Some(options)).await.map_err(error)?;
-        let gateways = found.into_iter().filter_map(|network| {
-            let gateway =
-                network.ipam?.config?.into_iter().find_map(|config| config.gateway?.parse().ok())?;
-            Some((network.name?, gateway))
-        });
-        Ok(gateways.collect())
     }
 
     /// Removes a network. One that isn't there, or that a container still uses, is no error.

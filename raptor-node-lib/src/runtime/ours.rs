@@ -47,6 +47,8 @@ pub struct Ours {
     pub title: String,
     /// The ports of the host that it holds now.
     pub ports: Vec<PortBinding>,
+    /// Its address in its network, while it runs.
+    pub address: Option<Ipv4Addr>,
 }
 
 /// A container that keeps its files below some folder, whichever daemon made it.
@@ -75,21 +77,6 @@ impl Docker {
     pub async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
         let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
         Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
-    }
-
-    /// The address of each container of this daemon's that runs, in its network.
-    ///
-    /// # Errors
-    /// When the engine does not answer.
-    pub async fn addresses(&self) -> Result<HashMap<ContainerId, Ipv4Addr>, RuntimeError> {
-        let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
-        let addresses = found.into_iter().filter_map(|found| {
-            let networks = found.network_settings.clone()?.networks?;
-            let ours = self.read(found).filter(|ours| ours.part == Part::Server && ours.runs)?;
-            let address = networks.into_values().find_map(|network| network.ip_address?.parse().ok())?;
-            Some((ours.id, address))
-        });
-        Ok(addresses.collect())
     }
 
     /// The containers of any daemon that keep their files below `base`.
@@ -122,7 +109,9 @@ impl Docker {
             Some(part) => part == Part::Installer.label(),
             None => name.ends_with("-installer"),
         };
+        let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
         Some(Ours {
+            address: networks.into_values().find_map(|network| network.ip_address?.parse().ok()),
             engine_id: found.id?,
             name,
             id: labels.get(CONTAINER)?.parse().ok()?,

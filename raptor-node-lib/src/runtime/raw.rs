@@ -3,7 +3,8 @@
 //! The client library guesses from a stream's first bytes whether it is framed; a terminal may print any bytes, so streams of
 //! terminals are read here without guessing.
 
-use super::RuntimeError;
+use super::{RuntimeError, Stdin};
+use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Empty};
@@ -28,8 +29,8 @@ use tokio::{
 /// How much is read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// The way into a container's terminal.
-pub struct Stdin {
+/// The way into a container's terminal, through the engine's socket.
+pub struct Terminal {
     to: OwnedWriteHalf,
     last: Bytes,
     failed: bool,
@@ -37,21 +38,17 @@ pub struct Stdin {
     reset: Arc<AtomicBool>,
 }
 
-impl Stdin {
-    /// Writes `bytes`.
-    ///
-    /// # Errors
-    /// When the process or the engine has gone.
-    pub async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
+#[async_trait]
+impl Stdin for Terminal {
+    async fn write(&mut self, bytes: Bytes) -> io::Result<()> {
         self.last = bytes;
         let written = self.to.write_all(&self.last).await;
         self.failed = written.is_err();
         written
     }
 
-    /// What was written last, where the engine ended without having read it: the kernel resets the connection of a peer
-    /// that closes a Unix socket with unread bytes in it (unix(7), `ECONNRESET`).
-    pub fn undelivered(self) -> Option<Bytes> {
+    /// The kernel resets the connection of a peer that closes a Unix socket with unread bytes in it (unix(7), `ECONNRESET`).
+    fn undelivered(self: Box<Self>) -> Option<Bytes> {
         let reset = || {
             self.reset.load(Ordering::Acquire)
                 || matches!(self.to.as_ref().take_error(), Ok(Some(error)) if is_reset(&error))
@@ -108,7 +105,7 @@ pub(super) async fn attach(
     socket: &Path,
     name: &str,
     output: bool,
-) -> Result<(impl Stream<Item = Bytes> + Send + use<>, Stdin), RuntimeError> {
+) -> Result<(impl Stream<Item = Bytes> + Send + use<>, Terminal), RuntimeError> {
     let output = u8::from(output);
     let path = format!("/containers/{name}/attach?stream=1&stdin=1&stdout={output}&stderr={output}");
     let response = ask(socket, Method::POST, &path, true).await?;
@@ -120,7 +117,7 @@ pub(super) async fn attach(
     let parts = upgraded.downcast::<TokioIo<UnixStream>>().map_err(|_| away("no Unix socket"))?;
     let (from, to) = parts.io.into_inner().into_split();
     let reset = Arc::new(AtomicBool::new(false));
-    let stdin = Stdin { to, last: Bytes::new(), failed: false, reset: reset.clone() };
+    let stdin = Terminal { to, last: Bytes::new(), failed: false, reset: reset.clone() };
     let begun = stream::iter((!parts.read_buf.is_empty()).then_some(parts.read_buf));
     Ok((begun.chain(chunks(from, reset)), stdin))
 }

@@ -14,6 +14,14 @@ pub struct Sample {
     system: u64,
 }
 
+impl Sample {
+    /// One that needs none before it: CPU use is known already.
+    #[must_use]
+    pub fn of(stats: Stats) -> Self {
+        Self { stats, cpu: 0, system: 0 }
+    }
+}
+
 impl Docker {
     /// Measures a running container.
     ///

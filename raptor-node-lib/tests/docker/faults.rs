@@ -147,7 +147,8 @@ async fn the_end_of_a_process_is_told_before_its_files_are_measured_and_a_full_d
         return;
     }
     let fills = "sh -c 'dd if=/dev/zero of=full bs=1M count=12; exit 3'";
-    let world = World::new(fills, |spec| {
+    // The host must not find the full disk before the process has ended.
+    let world = World::unmeasured(fills, |spec| {
         spec.limits.disk_mib = 10;
         spec.policy.restart = RestartPolicy::Never;
     })

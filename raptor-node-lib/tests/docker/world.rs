@@ -19,6 +19,7 @@ use std::{
 };
 
 pub const PATIENCE: Duration = Duration::from_secs(40);
+const SCAN_EVERY: Duration = Duration::from_secs(1);
 
 /// Whether Docker is to be used; a skip is said, and is a failure in CI.
 pub fn docker() -> bool {
@@ -55,6 +56,8 @@ pub struct World {
     pub id: ContainerId,
     /// The engine's, where it is not Docker's usual one.
     socket: Option<PathBuf>,
+    /// How often the host measures the files.
+    scan_every: Duration,
     _folder: tempfile::TempDir,
 }
 
@@ -63,19 +66,25 @@ impl World {
         Self::at(&std::env::temp_dir(), startup, change).await
     }
 
+    /// On a host that does not measure files while containers run.
+    pub async fn unmeasured(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
+        Self::build(&std::env::temp_dir(), None, Duration::from_secs(3_600), startup, change).await
+    }
+
     /// On the engine behind `socket`.
     pub async fn on(socket: PathBuf, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
-        Self::build(&std::env::temp_dir(), Some(socket), startup, change).await
+        Self::build(&std::env::temp_dir(), Some(socket), SCAN_EVERY, startup, change).await
     }
 
     /// With its files in a new folder below `place`.
     pub async fn at(place: &Path, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
-        Self::build(place, None, startup, change).await
+        Self::build(place, None, SCAN_EVERY, startup, change).await
     }
 
     async fn build(
         place: &Path,
         socket: Option<PathBuf>,
+        scan_every: Duration,
         startup: &str,
         change: impl FnOnce(&mut ContainerSpec),
     ) -> Self {
@@ -85,12 +94,12 @@ impl World {
         // The containers' user has to come as far as its own folder.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
-        let host = Self::host(&base, socket.as_deref()).await;
+        let host = Self::host(&base, socket.as_deref(), scan_every).await;
         let mut spec = spec(startup);
         change(&mut spec);
         let id = spec.id;
         host.declare(spec).await.unwrap();
-        Self { host, base, id, socket, _folder: folder }
+        Self { host, base, id, socket, scan_every, _folder: folder }
     }
 
     pub async fn until(&self, what: &str, met: impl Fn(&ContainerStatus) -> bool) -> ContainerStatus {
@@ -144,12 +153,12 @@ impl World {
     /// The daemon dies and another one takes its place.
     pub async fn restart_daemon(&mut self) {
         self.host.shutdown().await;
-        self.host = Self::host(&self.base, self.socket.as_deref()).await;
+        self.host = Self::host(&self.base, self.socket.as_deref(), self.scan_every).await;
     }
 
-    async fn host(base: &Path, socket: Option<&Path>) -> Host {
+    async fn host(base: &Path, socket: Option<&Path>, scan_every: Duration) -> Host {
         let allowed = base.join("../shared");
-        let builder = Host::builder(base).mounts(vec![allowed]).scan_every(Duration::from_secs(1));
+        let builder = Host::builder(base).mounts(vec![allowed]).scan_every(scan_every);
         let builder = match socket {
             Some(socket) => builder.docker_socket(socket),
             None => builder,

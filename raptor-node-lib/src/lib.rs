@@ -1,7 +1,8 @@
 //! The host side of Raptor: everything that happens on a machine that runs containers.
 //!
 //! [`Host`] implements [`raptor_model::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
-//! all-in-one process calls it directly.
+//! all-in-one process calls it directly. It runs containers on Docker, or on another [`runtime::Engine`]: on
+//! [`runtime::Scripted`] they do what a script says, and nothing real is run.
 
 mod base;
 pub mod console;

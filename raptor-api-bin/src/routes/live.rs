@@ -23,6 +23,7 @@ use raptor_core::{
     },
     containers::service::LiveStream,
     id::ContainerId,
+    live::SharedFrame,
     node::{LiveFrame, Since},
 };
 use serde::Deserialize;
@@ -125,7 +126,7 @@ impl Talk {
                     Some(frame) => frame,
                     None => break (close_code::RESTART, "the daemon went away"),
                 },
-                Some(answer) = answers.next() => answer,
+                Some(answer) = answers.next() => SharedFrame::new(answer),
                 asked = source.next() => {
                     let Some(Ok(asked)) = asked else { return };
                     beats.heard();
@@ -135,10 +136,10 @@ impl Talk {
                     sent += 1;
                     match asked {
                         _ if sent > MESSAGES_A_SECOND => break (close_code::POLICY, "too many messages"),
-                        Message::Text(text) if sent > COMMANDS_A_SECOND => throttled(&text),
+                        Message::Text(text) if sent > COMMANDS_A_SECOND => SharedFrame::new(throttled(&text)),
                         Message::Text(text) => match orders.try_send(text) {
                             Ok(()) => continue,
-                            Err(full) => throttled(&full.into_inner()),
+                            Err(full) => SharedFrame::new(throttled(&full.into_inner())),
                         },
                         _ => continue,
                     }
@@ -154,11 +155,11 @@ impl Talk {
                     }
                     let ping = Message::Ping(axum::body::Bytes::new());
                     let _ = tokio::time::timeout(WRITE_PATIENCE, sink.feed(ping)).await;
-                    LiveFrame::Beat { time: self.app.raptor.clock().now() }
+                    SharedFrame::new(LiveFrame::Beat { time: self.app.raptor.clock().now() })
                 }
             };
-            let Ok(text) = serde_json::to_string(&frame) else { continue };
-            match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {
+            let Ok(text) = Utf8Bytes::try_from(frame.json()) else { continue };
+            match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::Text(text))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => break (close_code::AGAIN, "too slow"),

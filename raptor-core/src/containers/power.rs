@@ -15,16 +15,21 @@ use crate::{
         },
     },
     id::DaemonId,
+    live::SharedFrame,
     node::{ConsoleLine, LiveFrame, LiveParts, Node, PowerAction, Since},
     store,
 };
-use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use futures_util::{
+    FutureExt, StreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
 use std::sync::Arc;
 
 /// A container's console, state and measurements as they happen.
 pub struct LiveStream {
     /// What happens. Ends when the connection to the daemon is lost.
-    pub frames: BoxStream<'static, LiveFrame>,
+    pub frames: BoxStream<'static, SharedFrame>,
     /// Resolves when the actor has lost the session or a permission that the stream was opened with: nothing more may be shown then.
     pub revoked: BoxFuture<'static, Revoked>,
 }
@@ -137,12 +142,16 @@ impl ContainerService<'_> {
             console: permissions.contains(ContainerPermission::ConsoleRead),
             stats: permissions.contains(ContainerPermission::StatsRead),
         };
-        let frames = self.node(&visible.container)?.live(id, since, parts).await?;
-        let redacted = move |mut frame| {
-            if let LiveFrame::Status { status } = &mut frame {
-                redact_status(permissions, status);
+        let node = self.node(&visible.container)?;
+        let viewer = self.0.fleet.streams.view(node, id, since, parts).await?;
+        let frames = stream::unfold(viewer, |mut viewer| async move { Some((viewer.next().await?, viewer)) });
+        let redacted = move |frame: SharedFrame| match &*frame {
+            LiveFrame::Status { status } => {
+                let mut seen = status.clone();
+                redact_status(permissions, &mut seen);
+                if seen == *status { frame } else { SharedFrame::new(LiveFrame::Status { status: seen }) }
             }
-            frame
+            _ => frame,
         };
         // Everything that is taken out of the stream for people without it.
         let shown = [

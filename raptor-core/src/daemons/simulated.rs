@@ -259,6 +259,14 @@ impl SimulatedHost {
         self.0.orders_held_up.receiver_count()
     }
 
+    /// How many live streams of the container are open.
+    ///
+    /// # Errors
+    /// [`NodeError::NotFound`].
+    pub fn viewers(&self, id: ContainerId) -> Result<usize, NodeError> {
+        Ok(self.container(id)?.status.receiver_count())
+    }
+
     /// Where all hosts are, as it was last told.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {

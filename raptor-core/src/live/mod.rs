@@ -3,11 +3,13 @@
 mod journal;
 mod link;
 mod news;
+mod shared;
 mod watched;
 mod words;
 
 pub use journal::Place;
 pub use news::{Follower, News};
+pub use shared::SharedFrame;
 pub use watched::{MAX_WATCHED, Measured, Used};
 
 use crate::{
@@ -119,6 +121,8 @@ pub(crate) struct Fleet {
     /// What the hosts have and the store does not know.
     strays: RwLock<HashMap<DaemonId, Vec<Held>>>,
     local: Option<Arc<dyn Node>>,
+    /// What people look at.
+    pub(crate) streams: shared::Streams,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
     pub(crate) journal: Journal,
@@ -151,6 +155,7 @@ impl Fleet {
             hosts: RwLock::default(),
             strays: RwLock::default(),
             local,
+            streams: shared::Streams::default(),
             connect: connect.unwrap_or_else(|| Arc::new(remote)),
             events: broadcast::channel(1_024).0,
             journal: Journal::new(),

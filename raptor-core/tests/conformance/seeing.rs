@@ -62,8 +62,8 @@ async fn status(world: &World, actor: &Actor, id: ContainerId) -> ContainerStatu
     let permit = world.raptor.authz().permit::<SeeContainer>(actor, id).await.unwrap();
     let mut live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
     loop {
-        if let LiveFrame::Status { status } = live.frames.next().await.unwrap() {
-            return status;
+        if let LiveFrame::Status { status } = &*live.frames.next().await.unwrap() {
+            return status.clone();
         }
     }
 }

@@ -35,6 +35,21 @@ async fn a_start_comes_to_one_process_whichever_call_the_engine_goes_away_at() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_ended_before_the_engine_could_answer_the_start_is_not_started_once_more() {
+    let world = World::new(|spec| spec.policy.restart = RestartPolicy::Never).await;
+    world.engine.runs(Script::new().print("ready").wait(crate::world::seconds(1)).exit(0));
+    world.engine.trouble(Call::Start, Trouble::AwayAfterwards);
+    world.start().await;
+    pass(10).await;
+    world.engine.come_back();
+    let status = world.until("ended", |status| status.last_exit.is_some()).await;
+    assert_eq!((status.phase, status.problem), (Phase::Offline, None));
+    world.stays_offline().await;
+    assert_eq!(world.engine.starts(world.id), 1);
+    assert_eq!(world.output().await, ["ready"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_start_that_is_stopped_while_the_engine_is_away_comes_to_nothing() {
     for call in Call::OF_A_START {
         for trouble in [Trouble::Away, Trouble::AwayAfterwards] {

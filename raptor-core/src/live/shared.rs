@@ -1,0 +1,174 @@
+//! What many look at is asked of its host once: one live stream for each container, and one encoding of each frame.
+
+mod frame;
+#[cfg(test)]
+mod tests;
+mod viewer;
+
+pub use frame::SharedFrame;
+pub(crate) use viewer::Viewer;
+
+use crate::{
+    id::ContainerId,
+    node::{LiveFrame, LiveParts, Node, NodeError, Since},
+};
+use futures_util::{StreamExt, stream::BoxStream};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
+use tokio::sync::{OnceCell, watch};
+use tokio_util::task::AbortOnDropHandle;
+
+/// Bytes of encoded lines that are kept of each container for viewers that read a little later. Whoever is further behind reads
+/// from the host.
+const KEPT_BYTES: usize = 256 * 1024;
+
+/// The streams that somebody looks at.
+#[derive(Default)]
+pub(crate) struct Streams(Mutex<HashMap<ContainerId, Weak<Stream>>>);
+
+/// The stream of one container, for as long as somebody looks at it.
+struct Stream {
+    state: Mutex<State>,
+    /// Changes with the state.
+    changed: watch::Sender<()>,
+    /// Reads what the host sends.
+    reader: OnceCell<AbortOnDropHandle<()>>,
+}
+
+#[derive(Default)]
+struct State {
+    lines: VecDeque<Kept>,
+    /// Of all that is in `lines`.
+    bytes: usize,
+    status: Latest,
+    stats: Latest,
+    partial: Latest,
+    /// Whether the host sends nothing more.
+    over: bool,
+}
+
+/// Lines, or a gap, and which numbers they stand for.
+struct Kept {
+    first: u64,
+    last: u64,
+    bytes: usize,
+    frame: SharedFrame,
+}
+
+/// Something of which only the newest counts.
+#[derive(Clone, Default)]
+struct Latest {
+    /// How many there have been.
+    version: u64,
+    frame: Option<SharedFrame>,
+}
+
+impl Latest {
+    fn set(&mut self, frame: LiveFrame) {
+        *self = Self { version: self.version + 1, frame: Some(SharedFrame::new(frame)) };
+    }
+}
+
+impl Streams {
+    /// A viewer of the container that `node` has. The host is asked for its stream where nobody looks at it yet.
+    ///
+    /// # Errors
+    /// What the host answers.
+    pub(crate) async fn view(
+        &self,
+        node: Arc<dyn Node>,
+        id: ContainerId,
+        since: Since,
+        parts: LiveParts,
+    ) -> Result<Viewer, NodeError> {
+        let stream = self.stream(id);
+        stream.reader.get_or_try_init(|| Stream::open(&stream, &*node, id)).await?;
+        Viewer::new(stream, node, id, since, parts).await
+    }
+
+    fn stream(&self, id: ContainerId) -> Arc<Stream> {
+        let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let there = streams.get(&id).and_then(Weak::upgrade).filter(|stream| !stream.state().over);
+        there.unwrap_or_else(|| {
+            streams.retain(|_, stream| stream.strong_count() > 0);
+            let stream = Arc::new(Stream {
+                state: Mutex::default(),
+                changed: watch::Sender::new(()),
+                reader: OnceCell::new(),
+            });
+            streams.insert(id, Arc::downgrade(&stream));
+            stream
+        })
+    }
+}
+
+impl Stream {
+    /// Begins with what happens from now on: the past is what each viewer asks for.
+    async fn open(
+        this: &Arc<Self>,
+        node: &dyn Node,
+        id: ContainerId,
+    ) -> Result<AbortOnDropHandle<()>, NodeError> {
+        let all = LiveParts { console: true, stats: true };
+        let frames = node.live(id, Since::Tail(0), all).await?;
+        Ok(AbortOnDropHandle::new(tokio::spawn(Self::read(Arc::downgrade(this), frames))))
+    }
+
+    async fn read(stream: Weak<Self>, mut frames: BoxStream<'static, LiveFrame>) {
+        loop {
+            let frame = frames.next().await;
+            let Some(stream) = stream.upgrade() else { return };
+            let over = frame.is_none();
+            {
+                let mut state = stream.state();
+                match frame {
+                    Some(frame) => state.take(frame),
+                    None => state.over = true,
+                }
+            }
+            stream.changed.send_replace(());
+            if over {
+                return;
+            }
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn take(&mut self, frame: LiveFrame) {
+        match frame {
+            LiveFrame::Status { .. } => self.status.set(frame),
+            LiveFrame::Stats { .. } => self.stats.set(frame),
+            LiveFrame::Partial { .. } => self.partial.set(frame),
+            LiveFrame::Lines { ref lines } => {
+                if let (Some(first), Some(last)) = (lines.first(), lines.last()) {
+                    let (first, last) = (first.seq, last.seq);
+                    self.keep(first, last, frame);
+                }
+            }
+            LiveFrame::Gap { from, next } => self.keep(from, next.saturating_sub(1), frame),
+            // What viewers are told of what they asked for themselves.
+            LiveFrame::CaughtUp
+            | LiveFrame::Accepted { .. }
+            | LiveFrame::Problem { .. }
+            | LiveFrame::Beat { .. } => {}
+        }
+    }
+
+    fn keep(&mut self, first: u64, last: u64, frame: LiveFrame) {
+        let frame = SharedFrame::new(frame);
+        let bytes = frame.json().len();
+        self.bytes += bytes;
+        self.lines.push_back(Kept { first, last, bytes, frame });
+        while self.bytes > KEPT_BYTES && self.lines.len() > 1 {
+            let dropped = self.lines.pop_front().map_or(0, |dropped| dropped.bytes);
+            self.bytes = self.bytes.saturating_sub(dropped);
+        }
+    }
+}

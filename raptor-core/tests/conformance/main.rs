@@ -31,6 +31,7 @@ mod sftp;
 #[cfg(feature = "mail")]
 mod smtp;
 mod sources;
+mod statements;
 mod storage;
 mod strays;
 mod switching;

@@ -38,7 +38,8 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
 ];
 
 /// What is built from the libraries and not a library itself, or has parts that are outside its folder.
-const NOT_PACKAGED: [&str; 5] = ["raptor-api-bin", "raptor-daemon-bin", "raptor-bench", "xtask", "xtask-codegen"];
+const NOT_PACKAGED: [&str; 5] =
+    ["raptor-api-bin", "raptor-daemon-bin", "raptor-bench", "xtask", "xtask-codegen"];
 
 /// Packages the libraries as they would be published, without compiling them again.
 fn package() -> Outcome {

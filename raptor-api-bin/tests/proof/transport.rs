@@ -53,15 +53,14 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     daemon.stop();
     daemon.set("DAEMON_TLS", "off");
     daemon.start(key);
-    until("HTTP is refused", || {
-        let connection = &api.get(&path)["connection"];
-        text(&connection["message"]).contains("does not speak HTTPS").then_some(())
-    });
+    let refused = |api: &Api| {
+        let connection = api.get(&path)["connection"].clone();
+        let message = connection["message"].as_str().unwrap_or_default();
+        message.contains("raptor-daemon at") && message.contains("does not speak HTTPS")
+    };
+    until("HTTP is refused", || refused(&api).then_some(()));
     api.restart();
-    until("after a restart, too", || {
-        let connection = &api.get(&path)["connection"];
-        text(&connection["message"]).contains("does not speak HTTPS").then_some(())
-    });
+    until("after a restart, too", || refused(&api).then_some(()));
     // Until somebody wants it so.
     let mut draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port, "transport": "plain" });
     assert_eq!(api.put(&path, draft.clone())["transport"], "plain");

@@ -11,6 +11,8 @@ use tokio::{
 
 /// How long a server may take to show whether it speaks TLS.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How much of an answer is read to find out whose it is, in bytes.
+const MOST_WORDS: u64 = 4_096;
 /// The first byte of a TLS record: an alert, or a handshake (RFC 8446, 5.1).
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
@@ -33,7 +35,10 @@ impl Place<'_> {
             if let Some((_, certificate)) = why.split_once("invalid peer certificate: ") {
                 return Some(self.certificate(certificate));
             }
-            return why.contains("InvalidContentType").then(|| self.is_plain());
+            if why.contains("InvalidContentType") {
+                return Some(self.is_plain().await);
+            }
+            return None;
         }
         // Neither a refused connection nor silence says anything about a protocol.
         let answered = ["invalid HTTP", "connection closed", "Connection reset", "end of file", "message"];
@@ -72,16 +77,37 @@ impl Place<'_> {
         )
     }
 
-    fn is_plain(&self) -> String {
+    async fn is_plain(&self) -> String {
         let address = self.address;
+        let words = self.plain_words().await.unwrap_or_default();
+        if words.contains(r#""code":"unauthenticated""#) {
+            return self.api();
+        }
         match self.transport {
-            Transport::Pinned => format!(
-                "What answers at {address} does not speak HTTPS, as a raptor-daemon does. Upgrade the daemon if it is of an older version, and check that DAEMON_TLS is not off there. {PORT}"
+            Transport::Pinned if words.contains(r#""code":"wrong_key""#) => format!(
+                "The raptor-daemon at {address} does not speak HTTPS. Upgrade it if it is of an older version, and check that DAEMON_TLS is not off there; or change its connection to plain HTTP."
             ),
+            Transport::Pinned => {
+                format!("What answers at {address} does not speak HTTPS, as a raptor-daemon does. {PORT}")
+            }
             _ => format!(
                 "A certificate is expected of this daemon, but what answers at {address} does not speak HTTPS. Change its connection, or set the port of the proxy that speaks HTTPS for the daemon."
             ),
         }
+    }
+
+    /// What is answered to a request by plain HTTP that shows no key.
+    async fn plain_words(&self) -> Option<String> {
+        let asked = async {
+            let mut socket = TcpStream::connect(self.address).await.ok()?;
+            let host = self.address;
+            let request = format!("GET /api/v1/system HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.ok()?;
+            let mut words = Vec::new();
+            socket.take(MOST_WORDS).read_to_end(&mut words).await.ok()?;
+            Some(String::from_utf8_lossy(&words).into_owned())
+        };
+        timeout(PATIENCE, asked).await.ok()?
     }
 
     /// Whether `why` says that a raptor-daemon answered which has another API key.

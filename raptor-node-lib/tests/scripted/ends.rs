@@ -18,9 +18,10 @@ async fn a_bad_end_is_told_before_the_files_are_measured_and_a_full_disk_afterwa
     std::fs::write(world.base.join(world.id.to_string()).join("world.dat"), vec![1; 12 << 20]).unwrap();
     let mut events = world.host.events().await.unwrap();
     world.engine.exit(world.id, 3);
+    let deadline = tokio::time::Instant::now() + seconds(60);
     let mut faults = Vec::new();
     while faults.last().is_none_or(Option::is_none) {
-        let event = tokio::time::timeout(seconds(60), events.next()).await.unwrap().unwrap();
+        let event = tokio::time::timeout_at(deadline, events.next()).await.unwrap().unwrap();
         if let NodeEvent::Status { status } = event
             && status.phase == Phase::Offline
         {

@@ -65,7 +65,6 @@ impl Upgrade {
     }
 
     /// `router`, which refuses plain HTTP from the first request on that came by HTTPS with the right key.
-    #[must_use]
     pub fn over(self: Arc<Self>, router: Router) -> Router {
         router.layer(middleware::from_fn(move |request, next| self.clone().watch(request, next)))
     }

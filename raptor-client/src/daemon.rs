@@ -2250,6 +2250,9 @@ by its id once.*/
         ///The field of the input that is wrong, as a dotted path.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub field: ::std::option::Option<::std::string::String>,
+        ///The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub request_id: ::std::option::Option<::std::string::String>,
         ///Seconds after which the same may work.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub retry_after_seconds: ::std::option::Option<u64>,

@@ -58,7 +58,7 @@ mod tests {
             stream.write_all(b"HTTP/1.1 503 Unavailable\r\ncontent-length: 0\r\n\r\n").await.unwrap();
             String::from_utf8(text).unwrap().to_ascii_lowercase()
         });
-        let client = crate::daemon_client(&base, "key").unwrap();
+        let client = crate::daemon_client(&base, "key", crate::Trust::Authorities).unwrap();
         match id {
             Some(id) => {
                 assert!(for_request(HeaderValue::from_static(id), client.get_system()).await.is_err())

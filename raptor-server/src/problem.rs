@@ -30,16 +30,19 @@ pub struct Problem {
     /// Stable machine-readable reason.
     pub code: &'static str,
     /// A sentence for people, with what to do.
-    pub detail: String,
+    #[schema(value_type = String)]
+    pub detail: Box<str>,
     /// The field of the input that is wrong, as a dotted path.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub field: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub field: Option<Box<str>>,
     /// Seconds after which the same may work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
     /// The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
+    #[schema(value_type = Option<String>)]
+    pub request_id: Option<Box<str>>,
 }
 
 /// What handlers answer.
@@ -53,7 +56,7 @@ impl Problem {
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             code,
-            detail: detail.into(),
+            detail: detail.into().into(),
             field: None,
             retry_after_seconds: None,
             request_id: None,
@@ -80,7 +83,7 @@ impl From<Error> for Problem {
         }
         let mut problem = Self::new(status, error.code(), error.to_string());
         match error {
-            Error::Invalid { field, .. } => problem.field = Some(field),
+            Error::Invalid { field, .. } => problem.field = Some(field.into()),
             Error::Throttled { retry_after } => {
                 problem.retry_after_seconds = Some(retry_after.as_secs().max(1))
             }
@@ -145,7 +148,7 @@ impl From<PathRejection> for Problem {
 
 impl IntoResponse for Problem {
     fn into_response(mut self) -> Response {
-        self.request_id = self.request_id.or_else(request::id);
+        self.request_id = self.request_id.or_else(|| request::id().map(Into::into));
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after_seconds;
         let body = serde_json::to_vec(&self).unwrap_or_default();

@@ -202,7 +202,7 @@ impl File {
                     let call =
                         called(at + 1) && !is(at.checked_sub(1).and_then(|before| trees.get(before)), ".");
                     assert!(
-                        !call && !(is(trees.get(at + 1), ":") && is(trees.get(at + 2), ":")),
+                        !(call || is(trees.get(at + 1), ":") && is(trees.get(at + 2), ":")),
                         "{}: write sqlx:: before {name}",
                         self.name
                     );

@@ -225,7 +225,7 @@ mod tests {
         assert!(parsed::<Outer>(br#"{"name":1}"#, |_| ()).is_err());
     }
 
-    fn refused(body: &str) -> (Option<String>, String) {
+    fn refused(body: &str) -> (Option<Box<str>>, Box<str>) {
         let problem = read::<Outer>(body.as_bytes()).err().unwrap();
         (problem.field, problem.detail)
     }

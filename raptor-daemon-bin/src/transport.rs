@@ -14,15 +14,20 @@ use axum::{
 use raptor_server::http::{Encrypted, Transport};
 use std::{
     fs, io,
+    net::IpAddr,
     path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 /// Below the base folder. It is there from the day on which HTTP without TLS is refused.
 const MARK: &str = ".raptor/https-only";
+
+/// The pause between two lines of the log about refused certificates.
+const EVERY: Duration = Duration::from_secs(60);
 
 /// Lets a daemon of an earlier version, whose API may be one, too, speak HTTP until that API came by HTTPS once.
 ///
@@ -49,7 +54,18 @@ pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgra
     let earlier = config.sftp_base_path.join(".raptor/instance").exists() && !mark.exists();
     let plain = Arc::new(AtomicBool::new(earlier));
     let tls = Arc::new(raptor_tls::server(key)?);
-    Ok((Transport::Tls { config: tls, plain: plain.clone() }, Some(Upgrade { plain, mark })))
+    let transport = Transport::Tls { config: tls, plain: plain.clone(), refused: tell_refused };
+    Ok((transport, Some(Upgrade { plain, mark })))
+}
+
+/// Logs that an API has another key; once a minute.
+fn tell_refused(from: IpAddr) {
+    static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
+    if told.is_none_or(|told| told.elapsed() >= EVERY) {
+        *told = Some(Instant::now());
+        tracing::warn!(%from, "a client refused this daemon's certificate: an API that has another key than DAEMON_API_KEY");
+    }
 }
 
 impl Upgrade {

@@ -68,6 +68,7 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        vec![SignatureScheme::ED25519]
+        // All of them, so that a server with another certificate shows it instead of breaking off.
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

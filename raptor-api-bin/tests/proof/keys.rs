@@ -61,7 +61,7 @@ fn a_daemon_that_comes_and_goes_and_a_key_that_it_refuses_are_each_in_the_log_on
     assert_eq!(count("state=Unreachable"), 2, "{log}");
     assert_eq!(count("state=WrongKey"), 1, "{log}");
     let log = daemon.log();
-    assert_eq!(log.matches("refused a request with a wrong key").count(), 1, "{log}");
+    assert_eq!(log.matches("another key than DAEMON_API_KEY").count(), 1, "{log}");
 }
 
 /// The lines of the README that move a key's file and change the key.

@@ -38,7 +38,9 @@ impl Place<'_> {
             if why.contains("InvalidContentType") {
                 return Some(self.is_plain().await);
             }
-            return None;
+            // As a server that speaks only versions before 1.3.
+            return (self.transport == Transport::Pinned && why.contains("fatal alert"))
+                .then(|| self.certificate(why));
         }
         // Neither a refused connection nor silence says anything about a protocol.
         let answered = ["invalid HTTP", "connection closed", "Connection reset", "end of file", "message"];
@@ -80,7 +82,8 @@ impl Place<'_> {
     async fn is_plain(&self) -> String {
         let address = self.address;
         let words = self.plain_words().await.unwrap_or_default();
-        if words.contains(r#""code":"unauthenticated""#) {
+        // A daemon knows the question, and asks for no session.
+        if [r#""code":"not_found""#, r#""code":"unauthenticated""#].iter().any(|code| words.contains(code)) {
             return self.api();
         }
         match self.transport {

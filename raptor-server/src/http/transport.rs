@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::IpAddr,
     pin::Pin,
     sync::{
         Arc,
@@ -36,6 +37,8 @@ pub enum Transport {
         config: Arc<ServerConfig>,
         /// Whether a connection that does not begin with a TLS handshake is taken as HTTP. Read for each new connection.
         plain: Arc<AtomicBool>,
+        /// Told of each client that refuses the certificate, with its address.
+        refused: fn(IpAddr),
     },
 }
 
@@ -47,7 +50,7 @@ impl Transport {
     /// TLS and nothing else.
     #[must_use]
     pub fn tls(config: ServerConfig) -> Self {
-        Self::Tls { config: Arc::new(config), plain: Arc::default() }
+        Self::Tls { config: Arc::new(config), plain: Arc::default(), refused: |_| () }
     }
 
     /// Waits for a connection's first byte, and shakes hands where it asks for TLS.
@@ -57,7 +60,7 @@ impl Transport {
         idle: Option<Duration>,
         head: Duration,
     ) -> io::Result<Stream> {
-        let Self::Tls { config, plain } = self else { return Ok(Stream::Plain(stream)) };
+        let Self::Tls { config, plain, refused } = self else { return Ok(Stream::Plain(stream)) };
         let mut first = [0];
         let peeking = stream.peek(&mut first);
         let there = match idle {
@@ -67,8 +70,13 @@ impl Transport {
         match first {
             _ if there == 0 => Err(io::ErrorKind::UnexpectedEof.into()),
             [HANDSHAKE] => {
+                let from = stream.peer_addr()?.ip().to_canonical();
                 let accepting = TlsAcceptor::from(config.clone()).accept(stream);
-                Ok(Stream::Tls(Box::new(timeout(head, accepting).await??)))
+                let accepted = timeout(head, accepting).await?;
+                if accepted.as_ref().is_err_and(is_refusal) {
+                    refused(from);
+                }
+                Ok(Stream::Tls(Box::new(accepted?)))
             }
             _ if plain.load(Ordering::Relaxed) => Ok(Stream::Plain(stream)),
             _ => {
@@ -77,6 +85,18 @@ impl Transport {
             }
         }
     }
+}
+
+/// Whether the client said that it does not accept the certificate (RFC 8446, 6.2).
+fn is_refusal(error: &io::Error) -> bool {
+    use tokio_rustls::rustls::{AlertDescription as Alert, Error};
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+    matches!(
+        inner,
+        Some(Error::AlertReceived(
+            Alert::AccessDenied | Alert::BadCertificate | Alert::CertificateUnknown | Alert::UnknownCA
+        ))
+    )
 }
 
 /// Takes what came first, so that closing does not reset the connection before the answer was read.

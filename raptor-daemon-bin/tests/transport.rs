@@ -120,19 +120,10 @@ async fn plain_http_is_a_setting() {
 async fn a_certificate_of_ones_own_is_a_setting_and_what_is_wrong_with_it_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let made = std::process::Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ed25519", "-nodes", "-days", "2", "-subj", "/CN=host.example.com"])
-        .args([
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-keyout",
-            &path("key.pem"),
-            "-out",
-            &path("cert.pem"),
-        ])
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let made = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&pair).unwrap();
+    std::fs::write(path("cert.pem"), made.pem()).unwrap();
+    std::fs::write(path("key.pem"), pair.serialize_pem()).unwrap();
     let settings = ["--daemon-tls-cert", &path("cert.pem"), "--daemon-tls-key", &path("key.pem")];
     let daemon = Daemon::start(folder.path(), &settings).await;
     let authority = reqwest::Certificate::from_pem(&std::fs::read(path("cert.pem")).unwrap()).unwrap();

@@ -197,7 +197,7 @@ async fn inside_a_machine_with_a_public_address() {
 #[test]
 fn the_machines_own_public_address_is_refused_like_a_private_one() {
     let program = std::env::current_exe().unwrap();
-    let inside = "outbound::tests::inside_a_machine_with_a_public_address";
+    let inside = "tests::inside_a_machine_with_a_public_address";
     let script = format!(
         "ip link set lo up && ip addr add {PUBLIC}/32 dev lo && exec '{}' --exact {inside} --ignored --nocapture",
         program.display()

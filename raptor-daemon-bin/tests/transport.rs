@@ -126,6 +126,7 @@ async fn a_certificate_of_ones_own_is_a_setting_and_what_is_wrong_with_it_is_sai
     std::fs::write(path("key.pem"), pair.serialize_pem()).unwrap();
     let settings = ["--daemon-tls-cert", &path("cert.pem"), "--daemon-tls-key", &path("key.pem")];
     let daemon = Daemon::start(folder.path(), &settings).await;
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let authority = reqwest::Certificate::from_pem(&std::fs::read(path("cert.pem")).unwrap()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([authority]).build().unwrap();
     let asking = client.get(format!("https://localhost:{}/api/v1/system", daemon.port)).bearer_auth(KEY);

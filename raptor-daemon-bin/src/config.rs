@@ -48,10 +48,10 @@ pub struct Config {
     #[arg(long, env = "DAEMON_TLS", value_enum, default_value_t = Tls::Derived, global = true)]
     pub daemon_tls: Tls,
     /// A certificate of your own instead: PEM file with the chain, the daemon's own first
-    #[arg(long, env = "DAEMON_TLS_CERT", requires = "daemon_tls_key", global = true)]
+    #[arg(long, env = "DAEMON_TLS_CERT", global = true)]
     pub daemon_tls_cert: Option<PathBuf>,
     /// PEM file with that certificate's private key
-    #[arg(long, env = "DAEMON_TLS_KEY", requires = "daemon_tls_cert", global = true)]
+    #[arg(long, env = "DAEMON_TLS_KEY", global = true)]
     pub daemon_tls_key: Option<PathBuf>,
     /// Folder of the containers' files and of the daemon's own state
     #[arg(long, env = "SFTP_BASE_PATH", default_value = "/data/raptor/containers", global = true)]

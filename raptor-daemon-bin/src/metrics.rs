@@ -2,10 +2,10 @@
 
 use crate::routes::Shared;
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::join_all};
 use raptor_model::{
     containers::lifecycle::Phase,
-    node::{ContainerStats, ContainerStatus, NodeEvent, SystemInfo},
+    node::{ContainerStats, ContainerStatus, LiveFrame, LiveParts, Since, SystemInfo},
 };
 use raptor_server::{
     extract::Query,
@@ -39,7 +39,7 @@ async fn metrics(State(node): State<Shared>, Query(query): Query<MetricsQuery>) 
     });
     page.gauge("containers", "Containers, by phase", phases);
     if query.containers {
-        each(&mut page, &containers, &measured(&node).await?);
+        each(&mut page, &containers, &measured(&node, &containers).await);
     }
     Ok(page)
 }
@@ -58,18 +58,21 @@ fn host(page: &mut Page, system: &SystemInfo) {
     }
 }
 
-/// What all running containers use now; empty where none runs.
-async fn measured(node: &Shared) -> Answer<Vec<ContainerStats>> {
-    let mut events = node.events().await?;
-    let measuring = async {
-        while let Some(event) = events.next().await {
-            if let NodeEvent::Stats { stats } = event {
-                return stats;
+/// What the running containers use now. Asked of each by itself: the host's own stream is the API's, which answers its questions.
+async fn measured(node: &Shared, containers: &[ContainerStatus]) -> Vec<ContainerStats> {
+    let running = containers.iter().filter(|container| container.phase == Phase::Running);
+    let measuring = running.map(|container| async move {
+        let parts = LiveParts { console: false, stats: true };
+        let mut frames = node.live(container.id, Since::Tail(0), parts).await.ok()?;
+        while let Some(frame) = frames.next().await {
+            if let LiveFrame::Stats { stats } = frame {
+                return Some(ContainerStats { id: container.id, stats });
             }
         }
-        Vec::new()
-    };
-    Ok(tokio::time::timeout(MEASURING, measuring).await.unwrap_or_default())
+        None
+    });
+    let measured = measuring.map(|one| tokio::time::timeout(MEASURING, one));
+    join_all(measured).await.into_iter().filter_map(|one| one.ok().flatten()).collect()
 }
 
 fn each(page: &mut Page, containers: &[ContainerStatus], stats: &[ContainerStats]) {

@@ -4,7 +4,7 @@ use crate::{
     config::{Config, Tls},
     guard::Admitted,
 };
-use anyhow::Context;
+use anyhow::{Context, bail};
 use axum::{
     Router,
     extract::Request,
@@ -26,6 +26,8 @@ use std::{
 /// Below the base folder. It is there from the day on which HTTP without TLS is refused.
 const MARK: &str = ".raptor/https-only";
 
+/// Where the API opens its link, and nobody else does.
+const LINK: &str = "/api/v1/link";
 /// The pause between two lines of the log about refused certificates.
 const EVERY: Duration = Duration::from_secs(60);
 
@@ -43,15 +45,25 @@ pub struct Upgrade {
 /// # Errors
 /// When a certificate or its private key can't be used.
 pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgrade>)> {
-    if let (Some(chain), Some(private)) = (&config.daemon_tls_cert, &config.daemon_tls_key) {
-        let tls = raptor_tls::server_with(chain, private);
-        return Ok((Transport::tls(tls.context("DAEMON_TLS_CERT and DAEMON_TLS_KEY can't be used")?), None));
+    let mark = config.sftp_base_path.join(MARK);
+    let there = config.sftp_base_path.join(".raptor/instance").exists();
+    let strict = || Some(Upgrade { plain: Arc::default(), mark: mark.clone() });
+    match (&config.daemon_tls_cert, &config.daemon_tls_key) {
+        (Some(chain), Some(private)) => {
+            let tls = raptor_tls::server_with(chain, private);
+            let tls = tls.context("DAEMON_TLS_CERT and DAEMON_TLS_KEY can't be used")?;
+            return Ok((Transport::tls(tls), strict()));
+        }
+        (None, None) => {}
+        _ => {
+            bail!("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together: the one is of no use without the other.")
+        }
     }
     if config.daemon_tls == Tls::Off {
-        return Ok((Transport::Plain, None));
+        // A new daemon never was one of an earlier version, also once this is no longer set.
+        return Ok((Transport::Plain, strict().filter(|_| !there)));
     }
-    let mark = config.sftp_base_path.join(MARK);
-    let earlier = config.sftp_base_path.join(".raptor/instance").exists() && !mark.exists();
+    let earlier = there && !mark.exists();
     let plain = Arc::new(AtomicBool::new(earlier));
     let tls = Arc::new(raptor_tls::server(key)?);
     let transport = Transport::Tls { config: tls, plain: plain.clone(), refused: tell_refused };
@@ -80,13 +92,14 @@ impl Upgrade {
         }
     }
 
-    /// `router`, which refuses plain HTTP from the first request on that came by HTTPS with the right key.
+    /// `router`, which refuses plain HTTP once the API has opened its link by HTTPS. Others who have the key, such as those who
+    /// read measurements, say nothing about how the API comes.
     pub fn over(self: Arc<Self>, router: Router) -> Router {
         router.layer(middleware::from_fn(move |request, next| self.clone().watch(request, next)))
     }
 
     async fn watch(self: Arc<Self>, request: Request, next: Next) -> Response {
-        let encrypted = request.extensions().get::<Encrypted>().is_some();
+        let encrypted = request.extensions().get::<Encrypted>().is_some() && request.uri().path() == LINK;
         let response = next.run(request).await;
         let admitted = response.extensions().get::<Admitted>().is_some();
         if encrypted && admitted && self.plain.swap(false, Ordering::Relaxed) {

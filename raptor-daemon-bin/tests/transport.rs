@@ -57,12 +57,8 @@ impl Daemon {
     }
 
     async fn ask(&self, scheme: &str, pinned: &str, key: &str) -> Result<StatusCode, String> {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(raptor_tls::client(pinned).unwrap())
-            .build()
-            .unwrap();
-        let asking = client.get(format!("{scheme}://127.0.0.1:{}/api/v1/system", self.port)).bearer_auth(key);
+        let asking =
+            pinning(pinned).get(format!("{scheme}://127.0.0.1:{}/api/v1/system", self.port)).bearer_auth(key);
         let answer = asking.send().await.map_err(|error| format!("{error:?}"))?;
         Ok(answer.status())
     }
@@ -74,6 +70,16 @@ impl Daemon {
     async fn https(&self) -> StatusCode {
         self.ask("https", KEY, KEY).await.unwrap()
     }
+}
+
+fn pinning(key: &str) -> reqwest::Client {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let tls = raptor_tls::client(key).unwrap();
+    reqwest::Client::builder().tls_backend_preconfigured(tls).build().unwrap()
+}
+
+fn client() -> reqwest::Client {
+    pinning(KEY)
 }
 
 #[tokio::test]
@@ -103,6 +109,10 @@ async fn a_daemon_of_an_earlier_version_takes_http_until_its_api_came_by_https()
     let daemon = Daemon::start(folder.path(), &[]).await;
     assert_eq!(daemon.http().await, StatusCode::OK, "a restart is no upgrade of the API");
     assert_eq!(daemon.https().await, StatusCode::OK);
+    assert_eq!(daemon.http().await, StatusCode::OK, "whoever else has the key is not the API");
+    let url = format!("https://127.0.0.1:{}/api/v1/link", daemon.port);
+    let api = client().get(url).bearer_auth(KEY).send().await.unwrap();
+    assert_eq!(api.status(), StatusCode::UPGRADE_REQUIRED);
     assert_eq!(daemon.http().await, StatusCode::BAD_REQUEST);
     drop(daemon);
     let daemon = Daemon::start(folder.path(), &[]).await;
@@ -114,6 +124,9 @@ async fn plain_http_is_a_setting() {
     let folder = tempfile::tempdir().unwrap();
     let daemon = Daemon::start(folder.path(), &["--daemon-tls", "off"]).await;
     assert_eq!(daemon.http().await, StatusCode::OK);
+    drop(daemon);
+    let daemon = Daemon::start(folder.path(), &[]).await;
+    assert_eq!(daemon.http().await, StatusCode::BAD_REQUEST, "and was no earlier version once it is gone");
 }
 
 #[tokio::test]
@@ -132,6 +145,14 @@ async fn a_certificate_of_ones_own_is_a_setting_and_what_is_wrong_with_it_is_sai
     let asking = client.get(format!("https://localhost:{}/api/v1/system", daemon.port)).bearer_auth(KEY);
     assert_eq!(asking.send().await.unwrap().status(), StatusCode::OK);
     assert_eq!(daemon.http().await, StatusCode::BAD_REQUEST);
+    drop(daemon);
+    assert_eq!(
+        Daemon::start(folder.path(), &[]).await.http().await,
+        StatusCode::BAD_REQUEST,
+        "nor without it"
+    );
+    let refused = transport::of(&config(folder.path(), &settings[..2]), KEY).err().unwrap();
+    assert!(refused.to_string().contains("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together"), "{refused:#}");
     let settings = ["--daemon-tls-cert", &path("key.pem"), "--daemon-tls-key", &path("key.pem")];
     let refused = transport::of(&config(folder.path(), &settings), KEY).err().unwrap();
     assert!(format!("{refused:#}").contains("key.pem: it holds no certificate in PEM"), "{refused:#}");

@@ -142,10 +142,12 @@ pub async fn set_key(c: &mut Conn<'_>, id: DaemonId, key_sealed: &[u8], at: Date
     Ok(())
 }
 
+/// A daemon that is still `upgrading` may have been found to speak HTTPS meanwhile: that stays.
 pub async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
-                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11, self_service_ports = $12, transport = $13
+                            updated_at = $9, sftp_read_only = $10, sftp_offline_hours = $11, self_service_ports = $12,
+                            transport = CASE WHEN $13 = 'upgrading' THEN transport ELSE $13 END
          WHERE id = $1 RETURNING number",
     )
     .bind(daemon.id)

@@ -103,9 +103,14 @@ impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
     }
 }
 
+/// Whether it can stand in every log and header.
+fn is_id(id: &HeaderValue) -> bool {
+    (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
+}
+
 #[expect(clippy::disallowed_methods, reason = "it names nothing that is kept")]
 fn id(headers: &HeaderMap) -> HeaderValue {
-    if let Some(id) = headers.get(REQUEST_ID).filter(|id| id.len() <= MAX_ID) {
+    if let Some(id) = headers.get(REQUEST_ID).filter(|id| is_id(id)) {
         return id.clone();
     }
     let id = Uuid::new_v4();

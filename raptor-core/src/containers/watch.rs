@@ -73,6 +73,10 @@ impl Watch {
     /// The next state that differs from the last one; none when it is over.
     async fn next(&mut self) -> Option<LiveState> {
         loop {
+            // Also where each change finds another one behind it.
+            if (&mut self.lost).now_or_never().is_some() {
+                return None;
+            }
             let state = self.state();
             if state.is_some() && state != self.shown {
                 self.shown.clone_from(&state);

@@ -111,6 +111,15 @@ impl RemoteNode {
         let place = self.place();
         if place.transport == Transport::Upgrading && place.speaks_tls().await {
             let pinned = Clients::new(&self.address, Transport::Pinned, &self.key)?;
+            // Any answer comes from who has the key. Without one, something else may speak TLS there.
+            if let Err(Error::CommunicationError(cause)) = pinned.requests.get_system().await {
+                let reason = reason(&cause);
+                let place = Place { address: &self.address, transport: Transport::Pinned };
+                return match place.is_another_key(&reason) {
+                    true => Err(NodeError::WrongKey),
+                    false => Ok(()),
+                };
+            }
             *self.clients.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(pinned);
         }
         Ok(())

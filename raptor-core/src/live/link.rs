@@ -43,7 +43,14 @@ impl Task {
     async fn keep(self) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.node.events().await {
+            let opened = self.node.events().await;
+            // Whatever else it said: it has proved its key.
+            if self.node.upgraded()
+                && let Err(error) = self.raptor.daemons().keep_upgraded(self.daemon).await
+            {
+                warn_of!(self.raptor, error, daemon = %self.daemon, "it was not kept that the daemon speaks HTTPS");
+            }
+            let error = match opened {
                 Ok(events) => self.follow(events, &mut pause).await,
                 Err(error) => error,
             };
@@ -165,11 +172,6 @@ impl Task {
     ) -> Result<(), NodeError> {
         if system.protocol != PROTOCOL {
             return Err(NodeError::Protocol { theirs: system.protocol });
-        }
-        if self.node.upgraded()
-            && let Err(error) = self.raptor.daemons().keep_upgraded(self.daemon).await
-        {
-            warn_of!(self.raptor, error, daemon = %self.daemon, "it was not kept that the daemon speaks HTTPS");
         }
         let now = self.raptor.clock.now();
         self.connection.send_modify(|connection| {

@@ -30,6 +30,8 @@ pub(crate) struct Streams(Mutex<HashMap<ContainerId, Weak<Stream>>>);
 
 /// The stream of one container, for as long as somebody looks at it.
 struct Stream {
+    /// Who sends it. Another one takes its place where the daemon's address or key is changed.
+    node: Weak<dyn Node>,
     state: Mutex<State>,
     /// Changes with the state.
     changed: watch::Sender<()>,
@@ -83,17 +85,20 @@ impl Streams {
         since: Since,
         parts: LiveParts,
     ) -> Result<Viewer, NodeError> {
-        let stream = self.stream(id);
+        let stream = self.stream(&node, id);
         stream.reader.get_or_try_init(|| Stream::open(&stream, &*node, id)).await?;
         Viewer::new(stream, node, id, since, parts).await
     }
 
-    fn stream(&self, id: ContainerId) -> Arc<Stream> {
+    fn stream(&self, node: &Arc<dyn Node>, id: ContainerId) -> Arc<Stream> {
         let mut streams = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let there = streams.get(&id).and_then(Weak::upgrade).filter(|stream| !stream.state().over);
+        let of_node = |stream: &Arc<Stream>| std::ptr::addr_eq(stream.node.as_ptr(), Arc::as_ptr(node));
+        let there = streams.get(&id).and_then(Weak::upgrade);
+        let there = there.filter(|stream| of_node(stream) && !stream.state().over);
         there.unwrap_or_else(|| {
             streams.retain(|_, stream| stream.strong_count() > 0);
             let stream = Arc::new(Stream {
+                node: Arc::downgrade(node),
                 state: Mutex::default(),
                 changed: watch::Sender::new(()),
                 reader: OnceCell::new(),

@@ -33,6 +33,12 @@ impl Supervisor {
         let Ok((life, effects)) = self.life.step(self.spec.policy, input) else { return };
         self.life = life;
         self.show(&effects);
+        // An end that is no crash is followed by nothing that would tell of it once more: it is told before it is known for good.
+        let end =
+            Effect::outcome(&effects).filter(|end| matches!(end, Outcome::Finished | Outcome::EndedByHand));
+        if let Some(end) = end {
+            self.report_end(end);
+        }
         // On disk first: a daemon that dies now goes on from here.
         self.save();
         self.publish();
@@ -73,6 +79,8 @@ impl Supervisor {
             }
             Effect::DisarmBackoff => self.again_at = None,
             Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.ground.calm),
+            // Told already.
+            Effect::Ended(Outcome::Finished | Outcome::EndedByHand) => {}
             Effect::Ended(outcome) => self.report_end(outcome),
             Effect::Install => {
                 self.installer = None;

@@ -11,7 +11,12 @@ export function commands(daemon: Pick<Daemon, 'port' | 'transport'>, key: string
   // Behind a proxy with a certificate, the port in the panel is the proxy's.
   const address = daemon.transport === 'certificate' ? '127.0.0.1:8080' : `0.0.0.0:${daemon.port}`;
   const plain = daemon.transport === 'certificate' || daemon.transport === 'plain';
-  const lines = [`DAEMON_API_KEY=${key}`, `DAEMON_ADDR=${address}`, ...(plain ? ['DAEMON_TLS=off'] : [])];
+  const lines = [
+    `DAEMON_API_KEY=${key}`,
+    `DAEMON_ADDR=${address}`,
+    // Always said: the host may have been set up otherwise before.
+    `DAEMON_TLS=${plain ? 'off' : 'derived'}`
+  ];
   const settings = `printf '%s\\n' ${lines.map((line) => `'${line}'`).join(' ')}`;
   return {
     systemd: `${settings} | ${PROGRAM} setup --systemd && systemctl enable raptor-daemon && systemctl restart raptor-daemon`,

@@ -116,11 +116,12 @@ impl Viewer {
 
     /// Reads on from the host, until it has no more.
     async fn catch_up(&mut self) -> Option<()> {
+        // Of before the question: what the stream drops meanwhile is on the host's next page.
+        let next = self.stream.state().lines.front().map(|kept| kept.first);
         let lines = self.node.console(self.id, Some(self.after), PAGE).await.ok()?;
         self.behind = lines.len() >= PAGE as usize;
         if lines.is_empty() {
             // What neither the host nor the stream has is gone.
-            let next = self.stream.state().lines.front().map(|kept| kept.first);
             if let Some(next) = next.filter(|next| *next > self.after + 1) {
                 self.gap(next);
             }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 struct World {
     host: SimulatedHost,
+    /// As the link to the host has it.
+    node: std::sync::OnceLock<Arc<dyn Node>>,
     streams: Streams,
     id: ContainerId,
 }
@@ -25,11 +27,15 @@ impl World {
         }))
         .unwrap();
         host.declare(spec).await.unwrap();
-        Self { host, streams: Streams::default(), id }
+        Self { host, node: std::sync::OnceLock::new(), streams: Streams::default(), id }
+    }
+
+    fn node(&self) -> &Arc<dyn Node> {
+        self.node.get_or_init(|| Arc::new(self.host.clone()))
     }
 
     async fn view(&self, since: Since, parts: LiveParts) -> Viewer {
-        self.streams.view(Arc::new(self.host.clone()), self.id, since, parts).await.unwrap()
+        self.streams.view(self.node().clone(), self.id, since, parts).await.unwrap()
     }
 
     fn print(&self, numbers: std::ops::Range<u64>) {
@@ -125,6 +131,19 @@ async fn whoever_comes_later_gets_the_past_and_then_what_all_get_without_a_hole(
 }
 
 #[tokio::test]
+async fn whoever_looks_after_the_daemon_was_changed_sees_the_new_one_though_others_look_at_the_old_one() {
+    let mut world = World::new().await;
+    let _old = world.view(Since::Tail(0), ALL).await;
+    let other = World::new().await;
+    let spec = world.host.declared(world.id).await.unwrap();
+    other.host.declare(spec).await.unwrap();
+    world.node = std::sync::OnceLock::from(other.node().clone());
+    let before = other.host.viewers(world.id).unwrap();
+    let _new = world.view(Since::Tail(0), ALL).await;
+    assert_eq!(other.host.viewers(world.id).unwrap(), before + 1);
+}
+
+#[tokio::test]
 async fn a_viewer_that_reads_slowly_holds_up_nobody_and_is_told_what_it_missed() {
     let world = World::new().await;
     let mut slow = world.view(Since::Tail(0), ALL).await;
@@ -134,7 +153,7 @@ async fn a_viewer_that_reads_slowly_holds_up_nobody_and_is_told_what_it_missed()
         until(&mut quick, (round + 1) * 200).await;
     }
     {
-        let stream = world.streams.stream(world.id);
+        let stream = world.streams.stream(world.node(), world.id);
         let state = stream.state();
         assert!(state.bytes <= KEPT_BYTES, "{} bytes are kept", state.bytes);
     }

@@ -38,7 +38,7 @@ after(async () => {
 
 test('an owner whose container may have no more allocations is told so', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/containers/${id}/network`);
-  await page.getByText('0 of 0 extra allocations. An administrator can raise the limit.').waitFor();
+  await page.getByText('0 of 0 extra allocations used. An administrator can raise the limit.').waitFor();
   assert.ok(await page.getByRole('button', { name: 'Add allocation' }).isDisabled());
 });
 

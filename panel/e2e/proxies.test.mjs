@@ -202,7 +202,7 @@ test('nginx with its defaults: it is live, and an upload of more than it lets pa
   assert.equal(told, 413);
   await page.goto(`${base}/templates`);
   await page.getByTestId('egg-files').setInputFiles({ name: 'egg-large.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ ...JSON.parse(readFileSync(egg(), 'utf8')), description: 'x'.repeat(1_500_000) })) });
-  await page.getByText('The proxy in front of Raptor refuses a request of this size (413). An administrator can let it pass more, such as by client_max_body_size in nginx.').waitFor();
+  await page.getByText('The proxy in front of Raptor rejects requests of this size (413). An administrator can raise its limit, such as client_max_body_size in nginx.').waitFor();
   await page.close();
 });
 

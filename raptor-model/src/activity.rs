@@ -11,11 +11,11 @@ use uuid::Uuid;
 /// Which kind of actor did it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorKind {
-    /// A user.
+    /// A signed-in user; `actor_id` names the account.
     User,
-    /// Raptor itself.
+    /// Raptor itself, such as the first start or a background job.
     System,
-    /// A daemon.
+    /// A daemon, for what happened on its host without a request, such as a crash.
     Daemon,
 }
 

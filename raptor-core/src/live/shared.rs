@@ -20,8 +20,7 @@ use std::{
 use tokio::sync::{OnceCell, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Bytes of encoded lines that are kept of each container for viewers that read a little later. Whoever is further behind reads
-/// from the host.
+/// Encoded lines kept in memory for each container, in bytes. A viewer that falls further behind reads from the host.
 const KEPT_BYTES: usize = 256 * 1024;
 
 /// The streams that somebody looks at.
@@ -158,7 +157,7 @@ impl State {
                 }
             }
             LiveFrame::Gap { from, next } => self.keep(from, next.saturating_sub(1), frame),
-            // What viewers are told of what they asked for themselves.
+            // Answers to one viewer's own requests; never part of the shared stream.
             LiveFrame::CaughtUp
             | LiveFrame::Accepted { .. }
             | LiveFrame::Problem { .. }

@@ -48,8 +48,8 @@ impl ContainerStatus {
         });
     }
 
-    /// What the API is told of the end of the process that this status, after [`Self::follow`], is about; none where nobody needs
-    /// to hear of it.
+    /// The event that reports the end of the process to the API, for a status that [`Self::follow`] has updated. None for ends that
+    /// are not reported, such as after a stop that was asked for.
     #[must_use]
     pub fn news_of(&self, outcome: Outcome) -> Option<Happening> {
         let exit: Exit = self.last_exit?;

@@ -135,7 +135,7 @@ pub trait Engine: Send + Sync + 'static {
     /// Removes an image unless a container uses it, and gives the bytes that it had.
     async fn remove_image(&self, image: &str) -> Result<u64, RuntimeError>;
 
-    /// The references and ids of all images that some container of the engine uses, whoever made it.
+    /// The references and ids of all images in use by any container of the engine, including those that Raptor did not create.
     async fn used_images(&self) -> Result<HashSet<String>, RuntimeError>;
 
     /// Makes the container's network where it is missing, and gives its name. What was begun is finished even if the caller is

@@ -206,7 +206,7 @@ impl Scripted {
         }
     }
 
-    /// Carries out what was asked, with what was to go wrong. Begun, it is done to its end, whoever waits for it.
+    /// Runs a call with the faults scripted for it. Once started, it completes even if the caller is cancelled.
     async fn answer<T: Send + 'static>(
         &self,
         call: Call,

@@ -25,17 +25,17 @@ const MAX_STREAMS: usize = 100;
 pub struct Streams(Arc<Mutex<HashMap<UserId, usize>>>);
 
 /// One of an account's streams, for as long as this lives.
-pub struct Seat {
+pub struct StreamSlot {
     streams: Streams,
     user: UserId,
 }
 
 impl Streams {
-    /// Takes a seat; nobody but users needs one.
+    /// Takes a slot; nobody but users needs one.
     ///
     /// # Errors
     /// 429 `too_many_streams`.
-    pub(crate) fn take(&self, actor: &Actor) -> Result<Option<Seat>, Problem> {
+    pub(crate) fn take(&self, actor: &Actor) -> Result<Option<StreamSlot>, Problem> {
         let Some(user) = actor.user_id() else { return Ok(None) };
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = open.entry(user).or_default();
@@ -45,11 +45,11 @@ impl Streams {
         }
         *count += 1;
         drop(open);
-        Ok(Some(Seat { streams: self.clone(), user }))
+        Ok(Some(StreamSlot { streams: self.clone(), user }))
     }
 }
 
-impl Drop for Seat {
+impl Drop for StreamSlot {
     fn drop(&mut self) {
         let mut open = self.streams.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = open.get_mut(&self.user) {

@@ -19,7 +19,7 @@ use raptor_model::{
 use raptor_server::{
     extract::{Path, Query, TolerantJson as Json},
     problem::Answer,
-    seats::Seats,
+    slots::ResponseSlots,
 };
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -35,7 +35,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(write_files))
         // What comes is written as it comes, and the container's disk limit is its bound.
         .layer(axum::extract::DefaultBodyLimit::disable())
-        .layer(Extension(Seats::default()))
+        .layer(Extension(ResponseSlots::default()))
 }
 
 /// Answer a question about a container's files, or make a small change.
@@ -43,7 +43,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
     request_body = Scoped<FileRequest>, responses((status = 200, body = FileAnswer)))]
 async fn ask_files(
     State(node): State<Shared>,
-    Extension(seats): Extension<Seats>,
+    Extension(slots): Extension<ResponseSlots>,
     Path(id): Path<ContainerId>,
     Json(request): Json<Scoped<FileRequest>>,
 ) -> Answer<Response> {
@@ -51,7 +51,7 @@ async fn ask_files(
         return Ok(Json(node.files().ask(id, request).await?).into_response());
     }
     // Texts of up to 16 MiB are held in memory until they are sent.
-    let seat = seats.take(id).await.map_err(NodeError::from)?;
+    let slot = slots.take(id).await.map_err(NodeError::from)?;
     let answer = node.files().ask(id, request).await?;
     let json = serde_json::to_vec(&answer).map_err(|error| NodeError::Internal(error.to_string()))?;
     drop(answer);
@@ -59,7 +59,7 @@ async fn ask_files(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CONTENT_LENGTH, HeaderValue::from(json.len())),
     ];
-    Ok((headers, Body::from_stream(seat.send(json.into()))).into_response())
+    Ok((headers, Body::from_stream(slot.send(json.into()))).into_response())
 }
 
 /// Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content`

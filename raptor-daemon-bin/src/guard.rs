@@ -22,7 +22,7 @@ const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// The key, and what was refused.
 pub(crate) struct Guard {
     key: String,
-    told: Mutex<Told>,
+    refusals: Mutex<RefusalLog>,
 }
 
 /// Marks the answers to requests that showed the key.
@@ -31,14 +31,14 @@ pub(crate) struct Admitted;
 
 /// What was last said of refused keys.
 #[derive(Default)]
-struct Told {
+struct RefusalLog {
     at: Option<Instant>,
     left_out: u64,
 }
 
 impl Guard {
     pub(crate) fn new(key: String) -> Self {
-        Self { key, told: Mutex::default() }
+        Self { key, refusals: Mutex::default() }
     }
 
     /// Passes requests on that show the key.
@@ -91,13 +91,13 @@ impl Guard {
     }
 
     fn due(&self, now: Instant) -> Option<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.at.is_some_and(|at| now.duration_since(at) < EVERY) {
-            told.left_out += 1;
+        let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
+        if refusals.at.is_some_and(|at| now.duration_since(at) < EVERY) {
+            refusals.left_out += 1;
             return None;
         }
-        told.at = Some(now);
-        Some(std::mem::take(&mut told.left_out))
+        refusals.at = Some(now);
+        Some(std::mem::take(&mut refusals.left_out))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The OpenAPI document.
 
 use crate::{Problem, routes};
-use raptor_model::node::{LiveFrame, NodeEvent, Word};
+use raptor_model::node::{LiveFrame, NodeEvent, HostMessage};
 use raptor_server::openapi::{Shared, add_answers, operations, refine, split_summary};
 use serde_json::{Value, json};
 use utoipa::{
@@ -16,7 +16,7 @@ use utoipa::{
         description = "What the API asks of a host. Every request carries the daemon's key, `DAEMON_API_KEY`, as `Authorization: Bearer …`. Errors are RFC 9457 problem documents. This is not an interface for programs of your own: it changes with Raptor's version, and what is changed here is not in the API's database.",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(Problem, LiveFrame, NodeEvent, Word)),
+    components(schemas(Problem, LiveFrame, NodeEvent, HostMessage)),
     modifiers(&Bearer)
 )]
 pub(crate) struct Base;

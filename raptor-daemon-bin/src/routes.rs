@@ -23,7 +23,7 @@ use raptor_model::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveParts, Node, NodeError, PowerAction,
-        RegistryLogin, Since, SystemInfo, TOO_LATE, Word,
+        RegistryLogin, Since, SystemInfo, TOO_LATE, HostMessage,
     },
 };
 use raptor_server::{
@@ -338,9 +338,9 @@ async fn live_container(
 }
 
 /// What happens on the host over WebSocket: text frames of `NodeEvent`, a snapshot first. What the API says to the host comes
-/// the other way as text frames of `Word`.
+/// the other way as text frames of `HostMessage`.
 #[utoipa::path(get, path = "/link", operation_id = "link",
-    responses((status = 101, description = "WebSocket of NodeEvent, and of Word the other way")))]
+    responses((status = 101, description = "WebSocket of NodeEvent, and of HostMessage the other way")))]
 async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> {
     let upgrade = upgraded(upgrade)?;
     let events = node.events().await?;
@@ -388,7 +388,7 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
 
 async fn hear(node: Option<&Shared>, text: &str) {
     let Some(node) = node else { return };
-    match serde_json::from_str::<Word>(text) {
+    match serde_json::from_str::<HostMessage>(text) {
         Ok(word) => {
             if let Err(error) = node.tell(word).await {
                 tracing::warn!(%error, "what the API said was not heeded");

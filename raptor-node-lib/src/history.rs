@@ -18,7 +18,7 @@ fn failed(error: impl std::fmt::Display) -> NodeError {
 impl NodeHistory for Host {
     async fn search(&self, id: ContainerId, search: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
         let console = self.handle(id)?.console;
-        let _turn = self.0.ground.searches.acquire().await.map_err(failed)?;
+        let _turn = self.0.context.searches.acquire().await.map_err(failed)?;
         let found = tokio::task::spawn_blocking(move || console.search(&search)).await;
         found.map_err(failed)?.map_err(NodeError::Invalid)
     }
@@ -31,8 +31,8 @@ impl NodeHistory for Host {
         if let Some(id) = of {
             self.handle(id)?;
         }
-        let ground = self.0.ground.clone();
-        let read = move || ground.history.read(of, ground.clock.now(), range);
+        let context = self.0.context.clone();
+        let read = move || context.history.read(of, context.clock.now(), range);
         let history = tokio::task::spawn_blocking(read).await.map_err(failed)?;
         history.map_err(|error| failed(format!("The measurements can't be read: {error}")))
     }

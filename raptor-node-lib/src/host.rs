@@ -10,7 +10,7 @@ pub use remount::start_again;
 
 use crate::{
     files::{Denied, FileError, Root},
-    lifecycle::{Ask, Ground, Handle, Supervisor},
+    lifecycle::{Ask, HostContext, Handle, Supervisor},
     removal, sftp,
     system::Meter,
     workspace::Workspace,
@@ -25,7 +25,7 @@ use raptor_model::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word, files::NodeFiles,
+        NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, HostMessage, files::NodeFiles,
     },
 };
 use std::{
@@ -45,7 +45,7 @@ use uuid::Uuid;
 pub struct Host(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) ground: Arc<Ground>,
+    pub(crate) context: Arc<HostContext>,
     containers: RwLock<HashMap<ContainerId, Handle>>,
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
@@ -62,18 +62,18 @@ impl Host {
     }
 
     async fn serve_sftp(&self, addr: SocketAddr, exempt: Vec<IpNet>, old_clients: bool) -> io::Result<()> {
-        let ground = &self.0.ground;
+        let context = &self.0.context;
         let host = Arc::downgrade(&self.0);
         let server = sftp::Server::start(sftp::Settings {
             addr,
             exempt,
             old_clients,
-            folder: ground.base.join(".raptor/sftp"),
+            folder: context.base.join(".raptor/sftp"),
             roots: Box::new(move |id| Host(host.upgrade()?).root(id).ok()),
-            link: ground.link.clone(),
-            clock: ground.clock.clone(),
-            tasks: ground.tasks.clone(),
-            stop: ground.stop.clone(),
+            link: context.link.clone(),
+            clock: context.clock.clone(),
+            tasks: context.tasks.clone(),
+            stop: context.stop.clone(),
         });
         let _ = self.0.sftp.set(server.await?);
         Ok(())
@@ -81,12 +81,12 @@ impl Host {
 
     /// Ends the daemon's own work. Containers run on.
     pub async fn shutdown(&self) {
-        self.0.ground.stop.cancel();
-        self.0.ground.tasks.close();
+        self.0.context.stop.cancel();
+        self.0.context.tasks.close();
         // Whoever waits for a process would wait for its end.
-        let _ = tokio::time::timeout(Duration::from_millis(200), self.0.ground.tasks.wait()).await;
+        let _ = tokio::time::timeout(Duration::from_millis(200), self.0.context.tasks.wait()).await;
         self.keep_history().await;
-        self.0.ground.kept.release();
+        self.0.context.kept.release();
     }
 
     /// A container's files, counted against its disk limit and without what its template protects. Blocking.
@@ -95,13 +95,13 @@ impl Host {
     /// [`NodeError::NotFound`], or another when the folder can't be used.
     pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
         self.handle(id)?;
-        let (ground, place) = (&self.0.ground, self.0.ground.place(id));
+        let (context, place) = (&self.0.context, self.0.context.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
-        let usage = ground.accounts.of(id, spec.limits.disk_mib);
-        let root = Root::measured(&place.data, &place.state.files(), ground.uid, ground.gid, usage).map_err(
+        let usage = context.accounts.of(id, spec.limits.disk_mib);
+        let root = Root::measured(&place.data, &place.state.files(), context.uid, context.gid, usage).map_err(
             |error| match FileError::from(error) {
                 // The disk is full, read-only or failing, which is no fault of ours.
-                told @ (FileError::NoSpace { .. } | FileError::Io(_)) => told.into(),
+                subscription @ (FileError::NoSpace { .. } | FileError::Io(_)) => subscription.into(),
                 other => NodeError::Internal(format!("The container's folder can't be used: {other}")),
             },
         )?;
@@ -111,8 +111,8 @@ impl Host {
     /// A container's files with its trash, versions and uploads, for somebody from whom `denied` is kept. Blocking.
     pub(crate) fn workspace(&self, id: ContainerId, denied: &[String]) -> Result<Workspace, NodeError> {
         let root = self.root(id)?.denying(&Denied::new(denied));
-        let beside = self.0.ground.place(id).state.files();
-        let (clock, operations) = (self.0.ground.clock.clone(), self.0.ground.operations.of(id));
+        let beside = self.0.context.place(id).state.files();
+        let (clock, operations) = (self.0.context.clock.clone(), self.0.context.operations.of(id));
         Ok(Workspace::open(root, &beside, clock, operations))
     }
 
@@ -122,7 +122,7 @@ impl Host {
         if let Some(handle) = containers.get(&id) {
             return Ok(handle.clone());
         }
-        let handle = Supervisor::start(self.0.ground.clone(), spec)
+        let handle = Supervisor::start(self.0.context.clone(), spec)
             .map_err(|error| NodeError::Internal(error.to_string()))?;
         containers.insert(id, handle.clone());
         Ok(handle)
@@ -156,7 +156,7 @@ impl Host {
         let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let system = match system {
             // The time has to be that of the answer: it is how clocks that are apart are found.
-            Some(system) => SystemInfo { time: self.0.ground.clock.now(), ..system },
+            Some(system) => SystemInfo { time: self.0.context.clock.now(), ..system },
             None => self.measure().await,
         };
         NodeEvent::Snapshot { system, containers: self.statuses(), held: self.held().await }
@@ -184,12 +184,12 @@ impl Node for Host {
             drop(turn);
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
         }
-        if self.0.ground.kept.is_covered() {
+        if self.0.context.kept.is_covered() {
             return Err(NodeError::Docker(
                 "The daemon is starting again with the disk that was mounted.".into(),
             ));
         }
-        let state = self.0.ground.place(spec.id).state;
+        let state = self.0.context.place(spec.id).state;
         if let Err(error) = state.keep_spec(&spec) {
             // Where the disk is full, half of it is there; what that takes is needed by others.
             if let Err(error) = state.remove_unborn() {
@@ -199,12 +199,12 @@ impl Node for Host {
         }
         let handle = self.supervise(spec)?;
         let status = handle.status.borrow().clone();
-        let _ = self.0.ground.events.send(Arc::new(NodeEvent::Status { status: status.clone() }));
+        let _ = self.0.context.events.send(Arc::new(NodeEvent::Status { status: status.clone() }));
         Ok(status)
     }
 
     async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        let state = self.0.ground.place(id).state;
+        let state = self.0.context.place(id).state;
         let read = tokio::task::spawn_blocking(move || state.spec()).await;
         read.map_err(|error| NodeError::Internal(error.to_string()))?.ok_or(NodeError::NotFound)
     }
@@ -227,22 +227,22 @@ impl Node for Host {
                 Ok(_) => self.let_go(id),
                 Err(_) => {}
             }
-            let place = self.0.ground.place(id);
+            let place = self.0.context.place(id);
             // One whose removal an earlier daemon began, or that left nothing but its state, has nobody to ask.
             if place.state.is_condemned() || place.state.spec().is_some() {
-                removal::remove(&self.0.ground, &place).await?;
+                removal::remove(&self.0.context, &place).await?;
                 break;
             }
             drop(turn);
             if self.is_stray(id).await? {
-                removal::remove(&self.0.ground, &place).await?;
+                removal::remove(&self.0.context, &place).await?;
             }
             break;
         }
-        self.0.ground.operations.forget(id);
-        self.0.ground.accounts.forget(id);
-        self.0.ground.history.forget(id);
-        let _ = self.0.ground.events.send(Arc::new(NodeEvent::Removed { id }));
+        self.0.context.operations.forget(id);
+        self.0.context.accounts.forget(id);
+        self.0.context.history.forget(id);
+        let _ = self.0.context.events.send(Arc::new(NodeEvent::Removed { id }));
         Ok(())
     }
 
@@ -256,19 +256,19 @@ impl Node for Host {
     }
 
     async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        let ground = self.0.ground.clone();
-        let done = tokio::task::spawn_blocking(move || ground.spool.acknowledge(spool, number)).await;
+        let context = self.0.context.clone();
+        let done = tokio::task::spawn_blocking(move || context.spool.acknowledge(spool, number)).await;
         let done = done.map_err(|error| NodeError::Internal(error.to_string()))?;
         done.map_err(|error| NodeError::Internal(error.to_string()))
     }
 
     async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
-        self.0.ground.engine.set_logins(logins);
+        self.0.context.engine.set_logins(logins);
         Ok(())
     }
 
     async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
-        crate::images::clean(&self.0.ground, unused_s).await
+        crate::images::clean(&self.0.context, unused_s).await
     }
 
     async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
@@ -323,17 +323,17 @@ impl Node for Host {
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
         // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
-        let events = self.0.ground.events.subscribe();
-        let spool = self.0.ground.spool.watch();
+        let events = self.0.context.events.subscribe();
+        let spool = self.0.context.spool.watch();
         let first = self.snapshot().await;
-        let own = self.0.ground.link.join();
-        let told = Told { events, own, spool, after: 0, host: self.clone() };
-        let follow = stream::unfold(told, |mut told| async move { Some((told.next().await?, told)) });
+        let own = self.0.context.link.join();
+        let subscription = Subscription { events, own, spool, after: 0, host: self.clone() };
+        let follow = stream::unfold(subscription, |mut subscription| async move { Some((subscription.next().await?, subscription)) });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
     }
 
-    async fn tell(&self, word: Word) -> Result<(), NodeError> {
-        self.0.ground.link.hear(word);
+    async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
+        self.0.context.link.hear(word);
         Ok(())
     }
 
@@ -347,7 +347,7 @@ impl Node for Host {
 }
 
 /// What one listener has been told.
-struct Told {
+struct Subscription {
     events: broadcast::Receiver<Arc<NodeEvent>>,
     /// Questions and reports of its own.
     own: mpsc::Receiver<NodeEvent>,
@@ -357,11 +357,11 @@ struct Told {
     host: Host,
 }
 
-impl Told {
+impl Subscription {
     async fn next(&mut self) -> Option<NodeEvent> {
         loop {
             self.spool.borrow_and_update();
-            if let Some(event) = self.host.0.ground.spool.after(self.after) {
+            if let Some(event) = self.host.0.context.spool.after(self.after) {
                 self.after = event.number;
                 return Some(NodeEvent::Happened(event));
             }

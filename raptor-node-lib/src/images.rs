@@ -1,6 +1,6 @@
 //! Which images were pulled for this host's containers, and when each was last used.
 
-use crate::{desired::StateFolder, lifecycle::Ground, runtime::RuntimeError};
+use crate::{desired::StateFolder, lifecycle::HostContext, runtime::RuntimeError};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_model::node::{CleanedImages, NodeError};
 use std::{
@@ -69,28 +69,28 @@ impl Ledger {
 ///
 /// # Errors
 /// When the engine does not answer.
-pub(crate) async fn clean(ground: &Ground, unused_s: u64) -> Result<CleanedImages, NodeError> {
+pub(crate) async fn clean(context: &HostContext, unused_s: u64) -> Result<CleanedImages, NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     let unused =
         TimeDelta::try_seconds(i64::try_from(unused_s).unwrap_or(i64::MAX)).unwrap_or(TimeDelta::MAX);
-    let used = ground.engine.used_images().await.map_err(away)?;
-    let declared = StateFolder::all(&ground.base).unwrap_or_default();
+    let used = context.engine.used_images().await.map_err(away)?;
+    let declared = StateFolder::all(&context.base).unwrap_or_default();
     let declared: HashSet<String> =
-        declared.into_iter().filter_map(|id| Some(ground.place(id).state.spec()?.image)).collect();
+        declared.into_iter().filter_map(|id| Some(context.place(id).state.spec()?.image)).collect();
     let mut cleaned = CleanedImages::default();
-    for image in ground.images.idle(ground.clock.now(), unused) {
-        let id = ground.engine.image_id(&image).await.ok().flatten();
+    for image in context.images.idle(context.clock.now(), unused) {
+        let id = context.engine.image_id(&image).await.ok().flatten();
         let in_use = used.contains(&image) || id.is_some_and(|id| used.contains(&id));
         if in_use || declared.contains(&image) {
             continue;
         }
-        match ground.engine.remove_image(&image).await {
+        match context.engine.remove_image(&image).await {
             Ok(bytes) => {
                 cleaned.freed_bytes += bytes;
                 cleaned.images.push(image.clone());
-                ground.images.forget(&image);
+                context.images.forget(&image);
             }
-            Err(RuntimeError::NotFound) => ground.images.forget(&image),
+            Err(RuntimeError::NotFound) => context.images.forget(&image),
             Err(RuntimeError::Refused(why)) => tracing::debug!(image, why, "an image stays"),
             Err(error) => return Err(away(error)),
         }

@@ -2,7 +2,7 @@
 
 use raptor_model::{
     id::{ActivityId, ContainerId, UserId},
-    node::{Answer, NodeEvent, Question, Word},
+    node::{Answer, NodeEvent, Question, HostMessage},
 };
 use raptor_outbound::Outbound;
 use std::{
@@ -76,21 +76,21 @@ impl Link {
     }
 
     /// What the control side says.
-    pub(crate) fn hear(&self, word: Word) {
+    pub(crate) fn hear(&self, word: HostMessage) {
         match word {
-            Word::Answer { id, answer } => {
+            HostMessage::Answer { id, answer } => {
                 let asker = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
                 if let Some(asker) = asker {
                     let _ = asker.send(answer);
                 }
             }
-            Word::Recheck { user_id, container_id } => {
+            HostMessage::Recheck { user_id, container_id } => {
                 let _ = self.rechecks.send((user_id, container_id));
             }
-            Word::Noted { id } => {
+            HostMessage::Noted { id } => {
                 let _ = self.noted.send(id);
             }
-            Word::Hosts { hosts } => self.outbound.close(hosts),
+            HostMessage::Hosts { hosts } => self.outbound.close(hosts),
         }
     }
 
@@ -147,9 +147,9 @@ mod tests {
         // Nobody listens on port 1.
         let fetch = async || outbound.read("http://127.0.0.1:1/", 10, Duration::from_secs(5)).await;
         assert!(matches!(fetch().await, Err(OutboundError::Failed(_))));
-        link.hear(Word::Hosts { hosts: vec!["localhost".into()] });
+        link.hear(HostMessage::Hosts { hosts: vec!["localhost".into()] });
         assert!(matches!(fetch().await, Err(OutboundError::Private)));
-        link.hear(Word::Hosts { hosts: Vec::new() });
+        link.hear(HostMessage::Hosts { hosts: Vec::new() });
         assert!(matches!(fetch().await, Err(OutboundError::Failed(_))));
     }
 }

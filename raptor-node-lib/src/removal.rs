@@ -1,7 +1,7 @@
 //! Removing what containers leave: their own things, and those of containers that nobody knows any more.
 
 use crate::{
-    lifecycle::{Ground, Place},
+    lifecycle::{HostContext, Place},
     runtime::{Ours, Part},
 };
 use raptor_model::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
@@ -16,17 +16,17 @@ const TRY_AGAIN: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When the engine does not answer or the disk refuses; then it can be tried again.
-pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeError> {
+pub(crate) async fn remove(context: &HostContext, place: &Place) -> Result<(), NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     for part in [Part::Server, Part::Installer] {
-        ground.engine.remove(place.id, part).await.map_err(away)?;
+        context.engine.remove(place.id, part).await.map_err(away)?;
     }
-    ground.engine.remove_network(&place.name).await.map_err(away)?;
+    context.engine.remove_network(&place.name).await.map_err(away)?;
     if let Some(spec) = place.state.spec() {
         // An owner's network goes with the last of its containers: the engine refuses while one is in it.
-        ground.engine.remove_network(&ground.network_name(&spec)).await.map_err(away)?;
+        context.engine.remove_network(&context.network_name(&spec)).await.map_err(away)?;
     }
-    let (quota, base, place) = (ground.quota.clone(), ground.base.clone(), place.clone());
+    let (quota, base, place) = (context.quota.clone(), context.base.clone(), place.clone());
     let gone = tokio::task::spawn_blocking(move || {
         if quota.by_kernel() {
             let lifted = place.state.project(&base).and_then(|project| quota.lift(&place.data, project));
@@ -44,34 +44,34 @@ pub(crate) async fn remove(ground: &Ground, place: &Place) -> Result<(), NodeErr
 /// Removes what is this daemon's by its label and belongs to no container that it knows, and goes on with removals that were
 /// begun, until they are done. What runs stays, and so does what has files: it is the state that is missing. Others' things are
 /// left alone. Waits for the engine.
-pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
-    while ground.engine.version().await.is_err() {
+pub(crate) async fn sweep(context: Arc<HostContext>, condemned: Vec<ContainerId>) {
+    while context.engine.version().await.is_err() {
         tokio::time::sleep(ASK_AGAIN).await;
     }
-    ground.kept.settle(&*ground.engine).await;
-    if ground.folder_problem().await.is_some() {
+    context.kept.settle(&*context.engine).await;
+    if context.folder_problem().await.is_some() {
         return;
     }
     // Looked up at each: containers are declared meanwhile.
-    let unknown = |id: ContainerId| ground.place(id).state.spec().is_none();
-    for found in ground.engine.ours().await.unwrap_or_default() {
-        if is_left(&ground, &found) {
+    let unknown = |id: ContainerId| context.place(id).state.spec().is_none();
+    for found in context.engine.ours().await.unwrap_or_default() {
+        if is_left(&context, &found) {
             tracing::info!(name = found.name, "removing a container that belongs to nothing");
-            if let Err(error) = ground.engine.discard(&found.engine_id).await {
+            if let Err(error) = context.engine.discard(&found.engine_id).await {
                 tracing::warn!(%error, name = found.name, "it can't be removed");
             }
         } else if found.runs && unknown(found.id) {
             tracing::warn!(name = found.name, id = %found.id, "a container runs that is not known here; it is left alone");
         }
     }
-    for network in ground.engine.our_networks().await.unwrap_or_default() {
+    for network in context.engine.our_networks().await.unwrap_or_default() {
         // An owner's network goes when no container is in it; the engine refuses while one is.
         if network.id.is_none_or(unknown) {
-            let _ = ground.engine.remove_network(&network.name).await;
+            let _ = context.engine.remove_network(&network.name).await;
         }
     }
     for id in &condemned {
-        while let Err(error) = remove(&ground, &ground.place(*id)).await {
+        while let Err(error) = remove(&context, &context.place(*id)).await {
             tracing::warn!(%error, %id, "a removal that was begun can't be ended yet");
             tokio::time::sleep(TRY_AGAIN).await;
         }
@@ -79,8 +79,8 @@ pub(crate) async fn sweep(ground: Arc<Ground>, condemned: Vec<ContainerId>) {
 }
 
 /// Whether nothing needs what the engine has there.
-fn is_left(ground: &Ground, found: &Ours) -> bool {
-    let place = ground.place(found.id);
+fn is_left(context: &HostContext, found: &Ours) -> bool {
+    let place = context.place(found.id);
     match (place.state.saved(), found.part) {
         (Some(saved), Part::Installer) => saved.life.hold != Some(Hold::Installing),
         (Some(_), Part::Server) => false,

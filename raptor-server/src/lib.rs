@@ -13,7 +13,7 @@ pub mod openapi;
 pub mod problem;
 pub mod process;
 pub mod request;
-pub mod seats;
+pub mod slots;
 mod secret;
 mod settings;
 

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, like_pattern, on,
-    stored::{Text, Words},
+    stored::{Text, RowReader},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -33,7 +33,7 @@ struct Row {
 
 impl From<Row> for Activity {
     fn from(row: Row) -> Self {
-        let mut words = Words::of("activity", row.id);
+        let mut words = RowReader::of("activity", row.id);
         let ip = row.ip.and_then(|ip| words.word("ip", ip.parse().ok().map(Some), None));
         let detail = words.json("detail", &row.detail, || serde_json::json!({}));
         Self {

@@ -1,6 +1,6 @@
 //! Allocations in the store.
 
-use super::{Conn, like_pattern, on, stored::Words};
+use super::{Conn, like_pattern, on, stored::RowReader};
 use chrono::{DateTime, Utc};
 use raptor_model::{
     Result,
@@ -31,7 +31,7 @@ struct Row {
 
 impl From<Row> for Allocation {
     fn from(row: Row) -> Self {
-        let mut words = Words::of("allocations", row.id);
+        let mut words = RowReader::of("allocations", row.id);
         words.word("ip", row.ip.parse::<IpAddr>().ok(), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         let port = words.word("port", u16::try_from(row.port).ok(), 0);
         let protocol = words.word("protocol", Protocol::named(&row.protocol), Protocol::Both);

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, name_key, on,
-    stored::{Text, Words},
+    stored::{Text, RowReader},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -53,14 +53,14 @@ pub(crate) struct Row {
 
 /// What somebody's access to a container holds.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct AccessRights {
     /// What they may do.
     pub permissions: ContainerSet,
     /// Patterns of files that are kept from them.
     pub denied_files: Vec<String>,
 }
 
-impl Held {
+impl AccessRights {
     /// What the owner holds.
     pub(crate) fn owner() -> Self {
         Self { permissions: Level::Owner.permissions(), denied_files: Vec::new() }
@@ -83,8 +83,8 @@ fn read_access(
     level: &str,
     permissions: &Text,
     denied_files: &Text,
-) -> (Level, Held, bool) {
-    let mut words = Words::of("container_access", container);
+) -> (Level, AccessRights, bool) {
+    let mut words = RowReader::of("container_access", container);
     let named = Level::GIVEN.into_iter().find(|given| given.name() == level);
     let level = words.word("level", named, Level::Custom);
     let custom = words.json("permissions", permissions, || ContainerSet::NONE);
@@ -95,30 +95,30 @@ fn read_access(
         Level::Custom => custom,
         level => level.permissions(),
     };
-    (level, Held { permissions, denied_files }, damaged)
+    (level, AccessRights { permissions, denied_files }, damaged)
 }
 
 impl Row {
     /// The record, and what the user that the statement was about may do with it.
-    pub(crate) fn split(self, user: Option<UserId>) -> (Container, Option<Held>) {
+    pub(crate) fn split(self, user: Option<UserId>) -> (Container, Option<AccessRights>) {
         let access = if user == Some(self.owner_id) {
-            Some(Held::owner())
+            Some(AccessRights::owner())
         } else {
-            Held::by_access(
+            AccessRights::by_access(
                 self.id,
                 self.level.as_deref(),
                 self.permissions.as_ref(),
                 self.denied_files.as_ref(),
             )
         };
-        let mut words = Words::of("containers", self.id);
+        let mut words = RowReader::of("containers", self.id);
         let variables = words.json("variables", &self.variables, BTreeMap::new);
         let limits = words.json("limits", &self.limits, Limits::default);
         let behaviour = words.json("behaviour", &self.behaviour, Behaviour::default);
         let settings = words.json("settings", &self.settings, Settings::default);
         let installation = words.json("installation", &self.installation, Installation::default);
         // What follows is a copy of what the host says, which it says again.
-        let mut copies = Words::of("containers", self.id);
+        let mut copies = RowReader::of("containers", self.id);
         let status: Option<ContainerStatus> = copies.maybe("status", self.status.as_ref());
         let phase = copies.word("phase", Phase::named(&self.phase), Phase::Offline);
         let container = Container {
@@ -227,7 +227,7 @@ pub async fn find(
     c: &mut Conn<'_>,
     id: ContainerId,
     user: Option<UserId>,
-) -> Result<Option<(Container, Option<Held>)>> {
+) -> Result<Option<(Container, Option<AccessRights>)>> {
     let row: Option<Row> = on!(c, |c| sqlx::query_as(FIND).bind(user).bind(id).fetch_optional(c).await)?;
     Ok(row.map(|row| row.split(user)))
 }
@@ -245,7 +245,7 @@ pub async fn find_by_short_id(
     c: &mut Conn<'_>,
     short_id: &str,
     user: UserId,
-) -> Result<Option<(Container, Option<Held>)>> {
+) -> Result<Option<(Container, Option<AccessRights>)>> {
     const FIND_BY_SHORT_ID: &str =
         concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.short_id = $2");
     let row: Option<Row> =
@@ -358,7 +358,7 @@ pub async fn statuses(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashMap<Cont
             .fetch_all(c)
             .await)?;
     let read = |(id, status, phase): (ContainerId, Option<Text>, String)| {
-        let status: ContainerStatus = Words::of("containers", id).maybe("status", status.as_ref())?;
+        let status: ContainerStatus = RowReader::of("containers", id).maybe("status", status.as_ref())?;
         // A phase that can't be read is written down again with the status.
         (status.phase.name() == phase).then_some((id, status))
     };
@@ -391,7 +391,7 @@ pub async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(Contai
     .await)?;
     let read = |(id, revision, installation): (ContainerId, i64, Text)| {
         let installation =
-            Words::of("containers", id).json("installation", &installation, Installation::default);
+            RowReader::of("containers", id).json("installation", &installation, Installation::default);
         (id, revision, installation)
     };
     Ok(rows.into_iter().map(read).collect())
@@ -454,7 +454,7 @@ pub async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
         .into_iter()
         .map(|(user_id, username, email, level, permissions, denied_files)| {
             let (level, held, damaged) = read_access(id, &level, &permissions, &denied_files);
-            let Held { permissions, denied_files } = held;
+            let AccessRights { permissions, denied_files } = held;
             Access { user_id, username, email, level, permissions, denied_files, damaged }
         })
         .collect())

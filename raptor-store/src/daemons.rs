@@ -1,6 +1,6 @@
 //! Daemons in the store.
 
-use super::{Conn, name_key, on, referenced, stored::Words, unique};
+use super::{Conn, name_key, on, referenced, stored::RowReader, unique};
 use chrono::{DateTime, Utc};
 use raptor_model::{
     Error, Result,
@@ -37,7 +37,7 @@ struct Row {
 
 impl From<Row> for Daemon {
     fn from(row: Row) -> Self {
-        let mut words = Words::of("daemons", row.id);
+        let mut words = RowReader::of("daemons", row.id);
         let transport = Transport::ALL.into_iter().find(|known| known.name() == row.transport);
         Self {
             id: row.id,

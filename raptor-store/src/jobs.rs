@@ -1,6 +1,6 @@
 //! What has to happen on hosts, in the store.
 
-use super::{Conn, on, stored::Words};
+use super::{Conn, on, stored::RowReader};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_model::{
     Result,
@@ -64,7 +64,7 @@ pub async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) -> Result
     };
     Ok(row.and_then(|row| {
         let Row { id, kind, daemon_id, container_id, attempts } = row;
-        let kind = Words::of("jobs", id).word("kind", Kind::named(&kind).map(Some), None)?;
+        let kind = RowReader::of("jobs", id).word("kind", Kind::named(&kind).map(Some), None)?;
         Some(Job { id, kind, daemon_id, container_id, attempts })
     }))
 }

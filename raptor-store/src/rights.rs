@@ -1,6 +1,6 @@
 //! What two users may do with the same containers.
 
-use super::{Conn, containers::Held, on, stored::Text};
+use super::{Conn, containers::AccessRights, on, stored::Text};
 use raptor_model::{
     Result,
     id::{ContainerId, UserId},
@@ -27,9 +27,9 @@ pub struct Shared {
     /// Whether the user owns it.
     pub owned: bool,
     /// What the user holds there.
-    pub held: Held,
+    pub held: AccessRights,
     /// What the other user holds there by owning it or by access; none where that is nothing.
-    pub other: Option<Held>,
+    pub other: Option<AccessRights>,
 }
 
 /// Every container that `user` owns or was given access to, with what `other` holds there.
@@ -51,17 +51,17 @@ pub async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Re
     })?;
     let split = |row: Row| {
         let owned = row.owner_id == user;
-        let by_access = Held::by_access(
+        let by_access = AccessRights::by_access(
             row.id,
             row.level.as_deref(),
             row.permissions.as_ref(),
             row.denied_files.as_ref(),
         );
-        let held = if owned { Some(Held::owner()) } else { by_access };
+        let held = if owned { Some(AccessRights::owner()) } else { by_access };
         let other = if other == Some(row.owner_id) {
-            Some(Held::owner())
+            Some(AccessRights::owner())
         } else {
-            Held::by_access(
+            AccessRights::by_access(
                 row.id,
                 row.other_level.as_deref(),
                 row.other_permissions.as_ref(),

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, name_key, on, referenced,
-    stored::{Text, Words},
+    stored::{Text, RowReader},
     unique,
 };
 use chrono::{DateTime, Utc};
@@ -28,7 +28,7 @@ struct Row {
 
 impl From<Row> for Role {
     fn from(row: Row) -> Self {
-        let mut words = Words::of("roles", row.id);
+        let mut words = RowReader::of("roles", row.id);
         let permissions = granted(&mut words, row.builtin.as_deref(), &row.permissions);
         let builtin = row.builtin.as_deref().and_then(Builtin::named);
         Self {
@@ -46,7 +46,7 @@ impl From<Row> for Role {
 }
 
 /// What a role allows. Raptor's own roles are what this version says they are; one that can't be read allows nothing.
-pub(crate) fn granted(words: &mut Words, builtin: Option<&str>, permissions: &Text) -> SystemSet {
+pub(crate) fn granted(words: &mut RowReader, builtin: Option<&str>, permissions: &Text) -> SystemSet {
     match builtin.map(Builtin::named) {
         Some(Some(builtin)) => builtin.permissions(),
         Some(None) => words.word("builtin", None, SystemSet::NONE),

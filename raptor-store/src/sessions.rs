@@ -3,7 +3,7 @@
 use super::{
     Conn, on,
     roles::granted,
-    stored::{Text, Words},
+    stored::{Text, RowReader},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -29,7 +29,7 @@ impl From<Row> for Session {
         Self {
             id,
             user_id,
-            ip: ip.and_then(|ip| Words::of("sessions", id).word("ip", ip.parse().ok().map(Some), None)),
+            ip: ip.and_then(|ip| RowReader::of("sessions", id).word("ip", ip.parse().ok().map(Some), None)),
             user_agent,
             created_at,
             last_seen_at,
@@ -97,7 +97,7 @@ pub async fn live(c: &mut Conn<'_>, id: SessionId) -> Result<Option<Live>> {
         username: row.username,
         suspended: row.suspended,
         role_id: row.role_id,
-        grants: granted(&mut Words::of("roles", row.role_id), row.builtin.as_deref(), &row.permissions),
+        grants: granted(&mut RowReader::of("roles", row.role_id), row.builtin.as_deref(), &row.permissions),
     };
     Ok(row.map(read))
 }

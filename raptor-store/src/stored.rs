@@ -53,13 +53,13 @@ impl<'r> Decode<'r, Postgres> for Text {
 type Place = (&'static str, &'static str, Uuid);
 
 /// Reads the words of one row.
-pub struct Words {
+pub struct RowReader {
     table: &'static str,
     row: Uuid,
     damaged: Vec<&'static str>,
 }
 
-impl Words {
+impl RowReader {
     /// Those of the row with this id.
     pub fn of(table: &'static str, row: impl Into<Uuid>) -> Self {
         Self { table, row: row.into(), damaged: Vec::new() }

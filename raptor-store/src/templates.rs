@@ -2,7 +2,7 @@
 
 use super::{
     Conn, like_pattern, name_key, on, referenced,
-    stored::{Text, Words},
+    stored::{Text, RowReader},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -33,13 +33,13 @@ struct Row {
 
 impl From<Row> for StoredTemplate {
     fn from(row: Row) -> Self {
-        let mut words = Words::of("templates", row.id);
+        let mut words = RowReader::of("templates", row.id);
         let Row { name, author, description, .. } = row;
         let document =
             words.json("document", &row.document, || Template::unreadable(name, author, description));
         let origin = words.maybe("origin", row.origin.as_ref());
         // A copy of what the source says, which is asked again.
-        let mut copies = Words::of("templates", row.id);
+        let mut copies = RowReader::of("templates", row.id);
         let source_check = copies.maybe("source_check", row.source_check.as_ref());
         Self {
             id: row.id,
@@ -162,7 +162,7 @@ pub async fn revision(c: &mut Conn<'_>, id: TemplateId, revision: i64) -> Result
     .fetch_optional(c)
     .await)?;
     let Some(document) = document else { return Ok(None) };
-    let mut words = Words::of("template_revisions", id);
+    let mut words = RowReader::of("template_revisions", id);
     let read = words.json("document", &document, || None);
     read.map(Some).ok_or_else(|| {
         let message = format!(

@@ -13,9 +13,9 @@ const EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// When each state of the database was last warned of, by its code.
 #[derive(Default)]
-pub struct Warnings(Mutex<HashMap<&'static str, Told>>);
+pub struct Warnings(Mutex<HashMap<&'static str, LastWarning>>);
 
-struct Told {
+struct LastWarning {
     at: DateTime<Utc>,
     /// Warnings left out since.
     left_out: u64,
@@ -39,7 +39,7 @@ impl Warnings {
             }
             last => {
                 let left_out = last.map_or(0, |told| told.left_out);
-                told.insert(code, Told { at: now, left_out: 0 });
+                told.insert(code, LastWarning { at: now, left_out: 0 });
                 Some(left_out)
             }
         }

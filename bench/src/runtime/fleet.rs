@@ -1,6 +1,6 @@
 //! One real API with very many daemons, each of which tells every second how its containers do.
 
-use super::host::{self, Told};
+use super::host::{self, EventCounts};
 use crate::{
     Setting,
     programs::{Api, free_port, fresh_postgres, raptor_client_http, template, text, until},
@@ -55,8 +55,8 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     println!("{} daemons were added in {:.1} s", daemons.len(), begun.elapsed().as_secs_f64());
     let containers = populate(&api, &daemons).await?;
     let shown: Vec<ContainerId> = containers.values().filter_map(|of| of.first().copied()).collect();
-    let told = Arc::new(Told::default());
-    let _serving = serve(daemons, containers, &told).await?;
+    let counts = Arc::new(EventCounts::default());
+    let _serving = serve(daemons, containers, &counts).await?;
     // The first time, the API writes down what it hears of each container.
     let first = connect(&mut api, &shown).await?;
     println!("the first time, all were heard after {first:.1} s");
@@ -66,7 +66,7 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         report.add(Row { what, unit, ours, reference: None, target: Target::Known });
     };
     add(", from its start to measurements of all", "s", again);
-    let watched = watch(&api, &shown, &told).await?;
+    let watched = watch(&api, &shown, &counts).await?;
     add(": measurements that it takes", "1/s", watched.rate);
     add(": its CPU", "% of a core", watched.cpu_percent);
     add(": its memory", "MiB", watched.resident_mib);
@@ -118,7 +118,7 @@ async fn populate(api: &Api, daemons: &[Registered]) -> anyhow::Result<HashMap<D
 async fn serve(
     daemons: Vec<Registered>,
     mut containers: HashMap<DaemonId, Vec<ContainerId>>,
-    told: &Arc<Told>,
+    counts: &Arc<EventCounts>,
 ) -> anyhow::Result<JoinSet<()>> {
     let (mut tasks, rest) = (JoinSet::new(), SimulatedHost::default());
     let (since, count) = (Clock::System.now(), daemons.len().max(1));
@@ -126,7 +126,7 @@ async fn serve(
         let listener = TcpListener::bind((ip, port)).await?;
         let first = Duration::from_secs(1).mul_f64(place as f64 / count as f64);
         let own = containers.remove(&id).unwrap_or_default();
-        host::serve(&mut tasks, listener, key, own, (since, first), told.clone(), rest.clone()).await?;
+        host::serve(&mut tasks, listener, key, own, (since, first), counts.clone(), rest.clone()).await?;
     }
     Ok(tasks)
 }
@@ -166,11 +166,11 @@ struct Watched {
     lost: u64,
 }
 
-async fn watch(api: &Api, shown: &[ContainerId], told: &Told) -> anyhow::Result<Watched> {
+async fn watch(api: &Api, shown: &[ContainerId], counts: &EventCounts) -> anyhow::Result<Watched> {
     let step = (shown.len() / VIEWERS).max(1);
     let viewed = shown.iter().step_by(step).take(VIEWERS);
     let sockets = try_join_all(viewed.map(|id| open(api, *id))).await?;
-    let count = || (told.stats.load(Ordering::Relaxed), told.ended.load(Ordering::Relaxed));
+    let count = || (counts.stats.load(Ordering::Relaxed), counts.ended.load(Ordering::Relaxed));
     let ((stats, ended), cpu, begun) = (count(), api.program.cpu_seconds()?, Instant::now());
     let viewing: Vec<_> = sockets.into_iter().map(|frames| tokio::spawn(view(frames))).collect();
     tokio::time::sleep(WATCH).await;

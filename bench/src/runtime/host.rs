@@ -14,7 +14,7 @@ use raptor_core::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
-        Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Word,
+        Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, HostMessage,
     },
 };
 use std::{
@@ -35,7 +35,7 @@ const SYSTEM_EVERY: u64 = 5;
 
 /// What was told so far, by all daemons together.
 #[derive(Default)]
-pub struct Told {
+pub struct EventCounts {
     /// Links that were opened.
     pub opened: AtomicU64,
     /// Links that have ended.
@@ -51,7 +51,7 @@ struct Daemon {
     system: SystemInfo,
     /// The number of the newest measurement, and when it was made.
     measured: watch::Sender<(u64, DateTime<Utc>)>,
-    told: Arc<Told>,
+    counts: Arc<EventCounts>,
     /// What answers all that is not about measurements.
     rest: SimulatedHost,
 }
@@ -66,12 +66,12 @@ pub async fn serve(
     key: String,
     containers: Vec<ContainerId>,
     (since, first): (DateTime<Utc>, Duration),
-    told: Arc<Told>,
+    counts: Arc<EventCounts>,
     rest: SimulatedHost,
 ) -> anyhow::Result<()> {
     let system = rest.system().await?;
     let measured = watch::Sender::new((0, since));
-    let daemon = Arc::new(Daemon { containers, since, system, measured, told, rest });
+    let daemon = Arc::new(Daemon { containers, since, system, measured, counts, rest });
     let router = raptor_daemon::router(Arc::new(Handle(daemon.clone())), key);
     tasks.spawn(async move {
         let _ = axum::serve(listener, router).await;
@@ -133,7 +133,7 @@ impl Daemon {
     fn events(&self, measured: (u64, DateTime<Utc>)) -> Vec<NodeEvent> {
         let stats = self.stats(measured);
         let stats: Vec<_> = self.containers.iter().map(|id| ContainerStats { id: *id, stats }).collect();
-        self.told.stats.fetch_add(stats.len() as u64, Ordering::Relaxed);
+        self.counts.stats.fetch_add(stats.len() as u64, Ordering::Relaxed);
         let mut events = vec![NodeEvent::Stats { stats }];
         if measured.0.is_multiple_of(SYSTEM_EVERY) {
             events.push(NodeEvent::System { system: self.system() });
@@ -150,14 +150,14 @@ struct Link {
 
 impl Link {
     fn open(daemon: Arc<Daemon>) -> Self {
-        daemon.told.opened.fetch_add(1, Ordering::Relaxed);
+        daemon.counts.opened.fetch_add(1, Ordering::Relaxed);
         Self { measured: daemon.measured.subscribe(), daemon }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.daemon.told.ended.fetch_add(1, Ordering::Relaxed);
+        self.daemon.counts.ended.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -244,7 +244,7 @@ impl Node for Handle {
         Ok(stream::once(std::future::ready(first)).chain(follow.flatten()).boxed())
     }
 
-    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+    async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
         self.0.rest.tell(word).await
     }
 

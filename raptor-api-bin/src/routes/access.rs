@@ -9,7 +9,7 @@ use crate::{
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{GrantAccess, ReadAccess, ReadContainerActivity, RevokeAccess, UpdateAccess},
-    containers::access::{AccessList, Wanted},
+    containers::access::{AccessList, AccessChange},
     id::{ContainerId, UserId},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -46,19 +46,19 @@ async fn grant_access(
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<GrantAccess>(&actor, id).await?;
     let AccessGrant { user, level, permissions, denied_files } = body;
-    app.raptor.containers().grant(permit, &user, Wanted { level, permissions, denied_files }).await?;
+    app.raptor.containers().grant(permit, &user, AccessChange { level, permissions, denied_files }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Change somebody's access.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/access/{user_id}", operation_id = "update_access", tag = "access",
-    params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = Wanted,
+    params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = AccessChange,
     responses((status = 204)))]
 async fn update_access(
     State(app): State<App>,
     Caller(actor): Caller,
     Path((id, user)): Path<(ContainerId, UserId)>,
-    Json(body): Json<Wanted>,
+    Json(body): Json<AccessChange>,
 ) -> Answer<StatusCode> {
     let permit = app.raptor.authz().permit::<UpdateAccess>(&actor, id).await?;
     app.raptor.containers().change_access(permit, user, body).await?;

@@ -5,7 +5,7 @@ use crate::{
     App,
     extract::{Caller, Query},
     problem::{Answer, Problem},
-    streams::{BEAT_EVERY, Beats, Seat, WRITE_PATIENCE},
+    streams::{BEAT_EVERY, Beats, StreamSlot, WRITE_PATIENCE},
 };
 use axum::{
     extract::{
@@ -154,26 +154,26 @@ async fn stream_events(
     headers: HeaderMap,
 ) -> Answer<impl IntoResponse> {
     let ending = app.ending.clone();
-    let seat = app.streams.take(&actor)?;
+    let slot = app.streams.take(&actor)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
     let follower = app.raptor.follow(actor, last.map(place));
     let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
-    let events = begin.chain(events(app, follower, seat)).take_until(ending.cancelled_owned());
+    let events = begin.chain(events(app, follower, slot)).take_until(ending.cancelled_owned());
     // nginx would keep what comes until it has a block full of it.
     Ok(([("x-accel-buffering", "no")], Sse::new(events)))
 }
 
 /// The events of one caller for as long as their session lasts, with a `beat` every [`BEAT_EVERY`].
-fn events(app: App, follower: Follower, seat: Option<Seat>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(app: App, follower: Follower, slot: Option<StreamSlot>) -> impl Stream<Item = Result<Event, Infallible>> {
     let beats = tokio::time::interval(BEAT_EVERY);
-    futures_util::stream::unfold((app, follower, beats, seat), |(app, mut follower, mut beats, seat)| async {
+    futures_util::stream::unfold((app, follower, beats, slot), |(app, mut follower, mut beats, slot)| async {
         loop {
             let frame = tokio::select! {
                 _ = beats.tick() => EventFrame::beat(&app, follower.place()),
                 news = follower.next() => EventFrame::new(news?, follower.place()),
             };
             if let Some(event) = frame.event() {
-                return Some((Ok(event), (app, follower, beats, seat)));
+                return Some((Ok(event), (app, follower, beats, slot)));
             }
         }
     })
@@ -214,13 +214,13 @@ async fn live_events(
     let upgrade = upgrade.map_err(|_| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
     })?;
-    let seat = app.streams.take(&actor)?;
+    let slot = app.streams.take(&actor)?;
     let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
     follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
         tell(&app, socket, follower).await;
-        drop(seat);
+        drop(slot);
     }))
 }
 

@@ -95,23 +95,23 @@ async fn live_container(
             "Open this address as a WebSocket.",
         )
     })?;
-    let seat = app.streams.take(&actor)?;
-    let talk = Talk { app, actor, id };
+    let slot = app.streams.take(&actor)?;
+    let socket = LiveSocket { app, actor, id };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        talk.run(socket, live).await;
-        drop(seat);
+        socket.run(socket, live).await;
+        drop(slot);
     }))
 }
 
 /// One socket.
-struct Talk {
+struct LiveSocket {
     app: App,
     actor: Actor,
     id: ContainerId,
 }
 
-impl Talk {
+impl LiveSocket {
     async fn run(self, socket: WebSocket, live: LiveStream) {
         let LiveStream { mut frames, mut revoked } = live;
         let (mut sink, mut source) = socket.split();

@@ -18,14 +18,14 @@ use raptor_core::{
     node::{FilePath, TextFile, TextRead, TextWrite, files::FileInfo},
     text::{Encoding, LineEnd},
 };
-use raptor_server::seats::Seats;
+use raptor_server::slots::ResponseSlots;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(read_text, write_text)).layer(Extension(Seats::default()))
+    OpenApiRouter::new().routes(routes!(read_text, write_text)).layer(Extension(ResponseSlots::default()))
 }
 
 /// Which text is read, and how.
@@ -52,7 +52,7 @@ struct ReadQuery {
 async fn read_text(
     State(app): State<App>,
     Caller(actor): Caller,
-    Extension(seats): Extension<Seats>,
+    Extension(slots): Extension<ResponseSlots>,
     Path(id): Path<ContainerId>,
     Query(query): Query<ReadQuery>,
 ) -> Answer<Response> {
@@ -61,7 +61,7 @@ async fn read_text(
     let encoding = encoding.map(|name| named("encoding", &name)).transpose()?;
     let text = TextRead { path, version, unpack: unpack.unwrap_or(false), encoding, tail_bytes };
     // A text is held in memory until it is sent, and its reader may be slow.
-    let seat = seats.take(id).await.map_err(Error::from)?;
+    let slot = slots.take(id).await.map_err(Error::from)?;
     let text = app.raptor.files().read_text(permit, text).await?;
     let json = serde_json::to_vec(&text).map_err(Error::internal)?;
     drop(text);
@@ -69,7 +69,7 @@ async fn read_text(
         (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
         (header::CONTENT_LENGTH, HeaderValue::from(json.len())),
     ];
-    Ok((headers, Body::from_stream(seat.send(json.into()))).into_response())
+    Ok((headers, Body::from_stream(slot.send(json.into()))).into_response())
 }
 
 /// How an edited text is saved.

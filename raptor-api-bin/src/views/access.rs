@@ -4,7 +4,7 @@ use raptor_core::{authz::ContainerSet, containers::Level};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-/// Access that is given to somebody: what [`Wanted`](raptor_core::containers::access::Wanted) says, and to whom.
+/// Access that is given to somebody: what [`AccessChange`](raptor_core::containers::access::AccessChange) says, and to whom.
 #[derive(Deserialize, ToSchema)]
 pub struct AccessGrant {
     /// Their user name or e-mail address, without regard to case.

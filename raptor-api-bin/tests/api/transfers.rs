@@ -128,17 +128,17 @@ async fn a_link_to_a_hidden_file_gives_nothing() {
     }
 }
 
-/// What takes a transfer's ground away.
+/// What takes a transfer's fixture away.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Loss {
     SignOut,
     Revoked,
     Access,
-    Hidden,
+    Redacted,
     Deleted,
 }
 
-const LOSSES: [Loss; 5] = [Loss::SignOut, Loss::Revoked, Loss::Access, Loss::Hidden, Loss::Deleted];
+const LOSSES: [Loss; 5] = [Loss::SignOut, Loss::Revoked, Loss::Access, Loss::Redacted, Loss::Deleted];
 
 impl Scene {
     async fn new() -> Self {
@@ -217,7 +217,7 @@ impl Scene {
                 let mia = users["items"][0]["id"].as_str().unwrap();
                 done(&admin, Method::DELETE, &format!("/containers/{container}/access/{mia}")).await;
             }
-            Loss::Hidden => self.give(container, &["*.jar"]).await,
+            Loss::Redacted => self.give(container, &["*.jar"]).await,
             Loss::Deleted => done(&admin, Method::DELETE, &format!("/containers/{container}")).await,
         }
         Instant::now()

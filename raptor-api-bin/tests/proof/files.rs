@@ -2,7 +2,7 @@
 
 use crate::{
     programs::Api,
-    sftp::{Ground, PASSWORD},
+    sftp::{Fixture, PASSWORD},
     text,
 };
 use reqwest::Method;
@@ -18,42 +18,42 @@ const SIZE: u64 = 1 << 32;
 
 /// Steve's container with a large file, and Mia, who has access to it.
 struct Scene {
-    ground: Ground,
+    fixture: Fixture,
     mia: String,
     role: Value,
 }
 
 impl Scene {
     fn new() -> Self {
-        let mut ground = Ground::new();
-        ground.api.sign_in();
-        let data = ground.daemon.data(&ground.container);
+        let mut fixture = Fixture::new();
+        fixture.api.sign_in();
+        let data = fixture.daemon.data(&fixture.container);
         std::fs::create_dir_all(&data).unwrap();
         std::fs::File::create(data.join("large")).unwrap().set_len(SIZE).unwrap();
         std::fs::write(data.join("server.key"), "secret").unwrap();
-        let roles = ground.api.get("/roles")["items"].as_array().unwrap().clone();
+        let roles = fixture.api.get("/roles")["items"].as_array().unwrap().clone();
         let role = roles.iter().find(|role| role["name"] == "user").unwrap()["id"].clone();
         let user =
             json!({ "username": "mia", "email": "mia@example.com", "password": PASSWORD, "role_id": role });
-        let mia = text(&ground.api.post("/users", user, 201)["id"]).to_owned();
-        let scene = Self { ground, mia, role };
+        let mia = text(&fixture.api.post("/users", user, 201)["id"]).to_owned();
+        let scene = Self { fixture, mia, role };
         scene.give(&[]);
         scene
     }
 
     fn path(&self, of: &str) -> String {
-        format!("/containers/{}{of}", self.ground.container)
+        format!("/containers/{}{of}", self.fixture.container)
     }
 
     fn give(&self, denied_files: &[&str]) {
         let access = json!({ "user": "mia", "level": "admin", "denied_files": denied_files });
-        self.ground.api.done(Method::POST, &self.path("/access"), Some(access));
+        self.fixture.api.done(Method::POST, &self.path("/access"), Some(access));
     }
 
     fn as_mia<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
-        self.ground.api.sign_in_as("mia", PASSWORD);
+        self.fixture.api.sign_in_as("mia", PASSWORD);
         let done = act(self);
-        self.ground.api.sign_in();
+        self.fixture.api.sign_in();
         done
     }
 
@@ -61,17 +61,17 @@ impl Scene {
     fn link(&mut self) -> String {
         self.as_mia(|scene| {
             let wanted = json!({ "paths": ["large"] });
-            text(&scene.ground.api.post(&scene.path("/files/links"), wanted, 201)["url"]).to_owned()
+            text(&scene.fixture.api.post(&scene.path("/files/links"), wanted, 201)["url"]).to_owned()
         })
     }
 
     /// Takes something away and expects Mia's transfer to end within a second, and her link to be worth nothing.
     fn cut(&mut self, what: &str, act: impl FnOnce(&Api, &Self)) {
         let link = self.link();
-        let mut running = self.ground.api.open_signed_out(&link);
+        let mut running = self.fixture.api.open_signed_out(&link);
         assert!(running.status().is_success(), "{what}: {}", running.status());
         running.read_exact(&mut vec![0; 1 << 20]).unwrap();
-        act(&self.ground.api, self);
+        act(&self.fixture.api, self);
         let begun = Instant::now();
         let mut rest = 0;
         let mut piece = vec![0; 1 << 16];
@@ -85,7 +85,7 @@ impl Scene {
         };
         assert!(ended && rest < SIZE / 2, "{what}: the transfer came to its own end");
         println!("{what}: cut after {:?} and {} MiB", begun.elapsed(), rest >> 20);
-        let status = self.ground.api.open_signed_out(&link).status().as_u16();
+        let status = self.fixture.api.open_signed_out(&link).status().as_u16();
         assert!(matches!(status, 401 | 403 | 404 | 409), "{what}: the link still answers {status}");
     }
 }
@@ -103,7 +103,7 @@ fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_download_and_their_link
     scene.cut("a container that is suspended", |api, scene| {
         api.done(Method::POST, &scene.path("/suspend"), None);
     });
-    scene.ground.api.done(Method::POST, &scene.path("/unsuspend"), None);
+    scene.fixture.api.done(Method::POST, &scene.path("/unsuspend"), None);
     scene.cut("an account that is suspended", |api, scene| {
         let body = json!({ "username": "mia", "email": "mia@example.com", "role_id": scene.role, "suspended": true });
         api.put(&format!("/users/{}", scene.mia), body);
@@ -116,17 +116,17 @@ fn files_that_are_hidden_from_somebody_are_hidden_over_http_too() {
     scene.give(&["*.key"]);
     let (list, key) = (scene.path("/files"), scene.path("/files/content?path=server.key"));
     let (seen, status) = scene.as_mia(|scene| {
-        (scene.ground.api.get(&list).to_string(), scene.ground.api.open(&key).status().as_u16())
+        (scene.fixture.api.get(&list).to_string(), scene.fixture.api.open(&key).status().as_u16())
     });
     assert!(seen.contains("large") && !seen.contains("server.key"), "{seen}");
     assert_eq!(status, 409);
-    assert!(scene.ground.api.get(&list).to_string().contains("server.key"), "the administrator sees it");
+    assert!(scene.fixture.api.get(&list).to_string().contains("server.key"), "the administrator sees it");
 }
 
 #[test]
 fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
     let scene = Scene::new();
-    let (api, data) = (&scene.ground.api, scene.ground.daemon.data(&scene.ground.container));
+    let (api, data) = (&scene.fixture.api, scene.fixture.daemon.data(&scene.fixture.container));
     std::fs::write(data.join(OsStr::from_bytes(b"caf\xe9")), "text").unwrap();
     let listed = api.get(&scene.path("/files"));
     let found = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == r"caf\xE9").unwrap();
@@ -144,14 +144,14 @@ fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
 #[test]
 fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
     let mut scene = Scene::new();
-    let data = scene.ground.daemon.data(&scene.ground.container);
+    let data = scene.fixture.daemon.data(&scene.fixture.container);
     let bytes: Vec<u8> =
         (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     std::fs::write(data.join("numbers"), &bytes).unwrap();
     let numbers = scene.path("/files/content?path=numbers");
-    assert_eq!(scene.ground.api.bytes(&numbers), bytes);
+    assert_eq!(scene.fixture.api.bytes(&numbers), bytes);
     let range = |range: &str| {
-        let part = scene.ground.api.open_with(&numbers, "range", range);
+        let part = scene.fixture.api.open_with(&numbers, "range", range);
         assert_eq!(part.status().as_u16(), 206);
         part.bytes().unwrap().to_vec()
     };
@@ -160,17 +160,17 @@ fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
 
     // It becomes shorter while it is read.
     let large = scene.path("/files/content?path=large");
-    let mut running = scene.ground.api.open(&large);
+    let mut running = scene.fixture.api.open(&large);
     running.read_exact(&mut vec![0; 1 << 20]).unwrap();
     std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(1 << 26).unwrap();
     assert!(std::io::copy(&mut running, &mut std::io::sink()).is_err(), "what is missing is no end");
 
     // A reader that takes nothing holds no daemon up that is to end.
     std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(SIZE).unwrap();
-    let mut running = scene.ground.api.open(&large);
+    let mut running = scene.fixture.api.open(&large);
     running.read_exact(&mut vec![0; 1 << 20]).unwrap();
     let begun = Instant::now();
-    scene.ground.daemon.stop();
+    scene.fixture.daemon.stop();
     assert!(begun.elapsed() < Duration::from_secs(20), "the daemon waited for its reader");
     assert!(std::io::copy(&mut running, &mut std::io::sink()).is_err());
 }

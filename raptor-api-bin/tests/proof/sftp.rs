@@ -17,7 +17,7 @@ use std::{
 pub const PASSWORD: &str = "correct horse";
 
 /// Steve, his container on a daemon of its own, and his programs.
-pub struct Ground {
+pub struct Fixture {
     pub api: Api,
     pub daemon: Daemon,
     key: String,
@@ -26,7 +26,7 @@ pub struct Ground {
     own: tempfile::TempDir,
 }
 
-impl Ground {
+impl Fixture {
     pub fn new() -> Self {
         let own = tempfile::tempdir().unwrap();
         let mut api = Api::serve(&format!("sqlite://{}", own.path().join("raptor.db").display()));
@@ -152,61 +152,61 @@ fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_transfer() {
     if !has("sshpass") || !has("sftp") {
         return;
     }
-    let mut ground = Ground::new();
-    let key = ground.file("id");
+    let mut fixture = Fixture::new();
+    let key = fixture.file("id");
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
     let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
     let (by_password, by_key) = (How::Password(PASSWORD), How::Key(key));
 
-    let big = std::fs::File::create(ground.file("big")).unwrap();
+    let big = std::fs::File::create(fixture.file("big")).unwrap();
     big.set_len(600 << 20).unwrap();
-    let put = ground.run("steve", &by_password, "put big endless\nmkdir folder\n");
+    let put = fixture.run("steve", &by_password, "put big endless\nmkdir folder\n");
     assert!(put.status.success(), "{}", String::from_utf8_lossy(&put.stderr));
     for (user, how) in [
         ("steve", How::Password("wrong")),
         ("nobody", How::Password(PASSWORD)),
-        ("steve", How::Key(ground.file("id"))),
+        ("steve", How::Key(fixture.file("id"))),
     ] {
-        assert!(!ground.run(user, &how, "ls\n").status.success(), "{user} was let in");
+        assert!(!fixture.run(user, &how, "ls\n").status.success(), "{user} was let in");
     }
 
-    ground.api.sign_in_as("steve", PASSWORD);
-    let added = ground.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
-    let shown = ground.api.get(&format!("/containers/{}/sftp", ground.container));
-    assert_eq!(shown["port"].as_u64(), Some(ground.daemon.sftp_port.into()));
+    fixture.api.sign_in_as("steve", PASSWORD);
+    let added = fixture.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
+    let shown = fixture.api.get(&format!("/containers/{}/sftp", fixture.container));
+    assert_eq!(shown["port"].as_u64(), Some(fixture.daemon.sftp_port.into()));
     assert!(text(&shown["fingerprint"]).starts_with("SHA256:"));
-    assert_eq!(text(&shown["username"]), ground.login("steve"));
-    assert!(ground.run("steve", &by_key, "ls\n").status.success());
-    ground.cut("a key that is deleted", "steve", &by_key, |api| {
+    assert_eq!(text(&shown["username"]), fixture.login("steve"));
+    assert!(fixture.run("steve", &by_key, "ls\n").status.success());
+    fixture.cut("a key that is deleted", "steve", &by_key, |api| {
         api.done(Method::DELETE, &format!("/account/ssh-keys/{}", text(&added["id"])), None);
     });
-    ground.cut("a password that is changed", "steve", &by_password, |api| {
+    fixture.cut("a password that is changed", "steve", &by_password, |api| {
         let body = json!({ "current_password": PASSWORD, "new_password": "another horse" });
         api.done(Method::PUT, "/account/password", Some(body));
     });
     let by_password = How::Password("another horse");
 
-    ground.api.sign_in();
-    let path = format!("/containers/{}", ground.container);
-    let roles = ground.api.get("/roles")["items"].as_array().unwrap().clone();
+    fixture.api.sign_in();
+    let path = format!("/containers/{}", fixture.container);
+    let roles = fixture.api.get("/roles")["items"].as_array().unwrap().clone();
     let role = roles.iter().find(|role| role["name"] == "user").unwrap().clone();
     let user = json!({ "username": "mia.b", "email": "mia@example.com", "password": PASSWORD, "role_id": role["id"] });
-    let mia = text(&ground.api.post("/users", user, 201)["id"]).to_owned();
+    let mia = text(&fixture.api.post("/users", user, 201)["id"]).to_owned();
     let access = json!({ "user": "mia.b", "level": "admin" });
-    ground.api.done(Method::POST, &format!("{path}/access"), Some(access));
-    ground.cut("access that is taken away", "mia.b", &How::Password(PASSWORD), |api| {
+    fixture.api.done(Method::POST, &format!("{path}/access"), Some(access));
+    fixture.cut("access that is taken away", "mia.b", &How::Password(PASSWORD), |api| {
         api.done(Method::DELETE, &format!("{path}/access/{mia}"), None);
     });
-    ground.cut("an account that is suspended", "steve", &by_password, |api| {
+    fixture.cut("an account that is suspended", "steve", &by_password, |api| {
         let body = json!({ "username": "steve", "email": "steve@example.com", "role_id": role["id"], "suspended": true });
-        let user = api.put(&format!("/users/{}", ground.steve), body);
+        let user = api.put(&format!("/users/{}", fixture.steve), body);
         assert_eq!(user["suspended"], true);
     });
 
     until("what was written is in the audit trail", || {
         let rows: Vec<Value> =
-            ground.api.get(&format!("{path}/activity"))["items"].as_array().unwrap().clone();
+            fixture.api.get(&format!("{path}/activity"))["items"].as_array().unwrap().clone();
         rows.iter()
             .any(|row| row["action"] == "container.sftp.changed" && row["actor"]["name"] == "steve")
             .then_some(())
@@ -218,21 +218,21 @@ fn a_known_key_works_while_the_api_is_away_and_its_session_is_looked_at_again() 
     if !has("sftp") {
         return;
     }
-    let mut ground = Ground::new();
-    let key = ground.file("id");
+    let mut fixture = Fixture::new();
+    let key = fixture.file("id");
     let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key).status();
     assert!(made.unwrap().success());
     let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
     let by_key = How::Key(key);
-    ground.api.sign_in_as("steve", PASSWORD);
-    ground.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
-    assert!(ground.run("steve", &by_key, "mkdir a\n").status.success());
-    let login = ground.login("steve");
+    fixture.api.sign_in_as("steve", PASSWORD);
+    fixture.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
+    assert!(fixture.run("steve", &by_key, "mkdir a\n").status.success());
+    let login = fixture.login("steve");
     // Another daemon process on the same folder, which no API has spoken to.
-    ground.api.stop();
-    ground.daemon.stop();
-    ground.daemon.start(&ground.key.clone());
-    let port = ground.daemon.sftp_port;
+    fixture.api.stop();
+    fixture.daemon.stop();
+    fixture.daemon.start(&fixture.key.clone());
+    let port = fixture.daemon.sftp_port;
     until("the daemon serves SFTP", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
     let How::Key(key) = &by_key else { return };
     let mut command = Command::new("sftp");
@@ -249,10 +249,10 @@ fn a_known_key_works_while_the_api_is_away_and_its_session_is_looked_at_again() 
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"mkdir offline\n").unwrap();
     assert!(child.wait().unwrap().success());
-    ground.api.start_again();
-    ground.api.sign_in();
-    let path = format!("/containers/{}/activity", ground.container);
+    fixture.api.start_again();
+    fixture.api.sign_in();
+    let path = format!("/containers/{}/activity", fixture.container);
     until("what was done meanwhile is in the audit trail", || {
-        ground.api.get(&path)["items"].to_string().contains("/offline").then_some(())
+        fixture.api.get(&path)["items"].to_string().contains("/offline").then_some(())
     });
 }

@@ -26,21 +26,21 @@ const MAX_WAITING: usize = 10_000;
 
 /// Something that was done, with the command that it was where it was one.
 #[derive(Clone, Debug)]
-pub(crate) struct Deed {
+pub(crate) struct CompletedAction {
     pub(crate) activity: Activity,
     pub(crate) command: Option<Command>,
 }
 
 /// The deeds that wait.
 #[derive(Default)]
-pub(crate) struct Late(Mutex<VecDeque<Deed>>);
+pub(crate) struct Late(Mutex<VecDeque<CompletedAction>>);
 
 impl Late {
-    fn waiting(&self) -> MutexGuard<'_, VecDeque<Deed>> {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<CompletedAction>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, deed: Deed) {
+    fn add(&self, deed: CompletedAction) {
         let mut waiting = self.waiting();
         if waiting.len() >= MAX_WAITING
             && let Some(oldest) = waiting.pop_front()
@@ -73,7 +73,7 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
 ///
 /// # Errors
 /// When the database refuses it for another reason than its own state.
-pub(crate) async fn write_down(raptor: &Raptor, deed: Deed) -> Result<()> {
+pub(crate) async fn write_down(raptor: &Raptor, deed: CompletedAction) -> Result<()> {
     match write(raptor, &deed).await {
         Err(error) if is_state(&error) => {
             warn_of!(raptor, error, action = deed.activity.action, "done, and written down later");
@@ -109,12 +109,12 @@ pub(crate) async fn work(raptor: Raptor) {
 }
 
 /// Writes it down, unless the database falls silent meanwhile.
-async fn write(raptor: &Raptor, deed: &Deed) -> Result<()> {
+async fn write(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
     raptor.store.unless_silent(insert(raptor, deed)).await?
 }
 
-async fn insert(raptor: &Raptor, deed: &Deed) -> Result<()> {
-    let Deed { activity, command } = deed;
+async fn insert(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
+    let CompletedAction { activity, command } = deed;
     let mut tx = raptor.store.begin().await?;
     // An answer may have been lost after it was written.
     if store::activity::exists(&mut tx.conn(), activity.id).await? {
@@ -136,6 +136,6 @@ fn is_state(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. })
 }
 
-fn given_up(deed: &Deed) {
+fn given_up(deed: &CompletedAction) {
     tracing::error!(?deed, "this was done and is not in the audit trail");
 }

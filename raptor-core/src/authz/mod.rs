@@ -10,4 +10,4 @@ pub(crate) use permit::sealed;
 pub use permit::{Act, Authz, Permit, Target};
 pub use raptor_model::authz::*;
 pub use revocation::Revoked;
-pub(crate) use revocation::{Concern, Held};
+pub(crate) use revocation::{Concern, HeldRights};

@@ -212,7 +212,7 @@ impl Authz {
 fn verdict<A: Act>(actor: &Actor, access: Option<ContainerSet>) -> Result<()> {
     match decide(actor.grants(), access, A::ACTION) {
         Verdict::Allow => Ok(()),
-        Verdict::Hidden => Err(not_found::<A>()),
+        Verdict::Redacted => Err(not_found::<A>()),
         Verdict::Forbidden(permission) => Err(Error::Forbidden { permission: permission.into() }),
     }
 }

@@ -49,7 +49,7 @@ impl Concern {
 }
 
 /// What an actor was allowed in a container, and is still using.
-pub(crate) struct Held {
+pub(crate) struct HeldRights {
     pub(crate) raptor: Raptor,
     pub(crate) actor: Actor,
     pub(crate) container: ContainerId,
@@ -61,7 +61,7 @@ pub(crate) struct Held {
     pub(crate) files: bool,
 }
 
-impl Held {
+impl HeldRights {
     /// Resolves when the actor no longer holds it: the session ended, by its age too; the role or the access changed; the container
     /// is gone or, for files, shut.
     pub(crate) async fn lost(self) -> Revoked {

@@ -15,7 +15,7 @@ use crate::{
     id::UserId,
     mail::news,
     sftp::apart,
-    store::{self, Change, Subject, Verb, containers::Held},
+    store::{self, Change, Subject, Verb, containers::AccessRights},
 };
 use ignore::gitignore::GitignoreBuilder;
 use serde::{Deserialize, Serialize};
@@ -27,7 +27,7 @@ const MAX_PATTERN: usize = 256;
 /// A change of somebody's access. It replaces level and permissions as a whole.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = AccessUpdate))]
-pub struct Wanted {
+pub struct AccessChange {
     /// `admin`, `user` or `custom`; an owner is set by `change_container_owner`.
     pub level: Level,
     /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
@@ -107,7 +107,7 @@ impl ContainerService<'_> {
     ///
     /// # Errors
     /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] for more than the actor holds.
-    pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: Wanted) -> Result<()> {
+    pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: AccessChange) -> Result<()> {
         let found = store::users::find_by_login(&mut self.0.store.read().await?.conn(), login).await?;
         let user = found
             .ok_or_else(|| Error::invalid("user", "There is no user with this name or e-mail address."))?;
@@ -125,7 +125,7 @@ impl ContainerService<'_> {
         &self,
         permit: Permit<UpdateAccess>,
         user: UserId,
-        wanted: Wanted,
+        wanted: AccessChange,
     ) -> Result<()> {
         self.set_access(permit, user, wanted, "container.access_changed").await
     }
@@ -134,7 +134,7 @@ impl ContainerService<'_> {
         &self,
         permit: Permit<A>,
         user: UserId,
-        Wanted { level, permissions, denied_files }: Wanted,
+        AccessChange { level, permissions, denied_files }: AccessChange,
         action: &str,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
@@ -210,7 +210,7 @@ impl ContainerService<'_> {
 }
 
 /// The patterns of files that are kept from somebody: those of their access, where it isn't their role that opens the files.
-pub(crate) fn denied_files(role: SystemSet, held: Option<Held>) -> Vec<String> {
+pub(crate) fn denied_files(role: SystemSet, held: Option<AccessRights>) -> Vec<String> {
     let by_role = may(role, None, ContainerPermission::FileUpdate);
     held.filter(|_| !by_role).map(|held| held.denied_files).unwrap_or_default()
 }

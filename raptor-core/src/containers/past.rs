@@ -3,9 +3,9 @@
 use super::{Command, Container, service::ContainerService};
 use crate::{
     Error, Result,
-    activity::late::{self, Deed},
+    activity::late::{self, CompletedAction},
     authz::{
-        Actor, ContainerPermission, ContainerSet, Held, Permit,
+        Actor, ContainerPermission, ContainerSet, HeldRights, Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
     },
     console::Sought,
@@ -47,7 +47,7 @@ impl ContainerService<'_> {
             at: self.0.clock.now(),
         };
         let activity = self.deed(actor, "container.command", container, detail);
-        late::write_down(self.0, Deed { activity, command: Some(command) }).await
+        late::write_down(self.0, CompletedAction { activity, command: Some(command) }).await
     }
 
     /// The commands that were sent to it, the newest first.
@@ -108,7 +108,7 @@ impl ContainerService<'_> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
         let download = self.node(&target.container)?.history().export(id, export).await?;
-        let held = Held {
+        let held = HeldRights {
             raptor: self.0.clone(),
             actor,
             container: id,

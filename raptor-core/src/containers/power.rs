@@ -9,7 +9,7 @@ use crate::{
     Error, Result,
     activity::late,
     authz::{
-        Act, Actor, ContainerPermission, Held, Permit, Revoked, SystemPermission,
+        Act, Actor, ContainerPermission, HeldRights, Permit, Revoked, SystemPermission,
         actions::{
             KillContainer, ReadConsole, RestartContainer, SeeContainer, StartContainer, StopContainer,
         },
@@ -159,7 +159,7 @@ impl ContainerService<'_> {
             ContainerPermission::StatsRead,
             ContainerPermission::NetworkRead,
         ];
-        let held = Held {
+        let held = HeldRights {
             raptor: self.0.clone(),
             actor,
             container: id,

@@ -12,7 +12,7 @@ use crate::{
     Error, Raptor, Result,
     activity::{
         Activity, ActivityFilter,
-        late::{self, Deed},
+        late::{self, CompletedAction},
         redact::redact,
     },
     allocations::Allocation,
@@ -332,7 +332,7 @@ impl ContainerService<'_> {
         detail: serde_json::Value,
     ) -> Result<()> {
         let activity = self.deed(actor, action, container, detail);
-        late::write_down(self.0, Deed { activity, command: None }).await
+        late::write_down(self.0, CompletedAction { activity, command: None }).await
     }
 }
 

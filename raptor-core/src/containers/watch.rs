@@ -3,7 +3,7 @@
 use super::{LiveState, lifecycle::Phase, service::ContainerService};
 use crate::{
     Error, Raptor, Result,
-    authz::{ContainerPermission, ContainerSet, Held, Permit, Revoked, actions::SeeContainer},
+    authz::{ContainerPermission, ContainerSet, HeldRights, Permit, Revoked, actions::SeeContainer},
     id::ContainerId,
     live::LiveEvent,
 };
@@ -28,7 +28,7 @@ impl ContainerService<'_> {
         let (id, permissions) = (visible.container.id, visible.permissions);
         // Subscribed before the first look, so that nothing falls between the two.
         let events = self.0.fleet.subscribe();
-        let held = Held {
+        let held = HeldRights {
             raptor: self.0.clone(),
             actor,
             container: id,

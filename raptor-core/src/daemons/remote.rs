@@ -7,7 +7,7 @@ use crate::{
     node::{
         CleanedImages, ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, ContainerSpec,
         ContainerStatus, Download, FileError, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, TOO_LATE, Word,
+        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, TOO_LATE, HostMessage,
         files::{
             Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
         },
@@ -376,7 +376,7 @@ impl Node for RemoteNode {
         Ok(events.boxed())
     }
 
-    async fn tell(&self, word: Word) -> Result<(), NodeError> {
+    async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
         let text = serde_json::to_string(&word).map_err(|error| NodeError::Internal(error.to_string()))?;
         let mut link = self.link.lock().await;
         let Some(outbox) = link.as_mut() else { return Err(self.unreachable("there is no link")) };

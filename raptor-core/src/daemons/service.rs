@@ -5,7 +5,7 @@ use crate::{
     Error, Raptor, Result,
     activity::{
         Activity,
-        late::{self, Deed},
+        late::{self, CompletedAction},
     },
     allocations::service::AllocationDraft,
     auth::seal::generate_secret,
@@ -217,7 +217,7 @@ impl DaemonService<'_> {
             let activity = Activity::new(&raptor.clock, &actor, "daemon.images_cleaned")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail);
-            late::write_down(&raptor, Deed { activity, command: None }).await?;
+            late::write_down(&raptor, CompletedAction { activity, command: None }).await?;
             Ok(cleaned)
         })
         .await

@@ -8,8 +8,8 @@ use crate::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault,
-        Happened, Happening, Held, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition, Word,
+        Happened, Happening, HostedContainer, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
+        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition, HostMessage,
     },
     templates::StopRule,
 };
@@ -503,7 +503,7 @@ impl SimulatedHost {
         let held = self.all().into_iter().map(|container| {
             let running = container.status.borrow().phase != Phase::Offline;
             let spec = &locked(&container.state).spec;
-            Held {
+            HostedContainer {
                 id: spec.id,
                 name: spec.name.clone(),
                 owner: spec.owner,
@@ -766,8 +766,8 @@ impl Node for SimulatedHost {
     }
 
     /// A simulated host asks nothing and fetches nothing. Where the other hosts are it remembers.
-    async fn tell(&self, word: Word) -> Result<(), NodeError> {
-        if let Word::Hosts { hosts } = word {
+    async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
+        if let HostMessage::Hosts { hosts } = word {
             *locked(&self.0.hosts) = hosts;
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     activity::{
         Activity,
-        late::{self, Deed},
+        late::{self, CompletedAction},
     },
     allocations::Allocation,
     authz::{
@@ -18,7 +18,7 @@ use crate::{
     containers::{Behaviour, Container, Installation, MAX_ALLOCATION_LIMIT, Settings, lifecycle::Phase},
     id::{ContainerId, DaemonId, TemplateId, UserId},
     jobs::Kind,
-    node::{ContainerSpec, Held, NodeError, PortBinding, PowerAction},
+    node::{ContainerSpec, HostedContainer, NodeError, PortBinding, PowerAction},
     nul,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -30,7 +30,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stray {
     /// What its host says of it.
-    pub held: Held,
+    pub held: HostedContainer,
     /// What it does now.
     pub phase: Phase,
 }
@@ -70,7 +70,7 @@ impl DaemonService<'_> {
             let activity = Activity::new(&raptor.clock, &actor, "daemon.unknown_container_stopped")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail(&stray));
-            late::write_down(&raptor, Deed { activity, command: None }).await
+            late::write_down(&raptor, CompletedAction { activity, command: None }).await
         })
         .await
     }
@@ -323,8 +323,8 @@ pub(crate) fn holder<'s>(strays: &'s [Stray], allocation: &Allocation) -> Option
 pub(crate) async fn unknown(
     conn: &mut store::Conn<'_>,
     daemon: DaemonId,
-    held: Vec<Held>,
-) -> Result<Vec<Held>> {
+    held: Vec<HostedContainer>,
+) -> Result<Vec<HostedContainer>> {
     let known = store::containers::known_on(conn, daemon).await?;
     Ok(held.into_iter().filter(|held| !known.contains(&held.id)).collect())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Raptor, Result,
-    authz::{Act, Actor, ContainerSet, Held, SystemPermission, policy::Action},
+    authz::{Act, Actor, ContainerSet, HeldRights, SystemPermission, policy::Action},
     containers::service::Visible,
     node::files::{Body, FileAnswer, FileRequest, Operation, OperationState, Scoped},
 };
@@ -38,7 +38,7 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
 }
 
 /// What goes through `body` for as long as the actor holds that; then it fails.
-pub(crate) fn while_held(held: Held, body: Body) -> Body {
+pub(crate) fn while_held(held: HeldRights, body: Body) -> Body {
     let begun = Some((body, Box::pin(held.lost())));
     stream::unfold(begun, |running| async move {
         let (mut body, mut ended) = running?;
@@ -110,12 +110,12 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
 }
 
 /// What the actor uses now, of what `A` allowed.
-fn held<A: Act<On = Visible>>(raptor: &Raptor, actor: Actor, target: &Visible) -> Held {
+fn held<A: Act<On = Visible>>(raptor: &Raptor, actor: Actor, target: &Visible) -> HeldRights {
     let needed = match A::ACTION {
         Action::Container(needed) => needed.iter().copied().collect(),
         Action::System(_) | Action::SeeContainer => ContainerSet::NONE,
     };
-    Held {
+    HeldRights {
         raptor: raptor.clone(),
         actor,
         container: target.container.id,

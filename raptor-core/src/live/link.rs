@@ -8,7 +8,7 @@ use crate::{
     id::{ContainerId, DaemonId},
     jobs::Kind,
     node::{
-        ContainerStatus, Happened, Held, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo,
+        ContainerStatus, Happened, HostedContainer, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo,
     },
     nul,
     store::{self, Change, Subject, Verb},
@@ -168,7 +168,7 @@ impl Task {
         &self,
         system: SystemInfo,
         containers: Vec<ContainerStatus>,
-        held: Vec<Held>,
+        held: Vec<HostedContainer>,
     ) -> Result<(), NodeError> {
         if system.protocol != PROTOCOL {
             return Err(NodeError::Protocol { theirs: system.protocol });
@@ -292,7 +292,7 @@ impl Task {
     }
 
     /// Looks which containers the host has that the store does not know, as it is after it was restored from an older copy.
-    async fn find_strays(&self, held: Vec<Held>) -> Result<()> {
+    async fn find_strays(&self, held: Vec<HostedContainer>) -> Result<()> {
         let unknown = {
             let mut reader = self.raptor.store.read().await?;
             strays::unknown(&mut reader.conn(), self.daemon, held).await?

@@ -18,7 +18,7 @@ use crate::{
     containers::{LiveState, lifecycle::Phase},
     daemons::{Daemon, Transport, strays::Stray},
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, Held, Node, NodeError, Stats, SystemInfo, Word},
+    node::{ContainerStatus, HostedContainer, Node, NodeError, Stats, SystemInfo, HostMessage},
     store,
     warnings::warn_of,
 };
@@ -122,7 +122,7 @@ pub(crate) struct Fleet {
     /// The hosts of all daemons and of the panel, sorted.
     hosts: RwLock<Vec<String>>,
     /// What the hosts have and the store does not know.
-    strays: RwLock<HashMap<DaemonId, Vec<Held>>>,
+    strays: RwLock<HashMap<DaemonId, Vec<HostedContainer>>>,
     local: Option<Arc<dyn Node>>,
     /// What people look at.
     pub(crate) streams: shared::Streams,
@@ -235,7 +235,7 @@ impl Fleet {
     /// Tells a host where all of them are. One that can't be reached hears it when it is back.
     async fn give_hosts(&self, node: &dyn Node) {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Err(error) = node.tell(Word::Hosts { hosts }).await {
+        if let Err(error) = node.tell(HostMessage::Hosts { hosts }).await {
             tracing::warn!(%error, "a host was not told where the others are");
         }
     }
@@ -367,7 +367,7 @@ impl Fleet {
             return Vec::new();
         }
         let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
-        let phase = |held: &Held| match containers.get(&held.id) {
+        let phase = |held: &HostedContainer| match containers.get(&held.id) {
             Some(known) => known.live.phase,
             None if held.running => Phase::Running,
             None => Phase::Offline,
@@ -375,7 +375,7 @@ impl Fleet {
         all.into_iter().map(|held| Stray { phase: phase(&held), held }).collect()
     }
 
-    fn set_strays(&self, daemon: DaemonId, mut all: Vec<Held>) {
+    fn set_strays(&self, daemon: DaemonId, mut all: Vec<HostedContainer>) {
         all.sort_by(|a, b| (&a.name, a.id).cmp(&(&b.name, b.id)));
         self.strays.write().unwrap_or_else(PoisonError::into_inner).insert(daemon, all);
     }

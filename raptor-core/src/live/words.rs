@@ -4,7 +4,7 @@ use super::link::Task;
 use crate::{
     authz::Concern,
     id::{ContainerId, UserId},
-    node::{Answer, HostActivity, Question, Word},
+    node::{Answer, HostActivity, Question, HostMessage},
     store::{Change, Subject, Verb},
     warnings::warn_of,
 };
@@ -23,7 +23,7 @@ impl Task {
                     Answer::Unavailable
                 }
             };
-            if let Err(error) = node.tell(Word::Answer { id, answer }).await {
+            if let Err(error) = node.tell(HostMessage::Answer { id, answer }).await {
                 tracing::debug!(%error, %daemon, "an answer did not reach its daemon");
             }
         });
@@ -36,7 +36,7 @@ impl Task {
             let id = activity.id;
             match raptor.sftp().note(daemon, activity).await {
                 Ok(()) => {
-                    let _ = node.tell(Word::Noted { id }).await;
+                    let _ = node.tell(HostMessage::Noted { id }).await;
                 }
                 Err(error) => warn_of!(raptor, error, %daemon, "what a daemon reported was not written down"),
             }
@@ -68,7 +68,7 @@ impl Task {
     }
 
     pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {
-        if let Err(error) = self.node.tell(Word::Recheck { user_id, container_id }).await {
+        if let Err(error) = self.node.tell(HostMessage::Recheck { user_id, container_id }).await {
             tracing::debug!(%error, daemon = %self.daemon, "a change did not reach the daemon");
         }
     }

@@ -1,10 +1,10 @@
 //! What hosts ask about SFTP: whether a sign-in is good, and whether it still is.
 
 pub(crate) mod apart;
-mod door;
+mod connection;
 mod reports;
 
-pub use door::Door;
+pub use connection::ConnectionDetails;
 
 use crate::{
     Error, Raptor, Result,
@@ -33,7 +33,7 @@ const LOCKED: &str = "password_change_required: sign in to the panel and choose 
 pub struct SftpService<'r>(pub(crate) &'r Raptor);
 
 /// Which container is meant.
-enum Wanted<'w> {
+enum ContainerName<'w> {
     Short(&'w str),
     Id(ContainerId),
 }
@@ -103,7 +103,7 @@ impl SftpService<'_> {
             }
         };
         let Some(user) = user else { return Ok(None) };
-        let Some((grant, name)) = self.grant(daemon, &user, &Wanted::Short(short_id)).await? else {
+        let Some((grant, name)) = self.grant(daemon, &user, &ContainerName::Short(short_id)).await? else {
             return Ok(None);
         };
         match key {
@@ -133,7 +133,7 @@ impl SftpService<'_> {
             }
             user
         };
-        let grant = self.grant(daemon, &user, &Wanted::Id(container_id)).await?.map(|(grant, _)| grant);
+        let grant = self.grant(daemon, &user, &ContainerName::Id(container_id)).await?.map(|(grant, _)| grant);
         Ok(grant.filter(|grant| grant.epoch == epoch))
     }
 
@@ -142,7 +142,7 @@ impl SftpService<'_> {
         &self,
         daemon: DaemonId,
         user: &User,
-        wanted: &Wanted<'_>,
+        wanted: &ContainerName<'_>,
     ) -> Result<Option<(SftpGrant, String)>> {
         if user.suspended {
             return Ok(None);
@@ -151,11 +151,11 @@ impl SftpService<'_> {
         let mut conn = reader.conn();
         let Some(role) = store::roles::find(&mut conn, user.role_id).await? else { return Ok(None) };
         let found = match wanted {
-            Wanted::Short(short_id) => {
+            ContainerName::Short(short_id) => {
                 store::containers::find_by_short_id(&mut conn, &short_id.to_ascii_lowercase(), user.id)
                     .await?
             }
-            Wanted::Id(id) => store::containers::find(&mut conn, *id, Some(user.id)).await?,
+            ContainerName::Id(id) => store::containers::find(&mut conn, *id, Some(user.id)).await?,
         };
         let Some((container, held)) = found else { return Ok(None) };
         let manages = role.permissions.contains(crate::authz::SystemPermission::ContainersUpdate);

@@ -5,7 +5,7 @@ use crate::{
     Result,
     activity::Activity,
     id::DaemonId,
-    node::{HostActivity, HostDeed},
+    node::{HostActivity, HostAction},
     store,
 };
 
@@ -30,10 +30,10 @@ impl SftpService<'_> {
             return Ok(());
         }
         let (action, detail) = match report.deed {
-            HostDeed::SftpSignedInOffline => {
+            HostAction::SftpSignedInOffline => {
                 ("container.sftp.signed_in", serde_json::json!({ "key": true, "offline": true }))
             }
-            HostDeed::SftpChanges { count, written_bytes, mut changes } => {
+            HostAction::SftpChanges { count, written_bytes, mut changes } => {
                 changes.truncate(MAX_CHANGES);
                 let detail =
                     serde_json::json!({ "count": count, "written_bytes": written_bytes, "changes": changes });

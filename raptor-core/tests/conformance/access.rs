@@ -7,14 +7,14 @@ use raptor_core::{
         Actor, ContainerSet,
         actions::{GrantAccess, ReadAccess, ReadFiles, RevokeAccess, UpdateAccess},
     },
-    containers::{Level, access::Wanted, service::NewContainer},
+    containers::{Level, access::AccessChange, service::NewContainer},
     id::{ContainerId, UserId},
     roles::Builtin,
 };
 
-fn wanted(patterns: &[&str]) -> Wanted {
+fn wanted(patterns: &[&str]) -> AccessChange {
     let denied_files = Some(patterns.iter().map(|&pattern| pattern.to_owned()).collect());
-    Wanted { level: Level::Admin, permissions: ContainerSet::NONE, denied_files }
+    AccessChange { level: Level::Admin, permissions: ContainerSet::NONE, denied_files }
 }
 
 /// Steve's container, and somebody with access to it from whom `*.key` is kept.
@@ -83,7 +83,7 @@ async fn nobody_shows_others_what_is_kept_from_them() {
             );
         }
         give(&world, &alex, id, "sam", &["*.key", "*.pem"]).await.unwrap();
-        let kept = Wanted { denied_files: None, ..wanted(&[]) };
+        let kept = AccessChange { denied_files: None, ..wanted(&[]) };
         let permit = world.raptor.authz().permit::<UpdateAccess>(&steve, id).await.unwrap();
         world.raptor.containers().change_access(permit, sam, kept.clone()).await.unwrap();
         let sam_actor = world.signed_in("sam").await.1;

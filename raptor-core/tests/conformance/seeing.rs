@@ -14,7 +14,7 @@ use raptor_core::{
             SendCommand, StartContainer, UpdateAccess,
         },
     },
-    containers::{Behaviour, Level, access::Wanted, lifecycle::Phase, service::NewContainer},
+    containers::{Behaviour, Level, access::AccessChange, lifecycle::Phase, service::NewContainer},
     id::ContainerId,
     live::News,
     node::{ContainerStatus, LiveFrame, Since},
@@ -44,9 +44,9 @@ async fn running(world: &World) -> (Actor, ContainerId) {
     (steve, id)
 }
 
-fn custom(permissions: &[P]) -> Wanted {
+fn custom(permissions: &[P]) -> AccessChange {
     let permissions: ContainerSet = permissions.iter().copied().collect();
-    Wanted { level: Level::Custom, permissions, denied_files: None }
+    AccessChange { level: Level::Custom, permissions, denied_files: None }
 }
 
 /// Somebody with just these permissions.

@@ -13,7 +13,7 @@ use raptor_core::{
     containers::{Level, service::NewContainer},
     daemons::DaemonDraft,
     id::{ContainerId, DaemonId},
-    node::{Hidden, SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
+    node::{Redacted, SftpAnswer, SftpGrant, SftpProof, SftpQuestion},
     roles::Builtin,
     users::UserChange,
 };
@@ -23,7 +23,7 @@ const KEY: &str =
 const FINGERPRINT: &str = "SHA256:UCUiLr7Pjs9wFFJMDByLgc3NrtdU344OgUM45wZPcIQ";
 
 /// Steve with a container.
-struct Ground {
+struct Fixture {
     world: World,
     steve: Actor,
     daemon: DaemonId,
@@ -44,7 +44,7 @@ fn draft(name: &str) -> DaemonDraft {
     }
 }
 
-impl Ground {
+impl Fixture {
     async fn new(world: World) -> Self {
         let owner = world.user("steve", Builtin::User).await;
         let (_, steve) = world.signed_in("steve").await;
@@ -77,7 +77,7 @@ impl Ground {
     }
 
     async fn by_password(&self, login: &str, password: &str) -> Option<SftpGrant> {
-        self.ask(login, SftpProof::Password { password: Hidden::new(password) }).await
+        self.ask(login, SftpProof::Password { password: Redacted::new(password) }).await
     }
 
     async fn by_key(&self, login: &str) -> Option<SftpGrant> {
@@ -105,21 +105,21 @@ fn granted(answer: SftpAnswer) -> Option<SftpGrant> {
 #[tokio::test]
 async fn the_owner_signs_in_by_password_or_key_and_nobody_else_does() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        ground.world.user("eve", Builtin::User).await;
-        let grant = ground.by_password("steve", PASSWORD).await.unwrap();
-        assert_eq!(grant.container_id, ground.container);
+        let fixture = Fixture::new(world).await;
+        fixture.world.user("eve", Builtin::User).await;
+        let grant = fixture.by_password("steve", PASSWORD).await.unwrap();
+        assert_eq!(grant.container_id, fixture.container);
         assert_eq!(grant.denied, ["secret.key"]);
         assert!(grant.permissions.contains(ContainerPermission::FileReadContent) && !grant.read_only);
-        assert!(ground.by_password("steve", "wrong").await.is_none());
-        assert!(ground.by_password("eve", PASSWORD).await.is_none(), "not her container");
-        assert!(ground.by_password("nobody", PASSWORD).await.is_none());
+        assert!(fixture.by_password("steve", "wrong").await.is_none());
+        assert!(fixture.by_password("eve", PASSWORD).await.is_none(), "not her container");
+        assert!(fixture.by_password("nobody", PASSWORD).await.is_none());
 
-        assert!(ground.by_key("steve").await.is_none(), "the key is not known yet");
-        ground.world.raptor.ssh_keys().add(&ground.steve, None, KEY).await.unwrap();
-        assert!(ground.by_key("steve").await.is_some());
-        assert!(ground.by_key("eve").await.is_none(), "another account's key");
-        let keys = ground.world.raptor.ssh_keys().list(&ground.steve).await.unwrap();
+        assert!(fixture.by_key("steve").await.is_none(), "the key is not known yet");
+        fixture.world.raptor.ssh_keys().add(&fixture.steve, None, KEY).await.unwrap();
+        assert!(fixture.by_key("steve").await.is_some());
+        assert!(fixture.by_key("eve").await.is_none(), "another account's key");
+        let keys = fixture.world.raptor.ssh_keys().list(&fixture.steve).await.unwrap();
         assert_eq!((keys[0].name.as_str(), keys[0].fingerprint.as_str()), ("steve@laptop", FINGERPRINT));
         assert!(keys[0].last_used_at.is_some());
     })
@@ -129,15 +129,15 @@ async fn the_owner_signs_in_by_password_or_key_and_nobody_else_does() {
 #[tokio::test]
 async fn who_has_to_choose_another_password_gets_no_further_than_being_told() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let raptor = &ground.world.raptor;
-        raptor.ssh_keys().add(&ground.steve, None, KEY).await.unwrap();
-        let held = ground.by_key("steve").await.unwrap();
-        let steve = ground.steve.user_id().unwrap();
+        let fixture = Fixture::new(world).await;
+        let raptor = &fixture.world.raptor;
+        raptor.ssh_keys().add(&fixture.steve, None, KEY).await.unwrap();
+        let held = fixture.by_key("steve").await.unwrap();
+        let steve = fixture.steve.user_id().unwrap();
         let permit = raptor.authz().permit::<UpdateUser>(&Actor::System, steve).await.unwrap();
         raptor.users().set_password(permit, "for the first time".into(), true).await.unwrap();
-        assert!(ground.renew(&held, Some(FINGERPRINT)).await.is_none(), "what was open ends");
-        for grant in [ground.by_key("steve").await, ground.by_password("steve", "for the first time").await] {
+        assert!(fixture.renew(&held, Some(FINGERPRINT)).await.is_none(), "what was open ends");
+        for grant in [fixture.by_key("steve").await, fixture.by_password("steve", "for the first time").await] {
             let grant = grant.unwrap();
             assert!(grant.permissions == ContainerSet::NONE && grant.keep_seconds == 0);
             assert!(grant.locked.unwrap().starts_with("password_change_required"));
@@ -149,12 +149,12 @@ async fn who_has_to_choose_another_password_gets_no_further_than_being_told() {
 #[tokio::test]
 async fn a_user_name_may_hold_dots() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        ground.world.user("a.b.c", Builtin::User).await;
-        let permit = ground.world.raptor.authz().permit::<GrantAccess>(&ground.steve, ground.container).await;
-        let containers = ground.world.raptor.containers();
+        let fixture = Fixture::new(world).await;
+        fixture.world.user("a.b.c", Builtin::User).await;
+        let permit = fixture.world.raptor.authz().permit::<GrantAccess>(&fixture.steve, fixture.container).await;
+        let containers = fixture.world.raptor.containers();
         containers.grant(permit.unwrap(), "a.b.c", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
-        assert!(ground.by_password("a.b.c", PASSWORD).await.is_some());
+        assert!(fixture.by_password("a.b.c", PASSWORD).await.is_some());
     })
     .await;
 }
@@ -162,13 +162,13 @@ async fn a_user_name_may_hold_dots() {
 #[tokio::test]
 async fn a_daemon_learns_nothing_of_another_daemons_containers() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let raptor = &ground.world.raptor;
+        let fixture = Fixture::new(world).await;
+        let raptor = &fixture.world.raptor;
         let permit = raptor.authz().allow::<CreateDaemon>(&Actor::System).unwrap();
         let other = raptor.daemons().create(permit, draft("other")).await.unwrap().linked.daemon.id;
         let question = SftpQuestion::SignIn {
-            login: format!("steve.{}", ground.container.short()),
-            proof: SftpProof::Password { password: Hidden::new(PASSWORD) },
+            login: format!("steve.{}", fixture.container.short()),
+            proof: SftpProof::Password { password: Redacted::new(PASSWORD) },
             ip: "192.0.2.9".parse().unwrap(),
         };
         assert_eq!(ask(raptor, other, question).await, SftpAnswer::Refused);
@@ -179,40 +179,40 @@ async fn a_daemon_learns_nothing_of_another_daemons_containers() {
 #[tokio::test]
 async fn what_was_granted_ends_with_password_key_access_suspension_and_account() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let (raptor, authz) = (&ground.world.raptor, ground.world.raptor.authz());
-        let key = raptor.ssh_keys().add(&ground.steve, None, KEY).await.unwrap();
+        let fixture = Fixture::new(world).await;
+        let (raptor, authz) = (&fixture.world.raptor, fixture.world.raptor.authz());
+        let key = raptor.ssh_keys().add(&fixture.steve, None, KEY).await.unwrap();
 
-        let grant = ground.by_key("steve").await.unwrap();
-        assert!(ground.renew(&grant, Some(FINGERPRINT)).await.is_some());
-        raptor.ssh_keys().delete(&ground.steve, key.id).await.unwrap();
-        assert!(ground.renew(&grant, Some(FINGERPRINT)).await.is_none(), "the key is gone");
-        assert!(ground.renew(&grant, None).await.is_some(), "the password is not");
+        let grant = fixture.by_key("steve").await.unwrap();
+        assert!(fixture.renew(&grant, Some(FINGERPRINT)).await.is_some());
+        raptor.ssh_keys().delete(&fixture.steve, key.id).await.unwrap();
+        assert!(fixture.renew(&grant, Some(FINGERPRINT)).await.is_none(), "the key is gone");
+        assert!(fixture.renew(&grant, None).await.is_some(), "the password is not");
 
-        raptor.auth().change_password(&ground.steve, PASSWORD.into(), "another horse".into()).await.unwrap();
-        assert!(ground.renew(&grant, None).await.is_none(), "the password has changed");
-        let grant = ground.by_password("steve", "another horse").await.unwrap();
+        raptor.auth().change_password(&fixture.steve, PASSWORD.into(), "another horse".into()).await.unwrap();
+        assert!(fixture.renew(&grant, None).await.is_none(), "the password has changed");
+        let grant = fixture.by_password("steve", "another horse").await.unwrap();
 
         for suspended in [true, false] {
-            let permit = authz.permit::<SuspendContainer>(&Actor::System, ground.container).await.unwrap();
+            let permit = authz.permit::<SuspendContainer>(&Actor::System, fixture.container).await.unwrap();
             raptor.containers().set_suspended(permit, suspended).await.unwrap();
-            assert_eq!(ground.renew(&grant, None).await.is_none(), suspended, "the container is suspended");
+            assert_eq!(fixture.renew(&grant, None).await.is_none(), suspended, "the container is suspended");
         }
 
-        let mia = ground.world.user("mia", Builtin::User).await;
-        let permit = authz.permit::<GrantAccess>(&ground.steve, ground.container).await.unwrap();
+        let mia = fixture.world.user("mia", Builtin::User).await;
+        let permit = authz.permit::<GrantAccess>(&fixture.steve, fixture.container).await.unwrap();
         raptor.containers().grant(permit, "mia", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
-        let hers = ground.by_password("mia", PASSWORD).await.unwrap();
-        let permit = authz.permit::<RevokeAccess>(&ground.steve, ground.container).await.unwrap();
+        let hers = fixture.by_password("mia", PASSWORD).await.unwrap();
+        let permit = authz.permit::<RevokeAccess>(&fixture.steve, fixture.container).await.unwrap();
         raptor.containers().revoke(permit, mia.id).await.unwrap();
-        assert!(ground.renew(&hers, None).await.is_none(), "her access is gone");
-        let permit = authz.permit::<GrantAccess>(&ground.steve, ground.container).await.unwrap();
+        assert!(fixture.renew(&hers, None).await.is_none(), "her access is gone");
+        let permit = authz.permit::<GrantAccess>(&fixture.steve, fixture.container).await.unwrap();
         raptor.containers().grant(permit, "mia", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         let permit = authz.permit::<DeleteUser>(&Actor::System, mia.id).await.unwrap();
         raptor.users().delete(permit).await.unwrap();
-        assert!(ground.renew(&hers, None).await.is_none(), "her account is gone");
+        assert!(fixture.renew(&hers, None).await.is_none(), "her account is gone");
 
-        let steve = raptor.auth().account(&ground.steve).await.unwrap();
+        let steve = raptor.auth().account(&fixture.steve).await.unwrap();
         let permit = authz.permit::<UpdateUser>(&Actor::System, steve.id).await.unwrap();
         let change = UserChange {
             username: steve.username,
@@ -222,7 +222,7 @@ async fn what_was_granted_ends_with_password_key_access_suspension_and_account()
             suspended: true,
         };
         raptor.users().update(permit, change).await.unwrap();
-        assert!(ground.renew(&grant, None).await.is_none(), "his account is suspended");
+        assert!(fixture.renew(&grant, None).await.is_none(), "his account is suspended");
     })
     .await;
 }
@@ -230,14 +230,14 @@ async fn what_was_granted_ends_with_password_key_access_suspension_and_account()
 #[tokio::test]
 async fn an_administrator_sets_read_only_and_how_long_known_keys_work_alone() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let raptor = &ground.world.raptor;
-        let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, ground.daemon).await.unwrap();
+        let fixture = Fixture::new(world).await;
+        let raptor = &fixture.world.raptor;
+        let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, fixture.daemon).await.unwrap();
         let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..draft("host") };
         raptor.daemons().update(permit, change).await.unwrap();
-        let grant = ground.by_password("steve", PASSWORD).await.unwrap();
+        let grant = fixture.by_password("steve", PASSWORD).await.unwrap();
         assert!(grant.read_only && grant.keep_seconds == 0);
-        let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, ground.daemon).await.unwrap();
+        let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, fixture.daemon).await.unwrap();
         let change = DaemonDraft { sftp_offline_hours: Some(9_000), ..draft("host") };
         let error = raptor.daemons().update(permit, change).await.unwrap_err();
         assert!(matches!(error, Error::Invalid { field, .. } if field == "sftp_offline_hours"));
@@ -248,12 +248,12 @@ async fn an_administrator_sets_read_only_and_how_long_known_keys_work_alone() {
 #[tokio::test]
 async fn keys_are_not_doubled_and_their_number_holds_against_many_at_once() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let keys = ground.world.raptor.ssh_keys();
-        keys.add(&ground.steve, Some("laptop"), KEY).await.unwrap();
-        assert_eq!(keys.add(&ground.steve, None, KEY).await.unwrap_err().code(), "key_exists");
+        let fixture = Fixture::new(world).await;
+        let keys = fixture.world.raptor.ssh_keys();
+        keys.add(&fixture.steve, Some("laptop"), KEY).await.unwrap();
+        assert_eq!(keys.add(&fixture.steve, None, KEY).await.unwrap_err().code(), "key_exists");
         let many = (0..60_u8).map(|n| {
-            let (raptor, steve) = (ground.world.raptor.clone(), ground.steve.clone());
+            let (raptor, steve) = (fixture.world.raptor.clone(), fixture.steve.clone());
             tokio::spawn(async move { raptor.ssh_keys().add(&steve, None, &key(n)).await })
         });
         let mut refused = 0;
@@ -267,7 +267,7 @@ async fn keys_are_not_doubled_and_their_number_holds_against_many_at_once() {
             }
         }
         assert_eq!(refused, 11, "one was there, 50 are allowed");
-        assert_eq!(keys.list(&ground.steve).await.unwrap().len(), 50);
+        assert_eq!(keys.list(&fixture.steve).await.unwrap().len(), 50);
     })
     .await;
 }

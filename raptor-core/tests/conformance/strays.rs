@@ -21,14 +21,14 @@ use raptor_core::{
 };
 
 /// A host with a container that runs, of which the database has lost every trace.
-struct Ground {
+struct Fixture {
     world: World,
     daemon: DaemonId,
     template: TemplateId,
     lost: ContainerId,
 }
 
-impl Ground {
+impl Fixture {
     async fn new(world: World) -> Self {
         let steve = world.user("steve", Builtin::User).await.id;
         let daemon = world.daemon("one", "30000-30002").await.id;
@@ -52,9 +52,9 @@ impl Ground {
         }
         // The API that was started on the older copy.
         let world = world.restarted().await;
-        let ground = Self { world, daemon, template, lost };
-        until("it is told of", async || !ground.strays().await.is_empty()).await;
-        ground
+        let fixture = Self { world, daemon, template, lost };
+        until("it is told of", async || !fixture.strays().await.is_empty()).await;
+        fixture
     }
 
     async fn strays(&self) -> Vec<Stray> {
@@ -95,20 +95,20 @@ impl Ground {
 #[tokio::test]
 async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let strays = ground.strays().await;
-        assert_eq!((strays.len(), strays[0].held.id, strays[0].phase), (1, ground.lost, Phase::Running));
+        let fixture = Fixture::new(world).await;
+        let strays = fixture.strays().await;
+        assert_eq!((strays.len(), strays[0].held.id, strays[0].phase), (1, fixture.lost, Phase::Running));
         assert_eq!(strays[0].held.ports[0].port, 30_000);
-        let host = ground.world.hosts.of("one");
+        let host = fixture.world.hosts.of("one");
         assert_eq!(host.containers().await.unwrap()[0].phase, Phase::Running, "nobody stopped it");
 
-        let owner_id = Some(ground.world.user("alex", Builtin::User).await.id);
-        let new = NewContainer { owner_id, ..NewContainer::new("Next", ground.template) };
-        let next = ground.world.container(new.clone()).await.unwrap();
-        assert_eq!(ground.ports(next).await, [30_001], "the next one whose port is free");
-        let held = ground.allocation(30_000).await;
+        let owner_id = Some(fixture.world.user("alex", Builtin::User).await.id);
+        let new = NewContainer { owner_id, ..NewContainer::new("Next", fixture.template) };
+        let next = fixture.world.container(new.clone()).await.unwrap();
+        assert_eq!(fixture.ports(next).await, [30_001], "the next one whose port is free");
+        let held = fixture.allocation(30_000).await;
         let chosen = NewContainer { allocation_ids: vec![held], ..new };
-        let refused = ground.world.container(chosen).await.unwrap_err();
+        let refused = fixture.world.container(chosen).await.unwrap_err();
         assert_eq!(refused.code(), "port_held");
         assert!(
             refused.to_string().contains("192.0.2.1:30000 is held on the host by the container Lost"),
@@ -116,24 +116,24 @@ async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken
         );
         for (id, code) in [(Some(held), "port_held"), (None, "")] {
             let permit =
-                ground.world.raptor.authz().permit::<AddAllocation>(&Actor::System, next).await.unwrap();
-            let added = ground.world.raptor.containers().add_allocation(permit, id).await;
+                fixture.world.raptor.authz().permit::<AddAllocation>(&Actor::System, next).await.unwrap();
+            let added = fixture.world.raptor.containers().add_allocation(permit, id).await;
             assert_eq!(added.err().map_or("", |error| error.code()), code);
         }
-        assert_eq!(ground.ports(next).await, [30_001, 30_002]);
+        assert_eq!(fixture.ports(next).await, [30_001, 30_002]);
 
         let permit =
-            ground.world.raptor.authz().permit::<LimitContainer>(&Actor::System, next).await.unwrap();
-        ground
+            fixture.world.raptor.authz().permit::<LimitContainer>(&Actor::System, next).await.unwrap();
+        fixture
             .world
             .raptor
             .containers()
             .set_limits(permit, Limits::default(), 30_000, Some(5))
             .await
             .unwrap();
-        let (_, alex) = ground.world.signed_in("alex").await;
-        let permit = ground.world.raptor.authz().permit::<AddAllocation>(&alex, next).await.unwrap();
-        let refused = ground.world.raptor.containers().add_allocation(permit, Some(held)).await.unwrap_err();
+        let (_, alex) = fixture.world.signed_in("alex").await;
+        let permit = fixture.world.raptor.authz().permit::<AddAllocation>(&alex, next).await.unwrap();
+        let refused = fixture.world.raptor.containers().add_allocation(permit, Some(held)).await.unwrap_err();
         assert_eq!(refused.code(), "port_held");
         assert!(!refused.to_string().contains("Lost"), "a plain user is not told its name: {refused}");
     })
@@ -143,26 +143,26 @@ async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken
 #[tokio::test]
 async fn a_container_that_the_database_has_lost_is_adopted_as_it_runs() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let host = ground.world.hosts.of("one");
+        let fixture = Fixture::new(world).await;
+        let host = fixture.world.hosts.of("one");
         let before = host.containers().await.unwrap()[0].started_at;
-        assert_eq!(ground.adopt().await.unwrap(), ground.lost);
-        assert_eq!(ground.adopt().await.unwrap_err().code(), "not_found", "once");
-        let seen = see(&ground.world.raptor, &Actor::System, ground.lost).await.unwrap().summary;
+        assert_eq!(fixture.adopt().await.unwrap(), fixture.lost);
+        assert_eq!(fixture.adopt().await.unwrap_err().code(), "not_found", "once");
+        let seen = see(&fixture.world.raptor, &Actor::System, fixture.lost).await.unwrap().summary;
         assert_eq!((seen.name.as_str(), seen.owner.username.as_str()), ("Lost", "steve"));
         assert_eq!((seen.allocations[0].port, seen.allocations[0].primary), (30_000, true));
         until("its host has the declaration", async || {
-            see(&ground.world.raptor, &Actor::System, ground.lost).await.unwrap().synced
+            see(&fixture.world.raptor, &Actor::System, fixture.lost).await.unwrap().synced
         })
         .await;
         let now = &host.containers().await.unwrap()[0];
         assert_eq!((now.phase, now.started_at), (Phase::Running, before), "it runs on");
         until("the list has it among those that run", async || {
-            count(&ground.world, "SELECT COUNT(*) FROM containers WHERE phase = 'running'").await == 1
+            count(&fixture.world, "SELECT COUNT(*) FROM containers WHERE phase = 'running'").await == 1
         })
         .await;
-        assert!(ground.strays().await.is_empty());
-        assert!(ground.told("container.adopted").await);
+        assert!(fixture.strays().await.is_empty());
+        assert!(fixture.told("container.adopted").await);
     })
     .await;
 }
@@ -170,23 +170,23 @@ async fn a_container_that_the_database_has_lost_is_adopted_as_it_runs() {
 #[tokio::test]
 async fn a_container_that_the_database_has_lost_is_stopped_and_deleted_by_those_who_may() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let (raptor, host) = (&ground.world.raptor, ground.world.hosts.of("one"));
-        let (_, steve) = ground.world.signed_in("steve").await;
-        assert!(raptor.authz().permit::<StopStray>(&steve, ground.daemon).await.is_err());
-        assert!(raptor.authz().permit::<DeleteStray>(&steve, ground.daemon).await.is_err());
-        let permit = raptor.authz().permit::<StopStray>(&Actor::System, ground.daemon).await.unwrap();
-        raptor.daemons().stop_stray(permit, ground.lost).await.unwrap();
+        let fixture = Fixture::new(world).await;
+        let (raptor, host) = (&fixture.world.raptor, fixture.world.hosts.of("one"));
+        let (_, steve) = fixture.world.signed_in("steve").await;
+        assert!(raptor.authz().permit::<StopStray>(&steve, fixture.daemon).await.is_err());
+        assert!(raptor.authz().permit::<DeleteStray>(&steve, fixture.daemon).await.is_err());
+        let permit = raptor.authz().permit::<StopStray>(&Actor::System, fixture.daemon).await.unwrap();
+        raptor.daemons().stop_stray(permit, fixture.lost).await.unwrap();
         until("it has stopped", async || host.containers().await.unwrap()[0].phase == Phase::Offline).await;
-        assert_eq!(ground.strays().await.len(), 1, "its files and ports are still there");
-        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await.unwrap();
-        raptor.daemons().delete_stray(permit, ground.lost).await.unwrap();
+        assert_eq!(fixture.strays().await.len(), 1, "its files and ports are still there");
+        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, fixture.daemon).await.unwrap();
+        raptor.daemons().delete_stray(permit, fixture.lost).await.unwrap();
         until("it is gone", async || host.containers().await.unwrap().is_empty()).await;
-        assert!(ground.strays().await.is_empty());
-        assert!(ground.told("daemon.unknown_container_stopped").await);
-        assert!(ground.told("daemon.unknown_container_deleted").await);
-        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await.unwrap();
-        let again = raptor.daemons().delete_stray(permit, ground.lost).await.unwrap_err();
+        assert!(fixture.strays().await.is_empty());
+        assert!(fixture.told("daemon.unknown_container_stopped").await);
+        assert!(fixture.told("daemon.unknown_container_deleted").await);
+        let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, fixture.daemon).await.unwrap();
+        let again = raptor.daemons().delete_stray(permit, fixture.lost).await.unwrap_err();
         assert_eq!(again.code(), "not_found");
     })
     .await;
@@ -195,24 +195,24 @@ async fn a_container_that_the_database_has_lost_is_stopped_and_deleted_by_those_
 #[tokio::test]
 async fn of_callers_who_adopt_and_delete_at_once_one_succeeds_and_nothing_is_adopted_that_is_being_deleted() {
     on_both(|world| async move {
-        let ground = Ground::new(world).await;
-        let raptor = &ground.world.raptor;
+        let fixture = Fixture::new(world).await;
+        let raptor = &fixture.world.raptor;
         let delete = async || {
-            let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, ground.daemon).await?;
-            raptor.daemons().delete_stray(permit, ground.lost).await
+            let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, fixture.daemon).await?;
+            raptor.daemons().delete_stray(permit, fixture.lost).await
         };
-        let (a, b, c, d) = tokio::join!(delete(), ground.adopt(), delete(), ground.adopt());
+        let (a, b, c, d) = tokio::join!(delete(), fixture.adopt(), delete(), fixture.adopt());
         let done = [a.is_ok(), b.is_ok(), c.is_ok(), d.is_ok()];
         assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
         let adopted = done[1] || done[3];
-        let host = ground.world.hosts.of("one");
+        let host = fixture.world.hosts.of("one");
         if adopted {
             assert_eq!(host.containers().await.unwrap().len(), 1);
         } else {
             until("it is gone", async || host.containers().await.unwrap().is_empty()).await;
         }
-        assert_eq!(ground.told("container.adopted").await, adopted);
-        assert_eq!(ground.told("daemon.unknown_container_deleted").await, !adopted);
+        assert_eq!(fixture.told("container.adopted").await, adopted);
+        assert_eq!(fixture.told("daemon.unknown_container_deleted").await, !adopted);
     })
     .await;
 }

@@ -7,7 +7,7 @@ use raptor_core::{
         Actor, ContainerPermission as C, ContainerSet, SystemPermission as S, SystemSet,
         actions::{CreateRole, CreateUser, DeleteUser, GrantAccess, UpdateUser},
     },
-    containers::{Level, access::Wanted, service::NewContainer},
+    containers::{Level, access::AccessChange, service::NewContainer},
     id::{ContainerId, UserId},
     roles::{Builtin, RoleDraft},
     users::{User, UserChange},
@@ -66,7 +66,7 @@ async fn give(world: &World, id: ContainerId, to: &str, held: &[C], denied: &[&s
     let permit = world.raptor.authz().permit::<GrantAccess>(&Actor::System, id).await.unwrap();
     let permissions: ContainerSet = held.iter().copied().collect();
     let denied_files = Some(denied.iter().map(|&pattern| pattern.to_owned()).collect());
-    let wanted = Wanted { level: Level::Custom, permissions, denied_files };
+    let wanted = AccessChange { level: Level::Custom, permissions, denied_files };
     world.raptor.containers().grant(permit, to, wanted).await.unwrap();
 }
 

@@ -15,7 +15,7 @@ use raptor_core::{
     clock::Clock,
     id::{ContainerId, DaemonId},
     images::ImageStanding,
-    node::{Hidden, NodeError, SftpAnswer, SftpProof, SftpQuestion},
+    node::{Redacted, NodeError, SftpAnswer, SftpProof, SftpQuestion},
     paging::PageRequest,
     store::Store,
     templates::{OriginKind, origin::sha256, service::Outcome},
@@ -371,7 +371,7 @@ async fn keys_secrets_and_settings_of_an_old_database_still_work() {
         };
         let by_key = ask(SftpProof::Key { fingerprint: keys[0].fingerprint.clone(), proven: true }).await;
         assert!(matches!(by_key, SftpAnswer::Granted { .. }), "{by_key:?}");
-        let by_password = ask(SftpProof::Password { password: Hidden::new(PASSWORD) }).await;
+        let by_password = ask(SftpProof::Password { password: Redacted::new(PASSWORD) }).await;
         let SftpAnswer::Granted { grant } = by_password else { panic!("{by_password:?}") };
         assert!(grant.permissions.contains(ContainerPermission::FileDelete), "paula owns the lobby");
 

@@ -9,7 +9,7 @@ use raptor_core::{
         actions::{self, CreateUser},
     },
     clock::Clock,
-    containers::{Level, access::Wanted, service::NewContainer, view::ContainerView},
+    containers::{Level, access::AccessChange, service::NewContainer, view::ContainerView},
     daemons::{Daemon, DaemonDraft, simulated::SimulatedHost},
     id::{ContainerId, DaemonId, RoleId},
     live::{Connection, LinkState},
@@ -30,8 +30,8 @@ use std::{
 const EGG: &[u8] = include_bytes!("../fixtures/eggs/openttd.json");
 
 /// Access with nothing kept from whoever gets it.
-pub fn wanted(level: Level, permissions: ContainerSet) -> Wanted {
-    Wanted { level, permissions, denied_files: None }
+pub fn wanted(level: Level, permissions: ContainerSet) -> AccessChange {
+    AccessChange { level, permissions, denied_files: None }
 }
 
 /// Each password in this suite.

@@ -34,7 +34,7 @@ pub enum Verdict {
     /// The actor may not take it, but may know that the container exists. Holds the name of the first permission that is missing.
     Forbidden(&'static str),
     /// The actor may not take it, and is not told that the container exists.
-    Hidden,
+    Redacted,
 }
 
 /// Decides for an actor whose role holds `role` and whose access to the container in question holds `access`.
@@ -47,11 +47,11 @@ pub fn decide(role: SystemSet, access: Option<ContainerSet>, action: Action) -> 
             match needed.iter().find(|permission| !may(role, access, **permission)) {
                 None => Verdict::Allow,
                 Some(missing) if sees(role, access) => Verdict::Forbidden(missing.name()),
-                Some(_) => Verdict::Hidden,
+                Some(_) => Verdict::Redacted,
             }
         }
         Action::SeeContainer if sees(role, access) => Verdict::Allow,
-        Action::SeeContainer => Verdict::Hidden,
+        Action::SeeContainer => Verdict::Redacted,
     }
 }
 
@@ -81,9 +81,9 @@ mod tests {
     fn a_stranger_does_not_learn_that_a_container_exists() {
         for permission in ContainerPermission::ALL {
             let action = Action::Container(std::slice::from_ref(permission));
-            assert_eq!(decide(SystemSet::NONE, None, action), Verdict::Hidden);
+            assert_eq!(decide(SystemSet::NONE, None, action), Verdict::Redacted);
         }
-        assert_eq!(decide(SystemSet::NONE, None, Action::SeeContainer), Verdict::Hidden);
+        assert_eq!(decide(SystemSet::NONE, None, Action::SeeContainer), Verdict::Redacted);
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub enum NodeEvent {
         containers: Vec<ContainerStatus>,
         /// What it and its engine have, whether or not the control side knows of it.
         #[serde(default)]
-        held: Vec<Held>,
+        held: Vec<HostedContainer>,
     },
     /// One container changed.
     Status {
@@ -41,14 +41,14 @@ pub enum NodeEvent {
         /// The container.
         id: ContainerId,
     },
-    /// The host wants to know something; the answer is a [`Word::Answer`].
+    /// The host wants to know something; the answer is a [`HostMessage::Answer`].
     Question {
         /// What the answer has to name.
         id: u64,
         /// The question.
         question: Question,
     },
-    /// Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+    /// Somebody did something on the host; to be acknowledged by a [`HostMessage::Noted`].
     Activity {
         /// What.
         activity: HostActivity,
@@ -60,7 +60,7 @@ pub enum NodeEvent {
 /// What a host has of a container, for a control side that may not know of it: its database may be older than the host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-pub struct Held {
+pub struct HostedContainer {
     /// The container.
     pub id: ContainerId,
     /// Its name for people.

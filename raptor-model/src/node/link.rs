@@ -10,9 +10,9 @@ use std::{fmt, net::IpAddr};
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-pub struct Hidden(String);
+pub struct Redacted(String);
 
-impl Hidden {
+impl Redacted {
     /// Hides `value` from logs.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
@@ -26,7 +26,7 @@ impl Hidden {
     }
 }
 
-impl fmt::Debug for Hidden {
+impl fmt::Debug for Redacted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("<hidden>")
     }
@@ -75,14 +75,14 @@ pub struct HostActivity {
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub ip: Option<IpAddr>,
     /// What.
-    pub deed: HostDeed,
+    pub deed: HostAction,
 }
 
 /// What can be done on a host without the control side.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "deed", rename_all = "snake_case")]
-pub enum HostDeed {
+pub enum HostAction {
     /// Changes to files by SFTP, those of some seconds together.
     SftpChanges {
         /// How many changes there were.
@@ -112,7 +112,7 @@ pub struct SftpChange {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Word {
+pub enum HostMessage {
     /// The answer to a question.
     Answer {
         /// The question's number.

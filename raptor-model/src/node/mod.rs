@@ -25,7 +25,7 @@ mod transition;
 pub use crate::containers::lifecycle::PowerAction;
 pub use console::{ConsoleLine, LineKind, LiveFrame, LiveParts, Since};
 pub use error::{NodeError, TOO_LATE};
-pub use events::{Happened, Happening, Held, NodeEvent};
+pub use events::{Happened, Happening, HostedContainer, NodeEvent};
 pub use fault::{Fault, hide_network};
 pub use file_error::{FileError, FileResult, amount};
 pub use history::{
@@ -33,7 +33,7 @@ pub use history::{
     StatsHistory, StatsRange,
 };
 pub use images::{CleanedImages, RegistryLogin};
-pub use link::{Answer, Hidden, HostActivity, HostDeed, Question, SftpChange, Word};
+pub use link::{Answer, Redacted, HostActivity, HostAction, Question, SftpChange, HostMessage};
 pub use path::{FilePath, PathError};
 pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
 pub use spec::{ContainerSpec, InstallSpec, PortBinding, Protocol};
@@ -105,7 +105,7 @@ pub trait Node: Send + Sync {
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError>;
 
     /// Tells the host something over the link that [`Node::events`] opened.
-    async fn tell(&self, word: Word) -> Result<(), NodeError>;
+    async fn tell(&self, word: HostMessage) -> Result<(), NodeError>;
 
     /// Whether a daemon that was spoken to by plain HTTP before is spoken to by HTTPS now: to be kept, so that it stays so.
     fn upgraded(&self) -> bool {

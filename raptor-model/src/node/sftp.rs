@@ -1,6 +1,6 @@
 //! What host and control side say to each other about SFTP.
 
-use super::link::Hidden;
+use super::link::Redacted;
 use crate::{
     authz::ContainerSet,
     id::{ContainerId, UserId},
@@ -58,7 +58,7 @@ pub enum SftpProof {
     /// Their password.
     Password {
         /// It.
-        password: Hidden,
+        password: Redacted,
     },
     /// A public key.
     Key {

@@ -1,6 +1,6 @@
 //! A console as a text file, made while it is sent.
 
-use super::{Console, Piece, segment::Mark};
+use super::{Console, Chunk, segment::Mark};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};
@@ -48,15 +48,15 @@ impl Export {
         while !self.ended {
             let mut text = String::new();
             match self.console.piece(self.after, LINES, &mut self.mark) {
-                Piece::Nothing => self.ended = true,
-                Piece::Gap(next) => {
+                Chunk::Nothing => self.ended = true,
+                Chunk::Gap(next) => {
                     // What was never kept, or went before the download began, is not missed.
                     if self.after > 0 {
                         text = format!("--- lines {} to {} are kept no more ---\n", self.after + 1, next - 1);
                     }
                     self.after = next - 1;
                 }
-                Piece::Lines(lines) => {
+                Chunk::Lines(lines) => {
                     let wanted = lines.iter().take_while(|line| line.seq <= self.until);
                     text = wanted.map(|line| written(line, &self.how)).collect();
                     self.after = lines.last().map_or(self.until, |line| line.seq);

@@ -49,7 +49,7 @@ struct Segment {
 }
 
 /// Where a reader finds what follows.
-pub(super) enum Spot {
+pub(super) enum NextLines {
     /// Nothing follows yet.
     Nothing,
     /// In memory.
@@ -283,9 +283,9 @@ impl Log {
     }
 
     /// Where the lines after `after` are: at most `limit` of them where they are in memory.
-    pub(super) fn spot(&self, after: u64, limit: usize) -> Spot {
+    pub(super) fn spot(&self, after: u64, limit: usize) -> NextLines {
         if after >= self.newest {
-            return Spot::Nothing;
+            return NextLines::Nothing;
         }
         let in_memory = self.tail.front().map_or(u64::MAX, |line| line.seq);
         if after + 1 >= in_memory {
@@ -304,15 +304,15 @@ impl Log {
                 .collect();
             return match self.tail.get(begin) {
                 // Lines that a full disk did not take, before this daemon was started.
-                Some(first) if lines.is_empty() => Spot::Gap(first.seq),
-                _ => Spot::Lines(lines),
+                Some(first) if lines.is_empty() => NextLines::Gap(first.seq),
+                _ => NextLines::Lines(lines),
             };
         }
         let oldest = self.segments.front().map_or(in_memory, |segment| segment.first);
         let segment = self.segments.iter().rev().find(|segment| segment.first <= after + 1);
         match segment {
-            Some(segment) => Spot::File(segment.path.clone()),
-            None => Spot::Gap(oldest),
+            Some(segment) => NextLines::File(segment.path.clone()),
+            None => NextLines::Gap(oldest),
         }
     }
 

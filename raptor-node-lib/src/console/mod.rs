@@ -10,7 +10,7 @@ mod tests;
 
 pub use decode::Decoder;
 pub use export::export;
-use log::{Log, Spot};
+use log::{Log, NextLines};
 use segment::Mark;
 
 use chrono::{DateTime, Utc};
@@ -29,7 +29,7 @@ use tokio::sync::watch;
 const FRAME_LINES: usize = 512;
 
 /// What a reader gets next.
-enum Piece {
+enum Chunk {
     Nothing,
     Lines(Vec<ConsoleLine>),
     /// What was asked for is kept no more; this is the oldest number that is.
@@ -125,20 +125,20 @@ impl Console {
     }
 
     /// What follows line `after`. Files are read without holding the log, so that the writer goes on. Blocking.
-    fn piece(&self, after: u64, limit: usize, mark: &mut Option<Mark>) -> Piece {
+    fn piece(&self, after: u64, limit: usize, mark: &mut Option<Mark>) -> Chunk {
         loop {
             let spot = self.log().spot(after, limit);
             match spot {
-                Spot::Nothing => return Piece::Nothing,
-                Spot::Lines(lines) => return Piece::Lines(lines),
-                Spot::Gap(next) => return Piece::Gap(next),
-                Spot::File(path) => match segment::read_after(&path, after, limit, mark) {
+                NextLines::Nothing => return Chunk::Nothing,
+                NextLines::Lines(lines) => return Chunk::Lines(lines),
+                NextLines::Gap(next) => return Chunk::Gap(next),
+                NextLines::File(path) => match segment::read_after(&path, after, limit, mark) {
                     Ok(lines) => match lines.first().map(|first| first.seq) {
-                        Some(first) if first == after + 1 => return Piece::Lines(lines),
+                        Some(first) if first == after + 1 => return Chunk::Lines(lines),
                         // The disk was full, and what is missing was never written.
                         Some(first) => {
                             *mark = None;
-                            return Piece::Gap(first);
+                            return Chunk::Gap(first);
                         }
                         None => return self.beyond(after),
                     },
@@ -151,13 +151,13 @@ impl Console {
     }
 
     /// What follows where a file lost the lines after `after`.
-    fn beyond(&self, after: u64) -> Piece {
-        self.log().beyond(after).map_or(Piece::Nothing, Piece::Gap)
+    fn beyond(&self, after: u64) -> Chunk {
+        self.log().beyond(after).map_or(Chunk::Nothing, Chunk::Gap)
     }
 
     /// Whether what follows `after` is no longer looked for in this file.
     fn moved(&self, after: u64, path: &Path) -> bool {
-        !matches!(self.log().spot(after, 1), Spot::File(now) if now == *path)
+        !matches!(self.log().spot(after, 1), NextLines::File(now) if now == *path)
     }
 
     /// At most `limit` lines after `after`, or the newest. Blocking where they are no longer in memory.
@@ -166,9 +166,9 @@ impl Console {
         let (mut lines, mut mark) = (Vec::new(), None);
         while lines.len() < limit {
             match self.piece(after, limit - lines.len(), &mut mark) {
-                Piece::Nothing => break,
-                Piece::Gap(next) => after = next - 1,
-                Piece::Lines(more) => {
+                Chunk::Nothing => break,
+                Chunk::Gap(next) => after = next - 1,
+                Chunk::Lines(more) => {
                     after = more.last().map_or(after, |line| line.seq);
                     lines.extend(more);
                 }
@@ -203,10 +203,10 @@ impl Follower {
     pub async fn ready(&mut self) -> Option<LiveFrame> {
         let spot = self.console.log().spot(self.after, FRAME_LINES);
         let piece = match spot {
-            Spot::Nothing => return None,
-            Spot::Lines(lines) => Piece::Lines(lines),
-            Spot::Gap(next) => Piece::Gap(next),
-            Spot::File(_) => {
+            NextLines::Nothing => return None,
+            NextLines::Lines(lines) => Chunk::Lines(lines),
+            NextLines::Gap(next) => Chunk::Gap(next),
+            NextLines::File(_) => {
                 let (console, after, mut mark) = (self.console.clone(), self.after, self.mark.take());
                 let read = tokio::task::spawn_blocking(move || {
                     let piece = console.piece(after, FRAME_LINES, &mut mark);
@@ -218,13 +218,13 @@ impl Follower {
             }
         };
         match piece {
-            Piece::Nothing => None,
-            Piece::Gap(next) => {
+            Chunk::Nothing => None,
+            Chunk::Gap(next) => {
                 let from = self.after + 1;
                 self.after = next - 1;
                 Some(LiveFrame::Gap { from, next })
             }
-            Piece::Lines(lines) => {
+            Chunk::Lines(lines) => {
                 self.after = lines.last()?.seq;
                 Some(LiveFrame::Lines { lines })
             }

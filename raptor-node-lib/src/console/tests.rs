@@ -53,12 +53,12 @@ async fn a_quiet_console_keeps_little_in_memory_and_loses_nothing() {
     let console = open(&folder);
     fill(&console, 20_000);
     console.output(at(), LineKind::Output, vec![("the last".into(), 4_711)]);
-    assert!(matches!(console.log().spot(18_000, 1), Spot::Lines(_)));
+    assert!(matches!(console.log().spot(18_000, 1), NextLines::Lines(_)));
     console.settle(at());
-    assert!(matches!(console.log().spot(18_000, 1), Spot::Lines(_)), "it is news yet");
+    assert!(matches!(console.log().spot(18_000, 1), NextLines::Lines(_)), "it is news yet");
     console.settle(at() + TimeDelta::seconds(1));
-    assert!(matches!(console.log().spot(18_000, 1), Spot::File(_)));
-    assert!(matches!(console.log().spot(19_800, 1), Spot::Lines(_)));
+    assert!(matches!(console.log().spot(18_000, 1), NextLines::File(_)));
+    assert!(matches!(console.log().spot(19_800, 1), NextLines::Lines(_)));
     assert_eq!(console.output_since(0).1.last(), Some(&("the last".to_owned(), 4_711)));
     let (numbers, gaps) = read_all(&console).await;
     assert_eq!((numbers, gaps), ((1..=20_001).collect(), Vec::new()));

@@ -69,19 +69,19 @@ struct Folder {
     again: u32,
 }
 
-type Told<'a> = &'a mut dyn FnMut(u64) -> bool;
+type OnRemoved<'a> = &'a mut dyn FnMut(u64) -> bool;
 
-fn remove_at(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<()> {
+fn remove_at(parent: BorrowedFd<'_>, name: &CStr, on_removed: OnRemoved<'_>) -> FileResult<()> {
     let stat = Stat::at(parent, name)?;
     if stat.kind != Kind::Folder {
-        return unlink(parent, name, &stat, told);
+        return unlink(parent, name, &stat, on_removed);
     }
-    let mut open = vec![Folder::empty(parent, name, told)?];
+    let mut open = vec![Folder::empty(parent, name, on_removed)?];
     let mut moved = 0_u64;
     while let Some(mut folder) = open.pop() {
         let Some(next) = folder.below.pop() else {
             let above = open.last().map_or(parent, |above| above.fd.as_fd());
-            if let Some(again) = finish(above, folder, told)? {
+            if let Some(again) = finish(above, folder, on_removed)? {
                 open.push(again);
             }
             continue;
@@ -92,7 +92,7 @@ fn remove_at(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<
             moved += 1;
             lift(&folder, &next, first, moved)?;
         } else {
-            match Folder::empty(folder.fd.as_fd(), &next, told) {
+            match Folder::empty(folder.fd.as_fd(), &next, on_removed) {
                 Ok(below) => {
                     open.push(folder);
                     open.push(below);
@@ -120,19 +120,19 @@ fn lift(from: &Folder, name: &CStr, top: &mut Folder, number: u64) -> FileResult
 }
 
 /// Removes a folder that is empty by now. One that somebody filled meanwhile comes back.
-fn finish(above: BorrowedFd<'_>, mut folder: Folder, told: Told<'_>) -> FileResult<Option<Folder>> {
+fn finish(above: BorrowedFd<'_>, mut folder: Folder, on_removed: OnRemoved<'_>) -> FileResult<Option<Folder>> {
     let freed = Stat::of(&folder.fd)?.allocated();
     match sys::unlinkat(above, &folder.name, AtFlags::REMOVEDIR) {
-        Ok(()) | Err(Errno::NOENT) => told(freed).then_some(None).ok_or(FileError::Cancelled),
+        Ok(()) | Err(Errno::NOENT) => on_removed(freed).then_some(None).ok_or(FileError::Cancelled),
         Err(Errno::NOTEMPTY) if folder.more || folder.again < PATIENCE => {
             folder.again += u32::from(!folder.more);
-            (folder.below, folder.more) = sweep(folder.fd.as_fd(), NOTED, told)?;
+            (folder.below, folder.more) = sweep(folder.fd.as_fd(), NOTED, on_removed)?;
             Ok(Some(folder))
         }
         // Somebody swapped it for something that is no folder.
         Err(Errno::NOTDIR) => {
             let stat = Stat::at(above, &folder.name)?;
-            unlink(above, &folder.name, &stat, told).map(|()| None)
+            unlink(above, &folder.name, &stat, on_removed).map(|()| None)
         }
         Err(error) => Err(io::Error::from(error).into()),
     }
@@ -140,16 +140,16 @@ fn finish(above: BorrowedFd<'_>, mut folder: Folder, told: Told<'_>) -> FileResu
 
 impl Folder {
     /// Opens a folder and removes what is no folder in it.
-    fn empty(parent: BorrowedFd<'_>, name: &CStr, told: Told<'_>) -> FileResult<Self> {
+    fn empty(parent: BorrowedFd<'_>, name: &CStr, on_removed: OnRemoved<'_>) -> FileResult<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = sys::openat(parent, name, flags, Mode::empty()).map_err(io::Error::from)?;
-        let (below, more) = sweep(fd.as_fd(), NOTED, told)?;
+        let (below, more) = sweep(fd.as_fd(), NOTED, on_removed)?;
         Ok(Self { fd, name: name.to_owned(), below, more, again: 0 })
     }
 }
 
 /// Removes what is no folder; says which folders there are, up to `most`, and whether there are more.
-fn sweep(folder: BorrowedFd<'_>, most: usize, told: Told<'_>) -> FileResult<(Vec<CString>, bool)> {
+fn sweep(folder: BorrowedFd<'_>, most: usize, on_removed: OnRemoved<'_>) -> FileResult<(Vec<CString>, bool)> {
     let (mut below, mut more) = (Vec::new(), false);
     for entry in Stream::read_from(folder).map_err(io::Error::from)? {
         let entry = entry.map_err(io::Error::from)?;
@@ -160,7 +160,7 @@ fn sweep(folder: BorrowedFd<'_>, most: usize, told: Told<'_>) -> FileResult<(Vec
         match Stat::at(folder, name) {
             Ok(stat) if stat.kind == Kind::Folder && below.len() < most => below.push(name.to_owned()),
             Ok(stat) if stat.kind == Kind::Folder => more = true,
-            Ok(stat) => unlink(folder, name, &stat, told)?,
+            Ok(stat) => unlink(folder, name, &stat, on_removed)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
@@ -168,9 +168,9 @@ fn sweep(folder: BorrowedFd<'_>, most: usize, told: Told<'_>) -> FileResult<(Vec
     Ok((below, more))
 }
 
-fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, told: Told<'_>) -> FileResult<()> {
+fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, on_removed: OnRemoved<'_>) -> FileResult<()> {
     match sys::unlinkat(folder, name, AtFlags::empty()) {
-        Ok(()) => told(stat.freed()).then_some(()).ok_or(FileError::Cancelled),
+        Ok(()) => on_removed(stat.freed()).then_some(()).ok_or(FileError::Cancelled),
         // Gone, or a folder by now: whoever removes the one above looks again.
         Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),

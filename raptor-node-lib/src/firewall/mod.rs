@@ -45,7 +45,7 @@ pub(crate) struct Firewall {
 }
 
 /// What the rules should say.
-pub(crate) struct Wanted {
+pub(crate) struct DesiredRules {
     /// Ports that containers publish.
     pub(crate) ports: Vec<PortBinding>,
     /// The networks with an address of their own towards the outside.
@@ -107,7 +107,7 @@ impl Firewall {
 
     /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one that the engine
     /// was told to make, and whether something runs behind it, so that it has to be there. Blocking.
-    pub(crate) fn keep(&self, wanted: &Wanted, bridge: Option<(&str, bool)>) {
+    pub(crate) fn keep(&self, wanted: &DesiredRules, bridge: Option<(&str, bool)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((bridge, runs)) = bridge
             && (runs || is_here(bridge))

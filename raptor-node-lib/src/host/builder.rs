@@ -7,7 +7,7 @@ use crate::{
     files::Accounts,
     firewall::{Firewall, Reach},
     images::Ledger,
-    lifecycle::Ground,
+    lifecycle::HostContext,
     link::Link,
     quota::Quota,
     removal,
@@ -254,7 +254,7 @@ impl Builder {
             (self.uid, self.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             tracing::info!(uid = self.uid, gid = self.gid, "not root: containers run as this user");
         }
-        let ground = Arc::new(Ground {
+        let context = Arc::new(HostContext {
             root,
             engine: self.engine.for_daemon(instance),
             spool: Spool::open(&state, Uuid::now_v7())?,
@@ -283,7 +283,7 @@ impl Builder {
             operations: AllOperations::new(self.outbound),
         });
         let host = Host(Arc::new(Inner {
-            ground,
+            context,
             containers: RwLock::default(),
             meter: Arc::new(meter),
             system: Mutex::default(),
@@ -291,34 +291,34 @@ impl Builder {
             sftp: OnceLock::new(),
         }));
         let (condemned, ids): (Vec<_>, Vec<_>) =
-            ids.into_iter().partition(|id| host.0.ground.place(*id).state.is_condemned());
+            ids.into_iter().partition(|id| host.0.context.place(*id).state.is_condemned());
         for id in ids {
-            if let Some(spec) = host.0.ground.place(id).state.spec() {
+            if let Some(spec) = host.0.context.place(id).state.spec() {
                 host.supervise(spec).map_err(|error| io::Error::other(error.to_string()))?;
             }
         }
         if let Some(addr) = self.sftp {
             host.serve_sftp(addr, self.exempt, self.old_clients).await?;
         }
-        host.0.ground.keep_apart(None).await;
+        host.0.context.keep_apart(None).await;
         host.measure().await;
-        let (ground, stop) = (host.0.ground.clone(), host.0.ground.stop.clone());
-        host.0.ground.tasks.spawn(async move {
-            stop.run_until_cancelled(removal::sweep(ground, condemned)).await;
+        let (context, stop) = (host.0.context.clone(), host.0.context.stop.clone());
+        host.0.context.tasks.spawn(async move {
+            stop.run_until_cancelled(removal::sweep(context, condemned)).await;
         });
-        host.0.ground.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
-        host.0.ground.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
-        host.0.ground.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
-        host.0.ground.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
-        host.0.ground.tasks.spawn(host.clone().every(CONSOLES_EVERY, Turn::Consoles));
-        host.0.ground.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        host.0.context.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
+        host.0.context.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
+        host.0.context.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
+        host.0.context.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
+        host.0.context.tasks.spawn(host.clone().every(CONSOLES_EVERY, Turn::Consoles));
+        host.0.context.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
         if self.trash_days > 0 {
             let days = self.trash_days;
-            host.0.ground.tasks.spawn(host.clone().every(TRASH_EVERY, Turn::Trash { days }));
+            host.0.context.tasks.spawn(host.clone().every(TRASH_EVERY, Turn::Trash { days }));
         }
         if self.image_days > 0 {
             let unused_s = u64::from(self.image_days) * 86_400;
-            host.0.ground.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
+            host.0.context.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
         }
         Ok(host)
     }

@@ -4,28 +4,28 @@ use super::Host;
 use crate::runtime::{Ours, Part};
 use raptor_model::{
     id::ContainerId,
-    node::{ContainerSpec, Held, NodeError},
+    node::{ContainerSpec, HostedContainer, NodeError},
 };
 use std::collections::BTreeMap;
 
 impl Host {
     /// All that it has: what was declared, and what only the engine has under this daemon's label. While the engine is away,
     /// the latter is not known.
-    pub(super) async fn held(&self) -> Vec<Held> {
+    pub(super) async fn held(&self) -> Vec<HostedContainer> {
         let handles = self.handles();
-        let ground = self.0.ground.clone();
+        let context = self.0.context.clone();
         let declared = tokio::task::spawn_blocking(move || {
             let held = handles.into_iter().filter_map(|(id, handle)| {
-                let spec: ContainerSpec = ground.place(id).state.spec()?;
+                let spec: ContainerSpec = context.place(id).state.spec()?;
                 let running = handle.status.borrow().started_at.is_some();
                 let (name, owner, ports) = (spec.name, spec.owner, spec.ports);
-                Some((id, Held { id, name, owner, ports, running, declared: true }))
+                Some((id, HostedContainer { id, name, owner, ports, running, declared: true }))
             });
             held.collect::<BTreeMap<_, _>>()
         });
         let mut held = declared.await.unwrap_or_default();
         for found in self.strays().await.unwrap_or_default() {
-            held.entry(found.id).or_insert_with(|| Held {
+            held.entry(found.id).or_insert_with(|| HostedContainer {
                 id: found.id,
                 name: found.title,
                 owner: None,
@@ -44,7 +44,7 @@ impl Host {
     }
 
     async fn strays(&self) -> Result<Vec<Ours>, crate::runtime::RuntimeError> {
-        let mut found = self.0.ground.engine.ours().await?;
+        let mut found = self.0.context.engine.ours().await?;
         found.retain(|found| found.part == Part::Server && self.handle(found.id).is_err());
         Ok(found)
     }

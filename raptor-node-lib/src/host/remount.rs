@@ -13,8 +13,8 @@ impl Host {
     pub async fn disk_came_back(&self) {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
-            let ground = self.0.ground.clone();
-            if tokio::task::spawn_blocking(move || ground.kept.is_back()).await.unwrap_or(false) {
+            let context = self.0.context.clone();
+            if tokio::task::spawn_blocking(move || context.kept.is_back()).await.unwrap_or(false) {
                 return;
             }
         }

@@ -38,20 +38,20 @@ impl Host {
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                () = self.0.ground.stop.cancelled() => return,
+                () = self.0.context.stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
             match &mut turn {
                 Turn::Samples(before) => self.sample_all(before).await,
                 Turn::System => {
                     let system = self.measure().await;
-                    self.0.ground.history.note_host(&system, self.0.meter.network());
-                    let _ = self.0.ground.events.send(Arc::new(NodeEvent::System { system }));
+                    self.0.context.history.note_host(&system, self.0.meter.network());
+                    let _ = self.0.context.events.send(Arc::new(NodeEvent::System { system }));
                 }
                 Turn::History => self.keep_history().await,
                 Turn::Consoles => self.settle_consoles(period),
                 Turn::Rules => {
-                    self.0.ground.keep_apart(None).await;
+                    self.0.context.keep_apart(None).await;
                     self.notice_running().await;
                 }
                 Turn::Disk => {
@@ -59,7 +59,7 @@ impl Host {
                     self.scan().await;
                 }
                 Turn::Trash { days } => self.age_trash(*days).await,
-                Turn::Images { unused_s } => match crate::images::clean(&self.0.ground, *unused_s).await {
+                Turn::Images { unused_s } => match crate::images::clean(&self.0.context, *unused_s).await {
                     Ok(cleaned) if cleaned.images.is_empty() => {}
                     Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
                     Err(error) => tracing::debug!(%error, "unused images stay"),
@@ -73,7 +73,7 @@ impl Host {
     fn settle_consoles(&self, age: Duration) {
         let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner);
         if system.as_ref().is_none_or(|system| system.docker_problem.is_none()) {
-            let before = self.0.ground.clock.now() - age;
+            let before = self.0.context.clock.now() - age;
             self.handles().iter().for_each(|(_, handle)| handle.console.settle(before));
         }
     }
@@ -83,20 +83,20 @@ impl Host {
         let meter = self.0.meter.clone();
         let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
         let mut system = measured.unwrap_or_else(|_| self.0.meter.measure());
-        match self.0.ground.engine.version().await {
+        match self.0.context.engine.version().await {
             Ok(version) => {
                 system.docker_version = Some(version);
                 // An engine that does not answer any more is noticed the next time.
                 system.docker_problem =
-                    self.0.ground.engine.mapped_users().await.ok().flatten().map(str::to_owned);
-                self.0.ground.kept.settle(&*self.0.ground.engine).await;
+                    self.0.context.engine.mapped_users().await.ok().flatten().map(str::to_owned);
+                self.0.context.kept.settle(&*self.0.context.engine).await;
             }
             Err(error) => system.docker_problem = Some(error.to_string()),
         }
-        system.folder_problem = self.0.ground.folder_problem().await;
-        let bridges = self.0.ground.engine.makes_bridges();
-        system.isolation = bridges.then(|| self.0.ground.firewall.isolation());
-        system.user_note = self.0.ground.user_note();
+        system.folder_problem = self.0.context.folder_problem().await;
+        let bridges = self.0.context.engine.makes_bridges();
+        system.isolation = bridges.then(|| self.0.context.firewall.isolation());
+        system.user_note = self.0.context.user_note();
         system.sftp = self.0.sftp.get().map(|server| server.about());
         *self.0.system.lock().unwrap_or_else(PoisonError::into_inner) = Some(system.clone());
         system
@@ -108,15 +108,15 @@ impl Host {
             .into_iter()
             .filter(|(_, handle)| handle.status.borrow().started_at.is_some())
             .collect();
-        self.0.ground.history.pause(|id| running.iter().any(|(running, _)| *running == id));
+        self.0.context.history.pause(|id| running.iter().any(|(running, _)| *running == id));
         before.retain(|id, _| running.iter().any(|(running, _)| running == id));
         let earlier = std::mem::take(before);
-        let now = self.0.ground.clock.now();
+        let now = self.0.context.clock.now();
         let samples: Vec<_> = stream::iter(running)
             .map(|(id, handle)| {
-                let (ground, earlier) = (&self.0.ground, earlier.get(&id));
+                let (context, earlier) = (&self.0.context, earlier.get(&id));
                 async move {
-                    let sample = ground.engine.sample(&handle.engine_name(), earlier).await;
+                    let sample = context.engine.sample(&handle.engine_name(), earlier).await;
                     (id, handle, sample)
                 }
             })
@@ -134,19 +134,19 @@ impl Host {
             handle.stats.send_replace(Some(sample.stats));
             if earlier.contains_key(&id) {
                 // CPU use is a difference: the first measurement of a process has none.
-                self.0.ground.history.note(id, now, &sample.stats);
+                self.0.context.history.note(id, now, &sample.stats);
             }
             stats.push(ContainerStats { id, stats: sample.stats });
             before.insert(id, sample);
         }
         if !stats.is_empty() {
-            let _ = self.0.ground.events.send(Arc::new(NodeEvent::Stats { stats }));
+            let _ = self.0.context.events.send(Arc::new(NodeEvent::Stats { stats }));
         }
     }
 
     /// Has what people started with the engine's own commands looked after.
     async fn notice_running(&self) {
-        let Ok(found) = self.0.ground.engine.ours().await else { return };
+        let Ok(found) = self.0.context.engine.ours().await else { return };
         for found in found.into_iter().filter(|found| found.runs && found.part == Part::Server) {
             if let Ok(handle) = self.handle(found.id)
                 && handle.status.borrow().phase == Phase::Offline
@@ -158,14 +158,14 @@ impl Host {
     }
 
     pub(super) async fn keep_history(&self) {
-        let ground = self.0.ground.clone();
-        if let Err(error) = tokio::task::spawn_blocking(move || ground.history.flush()).await {
+        let context = self.0.context.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || context.history.flush()).await {
             tracing::error!(%error, "measurements were not kept");
         }
     }
 
     fn memory_limit(&self, id: ContainerId) -> u64 {
-        self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
+        self.0.context.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
     }
 
     /// Removes what is left of old uploads.
@@ -173,7 +173,7 @@ impl Host {
         for (id, _) in self.handles() {
             let host = self.clone();
             let dropped = tokio::task::spawn_blocking(move || {
-                let place = host.0.ground.place(id);
+                let place = host.0.context.place(id);
                 // Nothing was ever uploaded there.
                 if !place.data.exists() || !place.state.files().join("uploads").exists() {
                     return Ok(0);
@@ -191,7 +191,7 @@ impl Host {
         for (id, _) in self.handles() {
             let host = self.clone();
             let aged = tokio::task::spawn_blocking(move || {
-                let place = host.0.ground.place(id);
+                let place = host.0.context.place(id);
                 // Nothing was ever deleted there.
                 if !place.state.files().join("trash").exists() {
                     return Ok(0);
@@ -216,7 +216,7 @@ impl Host {
         for (id, handle) in self.handles() {
             let host = self.clone();
             let size = tokio::task::spawn_blocking(move || {
-                let place = host.0.ground.place(id);
+                let place = host.0.context.place(id);
                 if !place.data.exists() {
                     return 0;
                 }
@@ -224,9 +224,9 @@ impl Host {
             });
             let Ok(used_bytes) = size.await else { continue };
             *handle.disk.lock().unwrap_or_else(PoisonError::into_inner) = used_bytes;
-            let limit_mib = self.0.ground.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
+            let limit_mib = self.0.context.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
             let limit_bytes = limit_mib * 1024 * 1024;
-            if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.ground.quota.by_kernel() {
+            if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.context.quota.by_kernel() {
                 let _ = handle.asks.send(Ask::DiskFull { used_bytes, limit_bytes }).await;
             }
         }

@@ -1,7 +1,7 @@
 //! Staying with a process: reading what it writes, writing what it is told, and noticing its end.
 
 use super::{
-    Ground,
+    HostContext,
     reading::{Known, Reading},
     supervisor::Msg,
 };
@@ -44,7 +44,7 @@ pub(super) struct End {
 
 /// Stays with one process.
 pub(super) struct Attendant {
-    pub(super) ground: Arc<Ground>,
+    pub(super) context: Arc<HostContext>,
     /// The engine's name of the container.
     pub(super) name: String,
     pub(super) console: Arc<Console>,
@@ -77,10 +77,10 @@ impl Attendant {
                 return self.end_of(found, late, left).await;
             };
             // The engine lets one join what has ended.
-            late = late && !matches!(self.ground.engine.inspect(&self.name).await, Ok(Found::Running));
+            late = late && !matches!(self.context.engine.inspect(&self.name).await, Ok(Found::Running));
             // Ends with us: two readers would write every line twice.
             let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
-            let mut waiting = std::pin::pin!(self.ground.engine.wait(&self.name));
+            let mut waiting = std::pin::pin!(self.context.engine.wait(&self.name));
             let mut stop = false;
             let waited = loop {
                 if let Some(typed) = unsent.take() {
@@ -120,7 +120,7 @@ impl Attendant {
     fn reading(&self, known: Known) -> Reading {
         Reading {
             known,
-            ground: self.ground.clone(),
+            context: self.context.clone(),
             console: self.console.clone(),
             kind: self.kind,
             done: self.done.clone(),
@@ -130,14 +130,14 @@ impl Attendant {
 
     /// Keeps the last line of an output that has ended.
     fn finish(&self, unfinished: Option<(String, u64)>) {
-        self.console.output(self.ground.clock.now(), self.kind, unfinished.into_iter().collect());
+        self.console.output(self.context.clock.now(), self.kind, unfinished.into_iter().collect());
     }
 
     /// The output again from shortly before where the console has it; none when the container is gone.
     async fn rejoin(&self) -> Option<(Attached, Known)> {
         loop {
             let known = Known::of(&self.console, self.after_line);
-            match self.ground.engine.rejoin(&self.name, known.from).await {
+            match self.context.engine.rejoin(&self.name, known.from).await {
                 Ok(attached) => return Some((attached, known)),
                 Err(RuntimeError::NotFound) => return None,
                 Err(RuntimeError::Refused(_)) => {
@@ -151,7 +151,7 @@ impl Attendant {
     }
 
     async fn last_words(&self, known: Known) {
-        let Ok(output) = self.ground.engine.replay(&self.name, known.from).await else { return };
+        let Ok(output) = self.context.engine.replay(&self.name, known.from).await else { return };
         let reading = self.reading(known).read(output);
         if let Ok(unfinished) = tokio::time::timeout(LAST_WORDS, reading).await {
             self.finish(unfinished);
@@ -167,7 +167,7 @@ impl Attendant {
             if found != Found::Running {
                 return (found, left);
             }
-            left = matches!(self.ground.engine.wait(&self.name).await, Err(RuntimeError::Away(_)));
+            left = matches!(self.context.engine.wait(&self.name).await, Err(RuntimeError::Away(_)));
         }
     }
 
@@ -175,7 +175,7 @@ impl Attendant {
     async fn found(&self) -> (Found, bool) {
         let mut away = false;
         loop {
-            match self.ground.engine.inspect(&self.name).await {
+            match self.context.engine.inspect(&self.name).await {
                 Ok(found) => return (found, away),
                 Err(_) => {
                     away = true;
@@ -193,7 +193,7 @@ impl Attendant {
                 break;
             }
             tokio::time::sleep(MEMORY_PAUSE).await;
-            match self.ground.engine.inspect(&self.name).await {
+            match self.context.engine.inspect(&self.name).await {
                 Ok(Found::Ended(now)) => ended = now,
                 _ => break,
             }
@@ -206,7 +206,7 @@ impl Attendant {
     async fn end_of(&self, found: Found, late: bool, left: bool) -> End {
         let by_hand = !left
             && !self.other_boot
-            && self.ground.engine.ended_by_hand(&self.name, self.ground.clock.now()).await;
+            && self.context.engine.ended_by_hand(&self.name, self.context.clock.now()).await;
         match found {
             Found::Ended(ended) => {
                 let ended = if by_hand { ended } else { self.with_memory(ended).await };

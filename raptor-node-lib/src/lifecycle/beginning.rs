@@ -25,7 +25,7 @@ impl Supervisor {
         let what = if self.installing.is_some() { "installed" } else { "started" };
         let problem = why.map(|why| format!("{why} It is {what} as soon as Docker answers."));
         if let Some(problem) = &problem {
-            self.ground.say(&self.console, problem.clone());
+            self.context.say(&self.console, problem.clone());
         }
         if self.installing.is_some() {
             // An installation's time is for the installer, not for an engine that is away.
@@ -61,7 +61,7 @@ impl Supervisor {
             }
             Err(failure) => {
                 (self.booting, self.run) = (None, None);
-                failure.say(&self.ground, &self.console);
+                failure.say(&self.context, &self.console);
                 let Failure { why, fault } = failure;
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });
@@ -89,17 +89,17 @@ impl Supervisor {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&name);
         self.stdin = Some(writer);
         let attendant = Attendant {
-            ground: self.ground.clone(),
+            context: self.context.clone(),
             name: name.clone(),
             console: self.console.clone(),
             kind: LineKind::Output,
             after_line: run.after_line,
-            other_boot: run.boot_id != self.ground.boot_id,
+            other_boot: run.boot_id != self.context.boot_id,
             done: Some(DoneRules::new(&self.spec.done, self.spec.strip_ansi)),
             tell: self.tell.clone(),
         };
-        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
-        self.ground.tasks.spawn(async move {
+        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        self.context.tasks.spawn(async move {
             if let Some(end) = stop.run_until_cancelled(attendant.attend(started, input)).await {
                 let _ = tell.send(Msg::Exited(end)).await;
             }
@@ -115,7 +115,7 @@ impl Supervisor {
         let run = self.installer.clone();
         let Some(install) = self.spec.install.clone() else {
             let tell = self.tell.clone();
-            self.ground.tasks.spawn(async move {
+            self.context.tasks.spawn(async move {
                 let _ = tell
                     .send(Msg::Installed(Err("The template has nothing to install.".to_owned().into())))
                     .await;
@@ -125,17 +125,17 @@ impl Supervisor {
         self.install_end = None;
         self.install_by = self.install_ends();
         let again = if run.is_some() { "Going on with the installation…" } else { "Installing…" };
-        self.ground.say(&self.console, again);
+        self.context.say(&self.console, again);
         let installation = Installation {
-            ground: self.ground.clone(),
+            context: self.context.clone(),
             place: self.place.clone(),
             spec: self.spec.clone(),
             install,
             console: self.console.clone(),
             tell: self.tell.clone(),
         };
-        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
-        self.installing = Some(self.ground.tasks.spawn(async move {
+        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        self.installing = Some(self.context.tasks.spawn(async move {
             if let Some(result) = stop.run_until_cancelled(installation.run(run)).await {
                 let _ = tell.send(Msg::Installed(result)).await;
             }
@@ -146,7 +146,7 @@ impl Supervisor {
     fn install_ends(&self) -> Option<Instant> {
         let timeout = Duration::from_millis(self.spec.install.as_ref()?.timeout_ms);
         let began = self.installer.as_ref().map(|run| run.started_at);
-        let spent = began.and_then(|began| (self.ground.clock.now() - began).to_std().ok());
+        let spent = began.and_then(|began| (self.context.clock.now() - began).to_std().ok());
         Some(Instant::now() + timeout.saturating_sub(spent.unwrap_or_default()))
     }
 }

@@ -1,7 +1,7 @@
 //! From a declaration to a running process.
 
 use super::{
-    Ground, Place,
+    HostContext, Place,
     attend::ASK_AGAIN,
     edits,
     engine::{self, Halt},
@@ -33,7 +33,7 @@ const PORT_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a start needs.
 pub(super) struct Boot {
-    pub(super) ground: Arc<Ground>,
+    pub(super) context: Arc<HostContext>,
     pub(super) place: Place,
     pub(super) spec: ContainerSpec,
     pub(super) console: Arc<Console>,
@@ -53,17 +53,17 @@ impl Boot {
     /// for people.
     pub(super) async fn run(&self) -> Result<Option<Attached>, Failure> {
         let _turn = match self.patient {
-            true => self.ground.turns.acquire().await.ok(),
+            true => self.context.turns.acquire().await.ok(),
             false => None,
         };
         let mut again = true;
         loop {
-            engine::answers(&self.ground, &self.tell).await;
+            engine::answers(&self.context, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
                 Err(Halt::For(failure)) if again && failure.is_for_a_port_in_use() => {
                     again = false;
-                    self.ground
+                    self.context
                         .say(&self.console, "A port of it is still in use. Trying once more in a moment.");
                     tokio::time::sleep(PORT_PATIENCE).await;
                 }
@@ -74,11 +74,11 @@ impl Boot {
     }
 
     async fn attempt(&self) -> Result<Option<Attached>, Halt> {
-        let Self { ground, place, spec, console, tell, .. } = self;
+        let Self { context, place, spec, console, tell, .. } = self;
         let say = Halt::of(spec, "Docker refused to start the container.");
-        if let Some(found) = engine::running(ground, place).await.map_err(say)? {
-            ground.say(console, "It runs in Docker already and is looked after again.");
-            let run = engine::run_of(ground, console, &found).await;
+        if let Some(found) = engine::running(context, place).await.map_err(say)? {
+            context.say(console, "It runs in Docker already and is looked after again.");
+            let run = engine::run_of(context, console, &found).await;
             prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
             return Ok(None);
         }
@@ -86,38 +86,38 @@ impl Boot {
             let image = spec.image.trim_start_matches('~').to_owned();
             return Err(Failure::new(why, Fault::ImageRefused { image }).into());
         }
-        if let Some(problem) = ground.folder_problem().await {
+        if let Some(problem) = context.folder_problem().await {
             return Err(problem.into());
         }
         let (folder, data) = (self.folder, place.data.clone());
         let checked = tokio::task::spawn_blocking(move || folder.check(&data)).await;
         let files_missing = |why| Failure::new(why, Fault::FilesMissing);
         checked.map_err(|error| error.to_string())?.map_err(files_missing)?;
-        check_mounts(ground, spec)?;
-        image::have(ground, Need::Container, &spec.image, console, tell).await?;
+        check_mounts(context, spec)?;
+        image::have(context, Need::Container, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
-        let network = ground.engine.network(spec, ground.pool).await.map_err(say)?;
+        let network = context.engine.network(spec, context.pool).await.map_err(say)?;
         // Nothing runs in it yet.
-        let (prepared_files, guarded) = tokio::join!(self.prepare(&network), ground.guard(spec, &network));
+        let (prepared_files, guarded) = tokio::join!(self.prepare(&network), context.guard(spec, &network));
         prepared_files.and(guarded)?;
         self.limit_disk().await?;
         let shape = Shape {
             spec,
             install: None,
-            env: environment(ground, spec),
+            env: environment(context, spec),
             data: &place.data,
             script: Path::new(""),
-            user: (ground.uid, ground.gid),
+            user: (context.uid, context.gid),
             network: network.clone(),
-            zone: zone::of(ground, spec).await,
+            zone: zone::of(context, spec).await,
         };
-        let name = ground.engine.create(shape).await.map_err(say)?;
-        let attached = ground.engine.attach(&name).await.map_err(say)?;
-        let run = Run { revision: spec.revision, ..engine::new_run(ground, console, &name) };
+        let name = context.engine.create(shape).await.map_err(say)?;
+        let attached = context.engine.attach(&name).await.map_err(say)?;
+        let run = Run { revision: spec.revision, ..engine::new_run(context, console, &name) };
         prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
-        let early = ground.sees(&network);
-        let started = match ground.engine.start(&name).await {
-            Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
+        let early = context.sees(&network);
+        let started = match context.engine.start(&name).await {
+            Err(RuntimeError::Away(_)) if engine::started(context, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
                 Some(attached)
@@ -126,22 +126,22 @@ impl Boot {
         if !early || firewall::is_near(spec) {
             // Podman makes the bridge with the start. Where it is still not here, it is elsewhere. And only now the container
             // has its address.
-            let ground = ground.clone();
-            let looking = async move { ground.keep_apart(Some((&network, true))).await };
-            self.ground.tasks.spawn(looking);
+            let context = context.clone();
+            let looking = async move { context.keep_apart(Some((&network, true))).await };
+            self.context.tasks.spawn(looking);
         }
         Ok(started)
     }
 
     /// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.
     async fn prepare(&self, network: &str) -> Result<(), String> {
-        let Self { ground, place, spec, console, tell, started, .. } = self;
+        let Self { context, place, spec, console, tell, started, .. } = self;
         let needs_gateway = spec.config_files.iter().any(|file| {
             file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
         });
-        let gateway = if needs_gateway { ground.engine.gateway(network).await } else { None };
-        let (data, uid, gid, files) = (place.data.clone(), ground.uid, ground.gid, spec.config_files.clone());
-        let (usage, beside) = (ground.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
+        let gateway = if needs_gateway { context.engine.gateway(network).await } else { None };
+        let (data, uid, gid, files) = (place.data.clone(), context.uid, context.gid, spec.config_files.clone());
+        let (usage, beside) = (context.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
         let (state, started) = (place.state.clone(), *started);
         let edited = tokio::task::spawn_blocking(move || {
             let root = Root::measured(&data, &beside, uid, gid, usage)
@@ -150,7 +150,7 @@ impl Boot {
         });
         let problems = edited.await.map_err(|error| error.to_string())??;
         for problem in &problems {
-            ground.say(console, problem);
+            context.say(console, problem);
         }
         let _ = tell.send(Msg::Edited(problems)).await;
         Ok(())
@@ -160,13 +160,13 @@ impl Boot {
 impl Boot {
     /// Has the kernel keep the disk limit, or looks whether it is kept.
     async fn limit_disk(&self) -> Result<(), Failure> {
-        let (ground, place) = (self.ground.clone(), self.place.clone());
+        let (context, place) = (self.context.clone(), self.place.clone());
         let (limit_mib, disk) = (self.spec.limits.disk_mib, self.disk.clone());
         let limited = tokio::task::spawn_blocking(move || {
-            if ground.quota.by_kernel() {
-                return super::limit_disk(&ground, &place, limit_mib).map_err(Failure::from);
+            if context.quota.by_kernel() {
+                return super::limit_disk(&context, &place, limit_mib).map_err(Failure::from);
             }
-            let Measured { used: size, trash } = install_disk::measure(&ground, &place, limit_mib);
+            let Measured { used: size, trash } = install_disk::measure(&context, &place, limit_mib);
             *disk.lock().unwrap_or_else(PoisonError::into_inner) = size;
             let used_mib = size.div_ceil(1024 * 1024);
             if limit_mib > 0 && used_mib > limit_mib {
@@ -192,11 +192,11 @@ pub(super) async fn prepared(
     note.await.map_err(|_| "The start was cancelled.".to_owned())
 }
 
-fn check_mounts(ground: &Ground, spec: &ContainerSpec) -> Result<(), String> {
-    let refused = spec.mounts.iter().find(|mount| !allowed(&ground.mounts, Path::new(&mount.source)));
+fn check_mounts(context: &HostContext, spec: &ContainerSpec) -> Result<(), String> {
+    let refused = spec.mounts.iter().find(|mount| !allowed(&context.mounts, Path::new(&mount.source)));
     match refused {
         None => Ok(()),
-        Some(mount) if missing(&ground.mounts, Path::new(&mount.source)) => Err(format!(
+        Some(mount) if missing(&context.mounts, Path::new(&mount.source)) => Err(format!(
             "The folder {} is to be mounted and is not on this host. Make it, or remove the mount from the container's settings.",
             mount.source
         )),
@@ -228,10 +228,10 @@ fn allowed(folders: &[std::path::PathBuf], source: &Path) -> bool {
             .any(|folder| real.starts_with(folder))
 }
 
-pub(super) fn environment(ground: &Ground, spec: &ContainerSpec) -> Vec<String> {
+pub(super) fn environment(context: &HostContext, spec: &ContainerSpec) -> Vec<String> {
     let primary = spec.ports.iter().find(|port| port.primary).or(spec.ports.first());
     let mut env = spec.environment.clone();
-    env.insert("TZ".into(), spec.timezone.clone().unwrap_or_else(|| ground.timezone.clone()));
+    env.insert("TZ".into(), spec.timezone.clone().unwrap_or_else(|| context.timezone.clone()));
     env.insert("STARTUP".into(), spec.startup.clone());
     env.insert("SERVER_MEMORY".into(), spec.limits.memory_mib.to_string());
     if let Some(primary) = primary {

@@ -3,7 +3,7 @@
 use super::{
     attend::{ASK_AGAIN, Typed},
     boot::Boot,
-    errand::{Errand, Word},
+    stop_delivery::{StopDelivery, StopOrder},
     failure::Failure,
     install,
     supervisor::{Msg, Supervisor},
@@ -48,7 +48,7 @@ impl Supervisor {
     }
 
     fn show(&mut self, effects: &[Effect]) {
-        let (life, at) = (self.life, self.ground.clock.now());
+        let (life, at) = (self.life, self.context.clock.now());
         let waits = effects.contains(&Effect::ArmBackoff);
         let again_at = waits.then(|| at + TimeDelta::from_std(backoff(life.crashes)).unwrap_or_default());
         let last_lines = match Effect::outcome(effects) {
@@ -74,11 +74,11 @@ impl Supervisor {
             Effect::DisarmStopDeadline => self.stop_at = None,
             Effect::ArmBackoff => {
                 let pause = backoff(self.life.crashes);
-                self.ground.say(&self.console, format!("Starting it again in {} s.", pause.as_secs()));
+                self.context.say(&self.console, format!("Starting it again in {} s.", pause.as_secs()));
                 self.again_at = Some(Instant::now() + pause);
             }
             Effect::DisarmBackoff => self.again_at = None,
-            Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.ground.calm),
+            Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.context.calm),
             // Told already.
             Effect::Ended(Outcome::Finished | Outcome::EndedByHand) => {}
             Effect::Ended(outcome) => self.report_end(outcome),
@@ -91,9 +91,9 @@ impl Supervisor {
     }
 
     fn boot(&mut self) {
-        self.ground.say(&self.console, "Starting…");
+        self.context.say(&self.console, "Starting…");
         let boot = Boot {
-            ground: self.ground.clone(),
+            context: self.context.clone(),
             place: self.place.clone(),
             spec: self.spec.clone(),
             console: self.console.clone(),
@@ -103,8 +103,8 @@ impl Supervisor {
             patient: self.life.by_itself,
             started: self.status.borrow().last_exit.is_some(),
         };
-        let (tell, stop) = (self.tell.clone(), self.ground.stop.clone());
-        self.booting = Some(self.ground.tasks.spawn(async move {
+        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        self.booting = Some(self.context.tasks.spawn(async move {
             if let Some(started) = stop.run_until_cancelled(boot.run()).await {
                 let _ = tell.send(Msg::Booted(started)).await;
             }
@@ -118,10 +118,10 @@ impl Supervisor {
         let _ = booting.await;
         // Once it is noted, the engine may have been told to start it.
         let may_run = self.run.take().is_some();
-        let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
+        let (context, place, tell) = (self.context.clone(), self.place.clone(), self.tell.clone());
         // Told, not called: the state machine finishes the step that it is in first.
         let clearing = async move {
-            while let Err(error) = ground.engine.remove(place.id, Part::Server).await {
+            while let Err(error) = context.engine.remove(place.id, Part::Server).await {
                 if !may_run {
                     tracing::warn!(%error, id = %place.id, "what was prepared for a cancelled start is still there");
                     break;
@@ -130,8 +130,8 @@ impl Supervisor {
             }
             let _ = tell.send(Msg::Booted(Err("The start was cancelled.".to_owned().into()))).await;
         };
-        let stop = self.ground.stop.clone();
-        self.ground.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
+        let stop = self.context.stop.clone();
+        self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
         true
     }
 
@@ -141,50 +141,50 @@ impl Supervisor {
         }
         let word = match &self.spec.stop {
             StopRule::Command { command } => {
-                self.console.say(self.ground.clock.now(), LineKind::Command, command.clone());
+                self.console.say(self.context.clock.now(), LineKind::Command, command.clone());
                 // A template's command that the console's encoding lacks goes as UTF-8: the process decides what it makes of it.
                 let typed = self
                     .typed(command, true)
                     .unwrap_or_else(|_| Typed { bytes: Bytes::from(format!("{command}\n")), stop: true });
-                Word::Line(self.stdin.clone().map(|stdin| (stdin, typed)))
+                StopOrder::Line(self.stdin.clone().map(|stdin| (stdin, typed)))
             }
-            StopRule::Signal { signal } => Word::Signal(signal.clone()),
-            StopRule::Docker => Word::Docker,
+            StopRule::Signal { signal } => StopOrder::Signal(signal.clone()),
+            StopRule::Docker => StopOrder::Docker,
         };
         self.send(word);
     }
 
     /// Sends `word` to the process, in place of what is on its way to it.
-    pub(super) fn send(&mut self, word: Word) {
+    pub(super) fn send(&mut self, word: StopOrder) {
         self.end_errand();
-        self.killing = matches!(word, Word::Kill);
-        let errand = Errand {
-            ground: self.ground.clone(),
+        self.killing = matches!(word, StopOrder::Kill);
+        let stop_delivery = StopDelivery {
+            context: self.context.clone(),
             name: self.engine_name(),
             console: self.console.clone(),
             tell: self.tell.clone(),
         };
-        let stop = self.ground.stop.clone();
-        self.errand = Some(self.ground.tasks.spawn(async move {
-            stop.run_until_cancelled(errand.run(word)).await;
+        let stop = self.context.stop.clone();
+        self.stop_delivery = Some(self.context.tasks.spawn(async move {
+            stop.run_until_cancelled(stop_delivery.run(word)).await;
         }));
     }
 
     /// Lets go of what is on its way to the process.
     pub(super) fn end_errand(&mut self) {
-        if let Some(errand) = self.errand.take() {
-            errand.abort();
+        if let Some(stop_delivery) = self.stop_delivery.take() {
+            stop_delivery.abort();
         }
     }
 
     /// It had its time to stop.
     pub(super) async fn overdue(&mut self) {
         if self.killing {
-            if self.errand.as_ref().is_some_and(|errand| !errand.is_finished()) {
+            if self.stop_delivery.as_ref().is_some_and(|stop_delivery| !stop_delivery.is_finished()) {
                 // The engine is away: the kill is on its way.
                 return self.arm_deadline();
             }
-            self.ground.say(&self.console, "It has not ended yet. Killing it again.");
+            self.context.say(&self.console, "It has not ended yet. Killing it again.");
             self.input(Input::StopDeadline).await;
         } else {
             self.ask_whether_it_heard();
@@ -196,20 +196,20 @@ impl Supervisor {
     fn ask_whether_it_heard(&mut self) {
         self.end_errand();
         self.stop_at = None;
-        let (ground, console, tell) = (self.ground.clone(), self.console.clone(), self.tell.clone());
-        let stop = self.ground.stop.clone();
+        let (context, console, tell) = (self.context.clone(), self.console.clone(), self.tell.clone());
+        let stop = self.context.stop.clone();
         let asking = async move {
             let mut silent = false;
-            while !matches!(tokio::time::timeout(ANSWER, ground.engine.version()).await, Ok(Ok(_))) {
+            while !matches!(tokio::time::timeout(ANSWER, context.engine.version()).await, Ok(Ok(_))) {
                 if !silent {
-                    ground.say(&console, "Docker does not answer, so it may not have passed on the stop. The time to stop begins anew when it does.");
+                    context.say(&console, "Docker does not answer, so it may not have passed on the stop. The time to stop begins anew when it does.");
                 }
                 silent = true;
                 tokio::time::sleep(ASK_AGAIN).await;
             }
             let _ = tell.send(Msg::Overdue { silent }).await;
         };
-        self.errand = Some(self.ground.tasks.spawn(async move {
+        self.stop_delivery = Some(self.context.tasks.spawn(async move {
             stop.run_until_cancelled(asking).await;
         }));
     }
@@ -223,7 +223,7 @@ impl Supervisor {
             return self.arm_deadline();
         }
         let seconds = self.spec.stop_timeout_ms as f64 / 1_000.0;
-        self.ground.say(&self.console, format!("It did not stop within {seconds} s. Killing it."));
+        self.context.say(&self.console, format!("It did not stop within {seconds} s. Killing it."));
         self.input(Input::StopDeadline).await;
     }
 
@@ -231,7 +231,7 @@ impl Supervisor {
         if self.cancel_boot().await || self.run.is_none() {
             return;
         }
-        self.send(Word::Kill);
+        self.send(StopOrder::Kill);
     }
 
     pub(super) fn known_folder(&self) -> Folder {
@@ -242,7 +242,7 @@ impl Supervisor {
     /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
     pub(super) async fn heed_install(&mut self) {
         self.heed_at = None;
-        if self.ground.folder_problem().await.is_some() {
+        if self.context.folder_problem().await.is_some() {
             // Nobody declares it again when the folder is back.
             self.heed_at = Some(Instant::now() + LOOK_AGAIN);
             return;
@@ -268,14 +268,14 @@ impl Supervisor {
     /// Ends the installer; what follows comes as its end.
     pub(super) async fn end_install(&mut self, why: &str) {
         self.install_end = Some(why.to_owned());
-        self.ground.say(&self.console, why);
+        self.context.say(&self.console, why);
         // One that does not run yet can't be ended; what prepares it can.
         let runs = self
             .installer
             .as_ref()
             .map(|run| run.container.clone().unwrap_or_else(|| self.place.installer.clone()));
         if let Some(name) = runs
-            && self.ground.engine.signal(&name, "SIGKILL").await.is_ok()
+            && self.context.engine.signal(&name, "SIGKILL").await.is_ok()
         {
             return;
         }
@@ -283,10 +283,10 @@ impl Supervisor {
             installing.abort();
             let _ = installing.await;
         }
-        let (ground, place, tell, why) =
-            (self.ground.clone(), self.place.clone(), self.tell.clone(), why.to_owned());
-        self.ground.tasks.spawn(async move {
-            install::discard(&ground, &place).await;
+        let (context, place, tell, why) =
+            (self.context.clone(), self.place.clone(), self.tell.clone(), why.to_owned());
+        self.context.tasks.spawn(async move {
+            install::discard(&context, &place).await;
             let _ = tell.send(Msg::Installed(Err(why.into()))).await;
         });
     }
@@ -307,8 +307,8 @@ impl Supervisor {
         let number = self.spec.install.as_ref().map_or(self.installed, |install| install.number);
         self.installed = number;
         match &failure {
-            Some(failure) => failure.say(&self.ground, &self.console),
-            None => self.ground.say(&self.console, warning.clone().unwrap_or_else(|| "Installed.".into())),
+            Some(failure) => failure.say(&self.context, &self.console),
+            None => self.context.say(&self.console, warning.clone().unwrap_or_else(|| "Installed.".into())),
         }
         let (problem, fault) = failure.map_or((None, None), |Failure { why, fault }| (Some(why), fault));
         let said = problem.as_ref().or(warning.as_ref());

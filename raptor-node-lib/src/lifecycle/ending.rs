@@ -23,7 +23,7 @@ impl Supervisor {
         let End { ended, interrupted, by_hand } = end;
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
-        let (code, out_of_memory, at) = (ended.code, ended.out_of_memory, self.ground.clock.now());
+        let (code, out_of_memory, at) = (ended.code, ended.out_of_memory, self.context.clock.now());
         // Whether it is a crash is said by the state machine.
         let exit = Exit { code, out_of_memory, crash: false, at };
         self.stdin = None;
@@ -58,18 +58,18 @@ impl Supervisor {
         let disk_mib = self.spec.limits.disk_mib;
         let Some(exit) = self.unexplained.filter(|_| disk_mib > 0 && !self.measuring) else { return };
         self.measuring = true;
-        let (ground, place, tell) = (self.ground.clone(), self.place.clone(), self.tell.clone());
-        let stop = ground.stop.clone();
+        let (context, place, tell) = (self.context.clone(), self.place.clone(), self.tell.clone());
+        let stop = context.stop.clone();
         let measuring = async move {
             let measured =
-                tokio::task::spawn_blocking(move || install_disk::measure(&ground, &place, disk_mib)).await;
+                tokio::task::spawn_blocking(move || install_disk::measure(&context, &place, disk_mib)).await;
             let fault = measured.ok().and_then(|Measured { used, trash }| {
                 let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
                 full.then(|| super::disk_full(used, disk_mib, trash))
             });
             let _ = tell.send(Msg::Measured(exit, fault)).await;
         };
-        self.ground.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
+        self.context.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
     }
 
     /// Tells what was measured, unless it was started or installed again meanwhile.
@@ -94,13 +94,13 @@ impl Supervisor {
             (status.last_exit, status.news_of(outcome))
         };
         if let Some(exit) = exit {
-            self.ground.say(&self.console, words(exit, outcome));
+            self.context.say(&self.console, words(exit, outcome));
         }
         if let Some(Happening::Crashed { count, quarantined: true, .. }) = news {
             let text = format!(
                 "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
             );
-            self.ground.say(&self.console, text);
+            self.context.say(&self.console, text);
         }
         if let Some(news) = news {
             self.tell_api(news);

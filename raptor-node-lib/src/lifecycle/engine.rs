@@ -1,6 +1,6 @@
 //! Waiting for the engine: requests that were accepted while it was unavailable are carried out when it is back.
 
-use super::{Ground, Place, attend::ASK_AGAIN, failure::Failure, supervisor::Msg};
+use super::{HostContext, Place, attend::ASK_AGAIN, failure::Failure, supervisor::Msg};
 use crate::{
     console::Console,
     desired::Run,
@@ -41,9 +41,9 @@ impl Halt {
 }
 
 /// Returns when the engine answers. What is waited for is told meanwhile.
-pub(super) async fn answers(ground: &Ground, tell: &mpsc::Sender<Msg>) {
+pub(super) async fn answers(context: &HostContext, tell: &mpsc::Sender<Msg>) {
     let mut told = false;
-    while let Err(error) = ground.engine.version().await {
+    while let Err(error) = context.engine.version().await {
         if !told {
             told = true;
             let _ = tell.send(Msg::Waiting(Some(error.to_string()))).await;
@@ -56,10 +56,10 @@ pub(super) async fn answers(ground: &Ground, tell: &mpsc::Sender<Msg>) {
 }
 
 /// Whether an engine that went away as it was told to start the container `name` has done so. Waits until it answers.
-pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg>) -> bool {
+pub(super) async fn started(context: &HostContext, name: &str, tell: &mpsc::Sender<Msg>) -> bool {
     loop {
-        answers(ground, tell).await;
-        if let Ok(found) = ground.engine.inspect(name).await {
+        answers(context, tell).await;
+        if let Ok(found) = context.engine.inspect(name).await {
             return matches!(found, Found::Running | Found::Ended(_));
         }
         tokio::time::sleep(ASK_AGAIN).await;
@@ -67,29 +67,29 @@ pub(super) async fn started(ground: &Ground, name: &str, tell: &mpsc::Sender<Msg
 }
 
 /// The container's running process in the engine, no matter who started it.
-pub(super) async fn running(ground: &Ground, place: &Place) -> Result<Option<Ours>, RuntimeError> {
-    let found = ground.engine.found(place.id).await?;
+pub(super) async fn running(context: &HostContext, place: &Place) -> Result<Option<Ours>, RuntimeError> {
+    let found = context.engine.found(place.id).await?;
     Ok(found.into_iter().find(|found| found.part == Part::Server && found.ours && found.runs))
 }
 
 /// The process of a container that was found running.
-pub(super) async fn run_of(ground: &Ground, console: &Console, found: &Ours) -> Run {
-    let started_at = ground.engine.started_at(&found.engine_id).await;
+pub(super) async fn run_of(context: &HostContext, console: &Console, found: &Ours) -> Run {
+    let started_at = context.engine.started_at(&found.engine_id).await;
     Run {
-        started_at: started_at.unwrap_or_else(|| ground.clock.now()),
+        started_at: started_at.unwrap_or_else(|| context.clock.now()),
         after_line: console.newest(),
-        boot_id: ground.boot_id.clone(),
+        boot_id: context.boot_id.clone(),
         container: Some(found.engine_id.clone()),
         revision: 0,
     }
 }
 
 /// A process that is about to be started, in the container `engine_id`.
-pub(super) fn new_run(ground: &Ground, console: &Console, engine_id: &str) -> Run {
+pub(super) fn new_run(context: &HostContext, console: &Console, engine_id: &str) -> Run {
     Run {
-        started_at: ground.clock.now(),
+        started_at: context.clock.now(),
         after_line: console.newest(),
-        boot_id: ground.boot_id.clone(),
+        boot_id: context.boot_id.clone(),
         container: Some(engine_id.to_owned()),
         revision: 0,
     }

@@ -1,6 +1,6 @@
 //! Why a start or an installation failed: a sentence for people, and the code that offers a way out.
 
-use super::{Ground, ports};
+use super::{HostContext, ports};
 use crate::console::Console;
 use raptor_model::node::{ContainerSpec, Fault};
 
@@ -72,10 +72,10 @@ impl Failure {
     }
 
     /// Says it in the container's console, with the engine's own words below.
-    pub(super) fn say(&self, ground: &Ground, console: &Console) {
-        ground.say(console, self.why.clone());
+    pub(super) fn say(&self, context: &HostContext, console: &Console) {
+        context.say(console, self.why.clone());
         if let Some(details) = self.fault.as_ref().and_then(Fault::details) {
-            ground.say(console, details.to_owned());
+            context.say(console, details.to_owned());
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Having an image before it is needed.
 
 use super::{
-    Ground,
+    HostContext,
     engine::Halt,
     failure::Failure,
     registry::{self, Need},
@@ -21,13 +21,13 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there.
 pub(super) async fn have(
-    ground: &Ground,
+    context: &HostContext,
     need: Need,
     image: &str,
     console: &Console,
     tell: &mpsc::Sender<Msg>,
 ) -> Result<(), Halt> {
-    let engine = &ground.engine;
+    let engine = &context.engine;
     let name = image.trim_start_matches('~');
     if image.starts_with('~') {
         return match engine.image_id(name).await {
@@ -39,14 +39,14 @@ pub(super) async fn have(
     let before = engine.image_id(name).await.ok().flatten();
     let pulled = pull(engine.pull(name), tell).await;
     let Err(error) = pulled else {
-        note(ground, name, before).await;
+        note(context, name, before).await;
         return Ok(());
     };
     if let RuntimeError::Away(_) = error {
         return Err(Halt::Away);
     }
     if engine.image_id(name).await.map_err(|_| Halt::Away)?.is_some() {
-        ground.say(
+        context.say(
             console,
             format!(
                 "{} {name} can't be downloaded: {} Using the copy on this host.",
@@ -72,17 +72,17 @@ fn local(need: Need, name: &str) -> Failure {
 }
 
 /// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.
-async fn note(ground: &Ground, name: &str, before: Option<String>) {
-    let (now, ours) = (ground.engine.image_id(name).await.ok().flatten(), ground.images.knows(name));
+async fn note(context: &HostContext, name: &str, before: Option<String>) {
+    let (now, ours) = (context.engine.image_id(name).await.ok().flatten(), context.images.knows(name));
     match before {
         Some(before) if Some(&before) == now.as_ref() && !ours => return,
         // It has lost its name to the new one, and is to be cleaned up all the same.
         Some(before) if Some(&before) != now.as_ref() && ours => {
-            ground.images.note(&before, ground.clock.now());
+            context.images.note(&before, context.clock.now());
         }
         _ => {}
     }
-    ground.images.note(name, ground.clock.now());
+    context.images.note(name, context.clock.now());
 }
 
 async fn pull(

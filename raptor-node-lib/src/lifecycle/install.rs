@@ -1,7 +1,7 @@
 //! Running a template's installation script in a container of its own.
 
 use super::{
-    Ground, Place,
+    HostContext, Place,
     attend::{ASK_AGAIN, Attendant, End},
     boot::{environment, prepared},
     engine::{self, Halt},
@@ -36,7 +36,7 @@ const FULL_KIB: u64 = 1_024;
 
 /// One installation.
 pub(super) struct Installation {
-    pub(super) ground: Arc<Ground>,
+    pub(super) context: Arc<HostContext>,
     pub(super) place: Place,
     pub(super) spec: ContainerSpec,
     pub(super) install: InstallSpec,
@@ -96,7 +96,7 @@ impl Installation {
     /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet.
     async fn start(&self) -> Result<(Run, Option<Attached>), Failure> {
         loop {
-            engine::answers(&self.ground, &self.tell).await;
+            engine::answers(&self.context, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
                 Err(Halt::For(failure)) => return Err(failure),
@@ -106,21 +106,21 @@ impl Installation {
     }
 
     async fn attempt(&self) -> Result<(Run, Option<Attached>), Halt> {
-        let Self { ground, place, spec, install, console, tell } = self;
+        let Self { context, place, spec, install, console, tell } = self;
         let say = Halt::of(spec, "Docker refused to start the installer.");
-        if engine::running(ground, place).await.map_err(say)?.is_some() {
+        if engine::running(context, place).await.map_err(say)?.is_some() {
             let why =
                 "The container runs in Docker, so its files are not changed. Stop it, then install it again.";
             return Err(why.to_owned().into());
         }
-        if let Some(problem) = ground.folder_problem().await {
+        if let Some(problem) = context.folder_problem().await {
             return Err(problem.into());
         }
-        image::have(ground, Need::Installer, &install.image, console, tell).await?;
+        image::have(context, Need::Installer, &install.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let (data, script, wipe) = (place.data.clone(), place.state.script(), install.wipe);
         let (text, disk_mib) = (install.script.clone(), spec.limits.disk_mib);
-        let (common, own) = (ground.clone(), place.clone());
+        let (common, own) = (context.clone(), place.clone());
         let ready = tokio::task::spawn_blocking(move || {
             if wipe {
                 files::remove(&data)?;
@@ -136,25 +136,25 @@ impl Installation {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("The installation can't be prepared: {error}"))?;
-        let network = ground.engine.network(spec, ground.pool).await.map_err(say)?;
-        ground.guard(spec, &network).await?;
+        let network = context.engine.network(spec, context.pool).await.map_err(say)?;
+        context.guard(spec, &network).await?;
         let shape = Shape {
             spec,
             install: Some(install),
-            env: environment(ground, spec),
+            env: environment(context, spec),
             data: &place.data,
             script: &place.state.script(),
             user: (0, 0),
             network,
-            zone: zone::of(ground, spec).await,
+            zone: zone::of(context, spec).await,
         };
-        let name = ground.engine.create(shape).await.map_err(say)?;
-        let attached = ground.engine.attach(&name).await.map_err(say)?;
-        let run = engine::new_run(ground, console, &name);
+        let name = context.engine.create(shape).await.map_err(say)?;
+        let attached = context.engine.attach(&name).await.map_err(say)?;
+        let run = engine::new_run(context, console, &name);
         let noted = run.clone();
         prepared(tell, |note| Msg::InstallerPrepared(noted, note)).await?;
-        let started = match ground.engine.start(&name).await {
-            Err(RuntimeError::Away(_)) if engine::started(ground, &name, tell).await => None,
+        let started = match context.engine.start(&name).await {
+            Err(RuntimeError::Away(_)) if engine::started(context, &name, tell).await => None,
             done => {
                 done.map_err(say)?;
                 Some(attached)
@@ -166,12 +166,12 @@ impl Installation {
 
     pub(super) async fn stay(&self, run: &Run, started: Option<Attached>) -> End {
         let attendant = Attendant {
-            ground: self.ground.clone(),
+            context: self.context.clone(),
             name: run.container.clone().unwrap_or_else(|| self.place.installer.clone()),
             console: self.console.clone(),
             kind: LineKind::Install,
             after_line: run.after_line,
-            other_boot: run.boot_id != self.ground.boot_id,
+            other_boot: run.boot_id != self.context.boot_id,
             done: None,
             tell: self.tell.clone(),
         };
@@ -183,7 +183,7 @@ impl Installation {
     /// Whether there is room left below the disk limit: a script that ran into it ends with some code of its own.
     async fn within_disk(&self) -> Result<(), Failure> {
         let limit_mib = self.spec.limits.disk_mib;
-        let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
+        let (data, uid, gid) = (self.place.data.clone(), self.context.uid, self.context.gid);
         if limit_mib == 0 {
             return Ok(());
         }
@@ -195,7 +195,7 @@ impl Installation {
         if used_kib.saturating_add(FULL_KIB) < limit_kib {
             return Ok(());
         }
-        let usage = self.ground.accounts.of(self.place.id, limit_mib);
+        let usage = self.context.accounts.of(self.place.id, limit_mib);
         let trash = tokio::task::spawn_blocking(move || usage.trash()).await.unwrap_or(0);
         let why = format!(
             "The installation needs more disk than the container's limit of {limit_mib} MiB. Have the limit raised and install again."
@@ -205,12 +205,12 @@ impl Installation {
 
     /// Removes what was there for the installer alone, and gives the files back to the container's user.
     async fn settle(&self) -> Result<(), String> {
-        discard(&self.ground, &self.place).await;
-        let (data, uid, gid) = (self.place.data.clone(), self.ground.uid, self.ground.gid);
-        if !self.ground.root {
-            let Self { ground, place, install, .. } = self;
+        discard(&self.context, &self.place).await;
+        let (data, uid, gid) = (self.place.data.clone(), self.context.uid, self.context.gid);
+        if !self.context.root {
+            let Self { context, place, install, .. } = self;
             let given =
-                ground.engine.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
+                context.engine.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
             return given.map_err(|error| {
                 format!("The installed files can't be given to the container's user: {error}")
             });
@@ -228,8 +228,8 @@ impl Installation {
 }
 
 /// Removes the installer's container and the script.
-pub(super) async fn discard(ground: &Ground, place: &Place) {
-    if let Err(error) = ground.engine.remove(place.id, Part::Installer).await {
+pub(super) async fn discard(context: &HostContext, place: &Place) {
+    if let Err(error) = context.engine.remove(place.id, Part::Installer).await {
         tracing::warn!(%error, id = %place.id, "the installer's container is still there");
     }
     let script = place.state.script();

@@ -1,7 +1,7 @@
 //! An installation within the container's disk limit: what it writes into the container's folder and what it writes into its
 //! own root file system count together.
 
-use super::{Ground, Place, attend::End, failure::Failure, install::Installation};
+use super::{HostContext, Place, attend::End, failure::Failure, install::Installation};
 use crate::{
     desired::Run,
     files::Root,
@@ -32,7 +32,7 @@ impl Installation {
                 end = &mut staying => end,
                 why = self.until_full(name) => {
                     // Why is said when it has ended, as of every installation that failed.
-                    self.ground.say(&self.console, "Killing the installer: the disk limit is reached.");
+                    self.context.say(&self.console, "Killing the installer: the disk limit is reached.");
                     full = Some(why);
                     tokio::select! {
                         end = &mut staying => end,
@@ -64,11 +64,11 @@ impl Installation {
         if limit_mib == 0 {
             return None;
         }
-        let (ground, place) = (self.ground.clone(), self.place.clone());
-        let measured = tokio::task::spawn_blocking(move || measure(&ground, &place, limit_mib)).await;
+        let (context, place) = (self.context.clone(), self.place.clone());
+        let measured = tokio::task::spawn_blocking(move || measure(&context, &place, limit_mib)).await;
         let Measured { used, trash } = measured.unwrap_or_default();
         // An engine that does not answer knows nothing; it is asked again.
-        let own = self.ground.engine.written(name).await.unwrap_or(0);
+        let own = self.context.engine.written(name).await.unwrap_or(0);
         let limit = limit_mib.saturating_mul(1024 * 1024);
         let all = used.saturating_add(own);
         (all > limit).then(|| {
@@ -79,7 +79,7 @@ impl Installation {
     /// Kills the installer until it is dead. The task that waits for its end notices.
     async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
-            match self.ground.engine.signal(name, "SIGKILL").await {
+            match self.context.engine.signal(name, "SIGKILL").await {
                 Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
                 Err(error) => {
                     tracing::warn!(%error, id = %self.place.id, "a full installer is not killed yet")
@@ -100,11 +100,11 @@ pub(super) struct Measured {
 }
 
 /// Measures a container's files anew. Blocking.
-pub(super) fn measure(ground: &Ground, place: &Place, limit_mib: u64) -> Measured {
-    let usage = ground.accounts.of(place.id, limit_mib);
+pub(super) fn measure(context: &HostContext, place: &Place, limit_mib: u64) -> Measured {
+    let usage = context.accounts.of(place.id, limit_mib);
     let measured = || -> io::Result<u64> {
         let beside = place.state.files();
-        let root = Root::measured(&place.data, &beside, ground.uid, ground.gid, usage.clone())?;
+        let root = Root::measured(&place.data, &beside, context.uid, context.gid, usage.clone())?;
         Ok(root.measure(&beside))
     };
     let used = measured().unwrap_or(0);

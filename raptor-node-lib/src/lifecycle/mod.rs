@@ -7,7 +7,7 @@ mod edits;
 mod effects;
 mod ending;
 mod engine;
-mod errand;
+mod stop_delivery;
 mod failure;
 mod image;
 mod install;
@@ -28,7 +28,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::{self, Firewall, Near, Outgoing, Wanted},
+    firewall::{self, Firewall, Near, Outgoing, DesiredRules},
     link::Link,
     quota::Quota,
     runtime::{self, Engine, Part, Pool},
@@ -51,7 +51,7 @@ use tokio::sync::{Semaphore, broadcast, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What all supervisors share.
-pub(crate) struct Ground {
+pub(crate) struct HostContext {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) base: PathBuf,
     /// The same folder, locked.
@@ -121,7 +121,7 @@ pub(crate) struct Place {
     pub(crate) installer: String,
 }
 
-impl Ground {
+impl HostContext {
     pub(crate) fn place(&self, id: ContainerId) -> Place {
         Place {
             id,
@@ -148,10 +148,10 @@ impl Ground {
         if !self.engine.makes_bridges() {
             return;
         }
-        let ground = self.clone();
+        let context = self.clone();
         let read = tokio::task::spawn_blocking(move || {
-            let ids = StateFolder::all(&ground.base).unwrap_or_default().into_iter();
-            ids.filter_map(|id| ground.place(id).state.spec()).collect::<Vec<_>>()
+            let ids = StateFolder::all(&context.base).unwrap_or_default().into_iter();
+            ids.filter_map(|id| context.place(id).state.spec()).collect::<Vec<_>>()
         });
         let specs = read.await.unwrap_or_default();
         let near = self.near(&specs).await;
@@ -161,12 +161,12 @@ impl Ground {
         });
         let outgoing = outgoing.collect();
         let wanted =
-            Wanted { outgoing, near, ports: specs.into_iter().flat_map(|spec| spec.ports).collect() };
+            DesiredRules { outgoing, near, ports: specs.into_iter().flat_map(|spec| spec.ports).collect() };
         let bridge = network.map(|(network, runs)| (self.bridge_name(network), runs));
-        let ground = self.clone();
+        let context = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
             let bridge = bridge.as_ref().map(|(bridge, runs)| (bridge.as_str(), *runs));
-            ground.firewall.keep(&wanted, bridge);
+            context.firewall.keep(&wanted, bridge);
         });
         if let Err(error) = kept.await {
             tracing::error!(%error, "whether containers are kept from this host is not known");
@@ -202,8 +202,8 @@ impl Ground {
     pub(crate) async fn guard(self: &Arc<Self>, spec: &ContainerSpec, network: &str) -> Result<(), String> {
         self.keep_apart(Some((network, false))).await;
         let Some(ip) = spec.outgoing_ip else { return Ok(()) };
-        let (ground, bridge) = (self.clone(), self.bridge_name(network));
-        let checked = tokio::task::spawn_blocking(move || ground.firewall.check_outgoing(ip, &bridge)).await;
+        let (context, bridge) = (self.clone(), self.bridge_name(network));
+        let checked = tokio::task::spawn_blocking(move || context.firewall.check_outgoing(ip, &bridge)).await;
         checked.unwrap_or_else(|error| Err(error.to_string()))
     }
 
@@ -219,8 +219,8 @@ impl Ground {
 
     /// Why nothing can be started for want of the base folder.
     pub(crate) async fn folder_problem(self: &Arc<Self>) -> Option<String> {
-        let ground = self.clone();
-        tokio::task::spawn_blocking(move || ground.kept.problem()).await.unwrap_or_default()
+        let context = self.clone();
+        tokio::task::spawn_blocking(move || context.kept.problem()).await.unwrap_or_default()
     }
 
     /// Whether the network's bridge is on this host by now.
@@ -235,14 +235,14 @@ impl Ground {
 }
 
 /// Has the kernel limit the container's data folder. Blocking. The error is a sentence for people.
-fn limit_disk(ground: &Ground, place: &Place, mib: u64) -> Result<(), String> {
-    let project = place.state.project(&ground.base).map_err(|error| error.to_string())?;
+fn limit_disk(context: &HostContext, place: &Place, mib: u64) -> Result<(), String> {
+    let project = place.state.project(&context.base).map_err(|error| error.to_string())?;
     let beside = place.state.files();
-    let open = |folder| Root::open(folder, ground.uid, ground.gid).map_err(|error| error.to_string());
+    let open = |folder| Root::open(folder, context.uid, context.gid).map_err(|error| error.to_string());
     open(&place.data)?;
     // Before there is a limit that could keep us from making them.
     workspace::furnish(&open(&beside)?).map_err(|error| error.to_string())?;
-    ground.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
+    context.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
 }
 
 /// The fault of a container whose files fill its limit; `used` and `trash` in bytes.

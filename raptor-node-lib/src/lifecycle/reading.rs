@@ -1,6 +1,6 @@
 //! From a process's output to the console's lines.
 
-use super::{Ground, supervisor::Msg};
+use super::{HostContext, supervisor::Msg};
 use crate::console::{Console, Decoder};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
@@ -53,7 +53,7 @@ impl Known {
 
 /// Where output goes.
 pub(super) struct Reading {
-    pub(super) ground: Arc<Ground>,
+    pub(super) context: Arc<HostContext>,
     pub(super) console: Arc<Console>,
     pub(super) kind: LineKind,
     pub(super) known: Known,
@@ -65,7 +65,7 @@ impl Reading {
     /// Turns output into console lines until it ends, and looks for the line that says that the process is ready. Gives
     /// what came after the last line end.
     pub(super) async fn read(self, mut output: BoxStream<'static, Bytes>) -> Option<(String, u64)> {
-        let Self { ground, console, kind, mut known, mut done, tell } = self;
+        let Self { context, console, kind, mut known, mut done, tell } = self;
         let mut decoder = Decoder::at(known.from);
         let mut unshown = false;
         loop {
@@ -90,7 +90,7 @@ impl Reading {
             if !lines.is_empty() {
                 console.set_partial("");
             }
-            console.output(ground.clock.now(), kind, lines);
+            console.output(context.clock.now(), kind, lines);
             if ready {
                 done = None;
                 let _ = tell.send(Msg::Ready).await;

@@ -2,7 +2,7 @@
 
 use super::{
     attend::Typed,
-    errand::Word,
+    stop_delivery::StopOrder,
     supervisor::{Ask, Supervisor},
     taking::Look,
 };
@@ -60,7 +60,7 @@ impl Supervisor {
             _ => return,
         };
         let who = if by.is_empty() { " as was asked".to_owned() } else { format!(": {by} asked for it") };
-        self.ground.say(&self.console, format!("{what}{who}."));
+        self.context.say(&self.console, format!("{what}{who}."));
     }
 
     async fn command(&mut self, line: String, by: &str) -> Result<(), NodeError> {
@@ -73,7 +73,7 @@ impl Supervisor {
         let typed_stop = matches!(&self.spec.stop, StopRule::Command { command } if *command == line);
         let typed = self.typed(&line, typed_stop)?;
         let shown = if by.is_empty() { line.clone() } else { format!("{by}> {line}") };
-        self.console.say(self.ground.clock.now(), LineKind::Command, shown);
+        self.console.say(self.context.clock.now(), LineKind::Command, shown);
         let Some(stdin) = &self.stdin else {
             return Err(NodeError::Docker("The console is not connected. Try again in a moment.".into()));
         };
@@ -81,7 +81,7 @@ impl Supervisor {
         stdin.try_send(typed).map_err(|_| full())?;
         if typed_stop && self.life.phase == Phase::Running {
             self.input(Input::StopTyped).await;
-            self.send(Word::Line(None));
+            self.send(StopOrder::Line(None));
         }
         Ok(())
     }
@@ -99,7 +99,7 @@ impl Supervisor {
         if spec.revision <= self.spec.revision {
             return Ok(());
         }
-        if !self.ground.kept.is_covered() {
+        if !self.context.kept.is_covered() {
             self.place.state.keep_spec(&spec).map_err(|error| NodeError::Internal(error.to_string()))?;
         }
         let suspend = (spec.suspended != self.spec.suspended).then_some(spec.suspended);
@@ -126,16 +126,16 @@ impl Supervisor {
 
     /// Has the kernel keep another disk limit at once. Where it has kept none so far, it does from the next start on.
     async fn change_disk(&self) {
-        let (ground, place, mib) = (self.ground.clone(), self.place.clone(), self.spec.limits.disk_mib);
-        if !ground.quota.by_kernel() || !place.data.exists() {
+        let (context, place, mib) = (self.context.clone(), self.place.clone(), self.spec.limits.disk_mib);
+        if !context.quota.by_kernel() || !place.data.exists() {
             return;
         }
         let changed = tokio::task::spawn_blocking(move || {
-            let project = place.state.project(&ground.base)?;
-            ground.quota.change(&place.data, project, mib)
+            let project = place.state.project(&context.base)?;
+            context.quota.change(&place.data, project, mib)
         });
         if let Ok(Err(error)) = changed.await {
-            self.ground.say(&self.console, super::unlimited(&error));
+            self.context.say(&self.console, super::unlimited(&error));
         }
     }
 
@@ -145,11 +145,11 @@ impl Supervisor {
             return;
         }
         let limits = self.spec.limits.clone();
-        let limited = self.ground.engine.limit(&self.engine_name(), &limits, before).await;
+        let limited = self.context.engine.limit(&self.engine_name(), &limits, before).await;
         let pending =
             limited.err().map(|error| format!("The new limits hold from the next start on: {error}"));
         let said = pending.clone().unwrap_or_else(|| "The new limits hold from now on.".into());
-        self.ground.say(&self.console, said);
+        self.context.say(&self.console, said);
         self.status.send_modify(|status| status.pending = pending);
         self.publish();
     }
@@ -157,7 +157,7 @@ impl Supervisor {
     /// Says why it is stopped, where it runs.
     pub(super) fn say_stopping(&self, why: &str) {
         if matches!(self.life.phase, Phase::Starting | Phase::Running) {
-            self.ground.say(&self.console, format!("Stopping it: {why}."));
+            self.context.say(&self.console, format!("Stopping it: {why}."));
         }
     }
 
@@ -173,7 +173,7 @@ impl Supervisor {
             mib(limit_bytes),
             super::way_out(trash)
         );
-        self.ground.say(&self.console, text.clone());
+        self.context.say(&self.console, text.clone());
         self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
         let fault = Fault::DiskFull { used_bytes, limit_bytes, trash_bytes: trash };
         self.status
@@ -188,7 +188,7 @@ impl Supervisor {
             return;
         }
         let limit_mib = self.spec.limits.disk_mib;
-        let usage = self.ground.accounts.of(self.place.id, limit_mib);
+        let usage = self.context.accounts.of(self.place.id, limit_mib);
         let measured = tokio::task::spawn_blocking(move || (usage.used(), usage.free(), usage.trash()));
         let Ok((used, free, trash)) = measured.await else { return };
         let still_full = free == Some(0);
@@ -210,7 +210,7 @@ impl Supervisor {
 
     /// Bytes that the container's trash holds.
     async fn trash(&self) -> u64 {
-        let usage = self.ground.accounts.of(self.place.id, self.spec.limits.disk_mib);
+        let usage = self.context.accounts.of(self.place.id, self.spec.limits.disk_mib);
         tokio::task::spawn_blocking(move || usage.trash()).await.unwrap_or(0)
     }
 
@@ -221,7 +221,7 @@ impl Supervisor {
         // Whatever happens from here on, nobody starts it again.
         self.place.state.condemn().map_err(broken)?;
         if self.run.is_some() {
-            self.ground.say(&self.console, "Killing it: the container is being deleted.");
+            self.context.say(&self.console, "Killing it: the container is being deleted.");
         }
         self.end_errand();
         for task in [self.booting.take(), self.installing.take()].into_iter().flatten() {
@@ -229,6 +229,6 @@ impl Supervisor {
             let _ = task.await;
         }
         (self.again_at, self.calm_at, self.stop_at, self.install_by) = (None, None, None, None);
-        crate::removal::remove(&self.ground, &self.place).await
+        crate::removal::remove(&self.context, &self.place).await
     }
 }

@@ -1,9 +1,9 @@
 //! The task that owns a container.
 
 use super::{
-    Ground, Handle, Place,
+    HostContext, Handle, Place,
     attend::{ASK_AGAIN, End, Typed},
-    errand::Word,
+    stop_delivery::StopOrder,
     failure::Failure,
     taking::Look,
 };
@@ -93,7 +93,7 @@ pub(super) enum Msg {
 
 /// Owns one container.
 pub(crate) struct Supervisor {
-    pub(super) ground: Arc<Ground>,
+    pub(super) context: Arc<HostContext>,
     pub(super) place: Place,
     pub(super) spec: ContainerSpec,
     pub(super) life: Life,
@@ -118,7 +118,7 @@ pub(crate) struct Supervisor {
     pub(super) install_end: Option<String>,
     pub(super) stdin: Option<mpsc::Sender<Typed>>,
     /// What is on its way to the process so that it ends.
-    pub(super) errand: Option<JoinHandle<()>>,
+    pub(super) stop_delivery: Option<JoinHandle<()>>,
     /// Whether the process was, or is being, killed.
     pub(super) killing: bool,
     /// Whether a start or an installation waits for the engine.
@@ -137,14 +137,14 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     /// Takes over the container of `spec`, as the state on disk has it, and gives the handle for it.
-    pub(crate) fn start(ground: Arc<Ground>, spec: ContainerSpec) -> io::Result<Handle> {
-        let place = ground.place(spec.id);
+    pub(crate) fn start(context: Arc<HostContext>, spec: ContainerSpec) -> io::Result<Handle> {
+        let place = context.place(spec.id);
         let console = Arc::new(Console::open(&place.state.console())?);
         console.set_encoding(spec.console_encoding.unwrap_or(Encoding::UTF_8));
         let new = place.state.saved().is_none();
         let saved = place.state.saved().unwrap_or_else(|| Saved {
             life: Life { suspended: spec.suspended, ..Life::NEW },
-            since: ground.clock.now(),
+            since: context.clock.now(),
             run: None,
             installer: None,
             installed: 0,
@@ -203,7 +203,7 @@ impl Supervisor {
             installing: None,
             install_end: None,
             stdin: None,
-            errand: None,
+            stop_delivery: None,
             killing: false,
             waiting: false,
             unexplained: None,
@@ -213,15 +213,15 @@ impl Supervisor {
             again_at: None,
             install_by: None,
             heed_at: None,
-            ground,
+            context,
         };
         let span = tracing::info_span!("container", id = %supervisor.place.id);
-        supervisor.ground.tasks.clone().spawn(supervisor.run(new, asked, told).instrument(span));
+        supervisor.context.tasks.clone().spawn(supervisor.run(new, asked, told).instrument(span));
         Ok(handle)
     }
 
     async fn run(mut self, new: bool, mut asked: mpsc::Receiver<Ask>, mut told: mpsc::Receiver<Msg>) {
-        let stop = self.ground.stop.clone();
+        let stop = self.context.stop.clone();
         if new {
             self.take_offline(Look::New).await;
             self.report_missing_files().await;
@@ -262,7 +262,7 @@ impl Supervisor {
             phase => {
                 match phase {
                     Phase::Stopping if !self.life.asking => self.arm_deadline(),
-                    Phase::Running => self.calm_at = Some(Instant::now() + self.ground.calm),
+                    Phase::Running => self.calm_at = Some(Instant::now() + self.context.calm),
                     _ => {}
                 }
                 match self.run.clone() {
@@ -280,15 +280,15 @@ impl Supervisor {
     }
 
     fn clear(&self) {
-        let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
+        let (context, id, tell) = (self.context.clone(), self.place.id, self.tell.clone());
         let clearing = async move {
             loop {
-                if let Ok(found) = ground.engine.found(id).await {
+                if let Ok(found) = context.engine.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
                         let _ = tell.send(Msg::Looked(Look::Again, found)).await;
                         return;
                     }
-                    if ground.engine.remove(id, Part::Server).await.is_ok() {
+                    if context.engine.remove(id, Part::Server).await.is_ok() {
                         let _ = tell.send(Msg::Cleared).await;
                         return;
                     }
@@ -296,8 +296,8 @@ impl Supervisor {
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         };
-        let stop = self.ground.stop.clone();
-        self.ground.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
+        let stop = self.context.stop.clone();
+        self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
     }
 
     /// What the engine knows its process by.
@@ -332,7 +332,7 @@ impl Supervisor {
             Msg::Overdue { silent } => self.heard(silent).await,
             Msg::StopLost => {
                 if !self.killing {
-                    self.send(Word::Line(None));
+                    self.send(StopOrder::Line(None));
                 }
                 self.input(Input::StopLost).await;
             }
@@ -352,7 +352,7 @@ impl Supervisor {
     }
 
     pub(super) fn save(&self) {
-        if self.ground.kept.is_covered() {
+        if self.context.kept.is_covered() {
             return;
         }
         let status = self.status.borrow().clone();
@@ -377,12 +377,12 @@ impl Supervisor {
     pub(super) fn publish(&self) {
         let status = self.status.borrow().clone();
         // An error says that nobody listens.
-        let _ = self.ground.events.send(Arc::new(NodeEvent::Status { status }));
+        let _ = self.context.events.send(Arc::new(NodeEvent::Status { status }));
     }
 
     /// Tells the API something that must not be lost.
     pub(super) fn tell_api(&self, what: Happening) {
-        self.ground.spool.add(self.ground.clock.now(), self.place.id, what);
+        self.context.spool.add(self.context.clock.now(), self.place.id, what);
     }
 }
 

@@ -32,7 +32,7 @@ const GONE: u64 = 0;
 impl Supervisor {
     /// Finds out what the engine has of a container that is offline as far as is known.
     pub(super) async fn take_offline(&mut self, look: Look) {
-        match tokio::time::timeout(FIRST_LOOK, self.ground.engine.found(self.place.id)).await {
+        match tokio::time::timeout(FIRST_LOOK, self.context.engine.found(self.place.id)).await {
             Ok(Ok(found)) => self.looked(look, found).await,
             _ => self.look(look),
         }
@@ -40,18 +40,18 @@ impl Supervisor {
 
     /// Looks again, as soon as the engine answers.
     pub(super) fn look(&self, look: Look) {
-        let (ground, id, tell) = (self.ground.clone(), self.place.id, self.tell.clone());
+        let (context, id, tell) = (self.context.clone(), self.place.id, self.tell.clone());
         let looking = async move {
             loop {
-                if let Ok(found) = ground.engine.found(id).await {
+                if let Ok(found) = context.engine.found(id).await {
                     let _ = tell.send(Msg::Looked(look, found)).await;
                     return;
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
             }
         };
-        let stop = self.ground.stop.clone();
-        self.ground.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
+        let stop = self.context.stop.clone();
+        self.context.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
     }
 
     pub(super) async fn looked(&mut self, look: Look, found: Vec<Ours>) {
@@ -82,13 +82,13 @@ impl Supervisor {
 
     /// Goes on with a process that this daemon knew nothing of.
     async fn take(&mut self, found: Ours) {
-        let mut run = engine::run_of(&self.ground, &self.console, &found).await;
+        let mut run = engine::run_of(&self.context, &self.console, &found).await;
         if let Some(last) = self.last.take().filter(|last| last.container == run.container) {
             // The engine keeps the output of both: the console has that of the first.
             run.after_line = last.after_line;
         }
-        self.ground.say(&self.console, "It was found running in Docker and is looked after again.");
-        let problem = self.ground.folder_problem().await;
+        self.context.say(&self.console, "It was found running in Docker and is looked after again.");
+        let problem = self.context.folder_problem().await;
         self.status.send_modify(|status| {
             (status.started_at, status.problem) = (Some(run.started_at), problem);
             (status.process_revision, status.fault) = (Some(run.revision), None);
@@ -108,7 +108,7 @@ impl Supervisor {
     /// Reports a container whose host has had it before and that has no files here now, as after the database was restored from
     /// a copy that is older than the container's deletion, or the host's folder from one that is older than the container.
     pub(super) async fn report_missing_files(&mut self) {
-        if !self.spec.existed || self.run.is_some() || self.ground.folder_problem().await.is_some() {
+        if !self.spec.existed || self.run.is_some() || self.context.folder_problem().await.is_some() {
             return;
         }
         let data = self.place.data.clone();
@@ -118,7 +118,7 @@ impl Supervisor {
         }
         self.folder = Some(GONE);
         let problem = gone(&self.place.data);
-        self.ground.say(&self.console, problem.clone());
+        self.context.say(&self.console, problem.clone());
         self.status.send_modify(|status| {
             (status.problem, status.fault) = (Some(problem), Some(Box::new(Fault::FilesMissing)));
         });

@@ -1,6 +1,6 @@
 //! A container's time zone, also in images that know no time zones.
 
-use super::Ground;
+use super::HostContext;
 use crate::runtime::Zone;
 use raptor_model::{containers::timezone_rules, node::ContainerSpec};
 use std::{
@@ -13,12 +13,12 @@ use std::{
 
 /// The file with the rules of the container's time zone. None where it needs none; a disk that refuses costs the local time, not
 /// the start.
-pub(super) async fn of(ground: &Arc<Ground>, spec: &ContainerSpec) -> Option<Zone> {
-    let name = spec.timezone.clone().unwrap_or_else(|| ground.timezone.clone());
+pub(super) async fn of(context: &Arc<HostContext>, spec: &ContainerSpec) -> Option<Zone> {
+    let name = spec.timezone.clone().unwrap_or_else(|| context.timezone.clone());
     if name == "UTC" {
         return None;
     }
-    let (base, zone) = (ground.base.clone(), name.clone());
+    let (base, zone) = (context.base.clone(), name.clone());
     let file = tokio::task::spawn_blocking(move || file(&base, &zone)).await.ok()?;
     let file = file.inspect_err(|error| tracing::error!(%error, "the rules of a time zone can't be written"));
     Some(Zone { file: file.ok()??, name })

@@ -1,13 +1,13 @@
 //! Requests that change what is in a folder.
 
 use super::{
-    desk::{Desk, path_of},
+    handler::{ChannelHandler, path_of},
     refusal::Refusal,
     wire::{Malformed, Request},
 };
 use raptor_model::node::FilePath;
 
-impl Desk {
+impl ChannelHandler {
     pub(super) fn change(&mut self, request: Request) -> Result<(), Refusal> {
         let root = self.root.clone();
         match request {

@@ -1,9 +1,9 @@
 //! Whatever a client sends: framing, packets and what is done with them. Targets for `cargo bolero test`, and short tests.
 
 use super::{
-    desk::Desk,
+    handler::ChannelHandler,
     journal::{Journal, Spool},
-    lane::Framer,
+    input::Framer,
     live::Live,
     wire,
 };
@@ -50,7 +50,7 @@ fn whatever_comes_the_same_packets_are_found_however_it_is_cut() {
 }
 
 /// A session that may do everything in `folder/data`, and nothing with `*.key`.
-fn desk(folder: &Path) -> Desk {
+fn handler(folder: &Path) -> ChannelHandler {
     let ip = IpAddr::from([127, 0, 0, 1]);
     let (user_id, container_id) = (UserId::generate(), ContainerId::generate());
     let grant = SftpGrant {
@@ -70,7 +70,7 @@ fn desk(folder: &Path) -> Desk {
     let live = Live::new(&grant, ("ann.box".into(), None), journal, session);
     let usage = Arc::new(Usage::new(1 << 20));
     let root = Root::with_usage(&folder.join("data"), 0, 0, usage).unwrap();
-    Desk::new(root, Arc::new(live), Clock::System)
+    ChannelHandler::new(root, Arc::new(live), Clock::System)
 }
 
 /// Names that mean something, besides whatever comes.
@@ -163,21 +163,21 @@ fn whatever_a_client_asks_it_gets_a_reply_and_nothing_outside() {
         std::fs::write(data.join("b"), "b").unwrap();
         std::fs::write(folder.path().join("out"), "outside").unwrap();
         std::os::unix::fs::symlink("..", data.join("link")).unwrap();
-        let mut desk = desk(folder.path());
-        assert!(desk.serve(wire::INIT, 3, Bytes::new()).is_some());
+        let mut handler = handler(folder.path());
+        assert!(handler.serve(wire::INIT, 3, Bytes::new()).is_some());
         let mut choices = Choices(bytes);
         for id in 0..64 {
             if choices.0.is_empty() {
                 break;
             }
             let (kind, body) = choices.request();
-            if let Some(reply) = desk.serve(kind, id, body) {
+            if let Some(reply) = handler.serve(kind, id, body) {
                 assert!(reply.len() <= wire::MAX_PACKET + 64);
                 assert!(!reply.windows(6).any(|part| part == b"secret"), "what is denied was read");
                 assert!(!reply.windows(7).any(|part| part == b"outside"), "what is outside was read");
             }
         }
-        drop(desk);
+        drop(handler);
         assert_eq!(std::fs::read(folder.path().join("out")).unwrap(), b"outside");
         assert_eq!(std::fs::read(data.join("b.key")).unwrap(), b"secret");
         let names = std::fs::read_dir(folder.path()).unwrap().count();

@@ -4,7 +4,7 @@ use crate::link::Link;
 use raptor_model::{
     clock::Clock,
     id::{ActivityId, ContainerId, UserId},
-    node::{FilePath, HostActivity, HostDeed, NodeEvent, SftpChange},
+    node::{FilePath, HostActivity, HostAction, NodeEvent, SftpChange},
 };
 use std::{
     collections::BTreeSet,
@@ -139,7 +139,7 @@ impl Journal {
         if page.count == 0 && page.written_bytes == 0 {
             return;
         }
-        self.report(HostDeed::SftpChanges {
+        self.report(HostAction::SftpChanges {
             count: page.count,
             written_bytes: page.written_bytes,
             changes: page.changes.into_iter().collect(),
@@ -147,7 +147,7 @@ impl Journal {
     }
 
     /// Hands over a single deed. Blocking.
-    pub(super) fn report(&self, deed: HostDeed) {
+    pub(super) fn report(&self, deed: HostAction) {
         self.spool.put(HostActivity {
             id: ActivityId::generate(),
             at: self.clock.now(),

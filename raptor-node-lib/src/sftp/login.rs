@@ -3,7 +3,7 @@
 use super::{live::Live, serve::Server};
 use crate::link::Recheck;
 use raptor_model::node::{
-    Answer, Hidden, HostDeed, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion,
+    Answer, Redacted, HostAction, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion,
 };
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -16,7 +16,7 @@ impl Server {
         password: &str,
         ip: IpAddr,
     ) -> Option<Result<SftpGrant, ()>> {
-        let proof = SftpProof::Password { password: Hidden::new(password) };
+        let proof = SftpProof::Password { password: Redacted::new(password) };
         let question = SftpQuestion::SignIn { login: login.to_owned(), proof, ip };
         self.ask(question).await
     }
@@ -45,7 +45,7 @@ impl Server {
                 let grant = self.known.find(login, fingerprint, self.now())?;
                 if proven {
                     tracing::info!(login, %ip, "signed in by a known key; the control side is away");
-                    self.journal(&grant, ip).report(HostDeed::SftpSignedInOffline);
+                    self.journal(&grant, ip).report(HostAction::SftpSignedInOffline);
                 }
                 Some(grant)
             }

@@ -2,14 +2,14 @@
 
 mod algorithms;
 mod changes;
-mod desk;
+mod handler;
 #[cfg(test)]
 mod fuzz;
 mod handles;
 mod host_key;
 mod journal;
 mod known;
-mod lane;
+mod input;
 mod listing;
 mod live;
 mod login;
@@ -17,7 +17,7 @@ mod password;
 mod peer;
 mod refusal;
 mod replies;
-mod seats;
+mod limit;
 mod serve;
 mod transport;
 mod wire;

@@ -1,6 +1,6 @@
 //! One SSH connection: who it is, and its channels.
 
-use super::{algorithms::METHODS, desk::Desk, lane::Lane, live::Live, password::Refused, serve::Server};
+use super::{algorithms::METHODS, handler::ChannelHandler, input::ChannelInput, live::Live, password::Refused, serve::Server};
 use raptor_model::node::SftpGrant;
 use russh::{
     Channel, ChannelId, Error, MethodSet,
@@ -25,7 +25,7 @@ pub(super) struct Peer {
     pub(super) refused: Refused,
     session: Option<Signed>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
-    lanes: HashMap<ChannelId, Lane>,
+    inputs: HashMap<ChannelId, ChannelInput>,
 }
 
 /// A session in the list of those that are open, for as long as this lives.
@@ -38,7 +38,7 @@ struct Signed {
 impl Drop for Signed {
     fn drop(&mut self) {
         self.server.sessions.remove(self.id);
-        // A desk that is in the middle of something long ends too.
+        // A handler that is in the middle of something long ends too.
         self.live.cut.cancel();
     }
 }
@@ -58,7 +58,7 @@ impl Peer {
             refused: Refused::default(),
             session: None,
             waiting: HashMap::new(),
-            lanes: HashMap::new(),
+            inputs: HashMap::new(),
         }
     }
 
@@ -136,7 +136,7 @@ impl Handler for Peer {
         reply: ChannelOpenHandle,
         _: &mut Session,
     ) -> Result<(), Error> {
-        if self.waiting.len() + self.lanes.len() < MAX_CHANNELS {
+        if self.waiting.len() + self.inputs.len() < MAX_CHANNELS {
             self.waiting.insert(channel.id(), channel);
             reply.accept().await;
         }
@@ -159,8 +159,8 @@ impl Handler for Peer {
         session.channel_success(id)?;
         // What arrives comes to `data` below, which waits for nobody; the other half would have to be read.
         let (_, out) = channel.split();
-        let desk = Desk::new(root, live, self.server.clock());
-        self.lanes.insert(id, Lane::start(desk, out));
+        let handler = ChannelHandler::new(root, live, self.server.clock());
+        self.inputs.insert(id, ChannelInput::start(handler, out));
         Ok(())
     }
 
@@ -181,8 +181,8 @@ impl Handler for Peer {
     }
 
     async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {
-        let Some(lane) = self.lanes.get_mut(&id) else { return Ok(()) };
-        if let Err(broken) = lane.feed(data).await {
+        let Some(input) = self.inputs.get_mut(&id) else { return Ok(()) };
+        if let Err(broken) = input.feed(data).await {
             tracing::debug!(%broken, ip = %self.ip, "an SFTP connection is ended");
             self.cut.cancel();
         }
@@ -190,13 +190,13 @@ impl Handler for Peer {
     }
 
     async fn channel_eof(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Error> {
-        self.lanes.remove(&id);
+        self.inputs.remove(&id);
         Ok(())
     }
 
     async fn channel_close(&mut self, id: ChannelId, _: &mut Session) -> Result<(), Error> {
         self.waiting.remove(&id);
-        self.lanes.remove(&id);
+        self.inputs.remove(&id);
         Ok(())
     }
 }

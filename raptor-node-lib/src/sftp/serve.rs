@@ -6,7 +6,7 @@ use super::{
     known::KnownKeys,
     live::Sessions,
     peer::Peer,
-    seats::{Seat, Seats},
+    limit::{ConnectionSlot, ConnectionLimit},
     transport::Transport,
 };
 use crate::{files::Root, link::Link};
@@ -77,7 +77,7 @@ pub(crate) struct Server {
     pub(super) link: Arc<Link>,
     pub(super) known: KnownKeys,
     pub(super) sessions: Sessions,
-    seats: Seats,
+    limit: ConnectionLimit,
 }
 
 impl Server {
@@ -106,7 +106,7 @@ impl Server {
             link: settings.link.clone(),
             known: KnownKeys::open(settings.folder.join("known.json")),
             sessions: Sessions::default(),
-            seats: Seats::new(MAX_CONNECTIONS, MAX_PER_ADDRESS),
+            limit: ConnectionLimit::new(MAX_CONNECTIONS, MAX_PER_ADDRESS),
             settings,
         });
         let (tasks, stop) = (&server.settings.tasks, &server.settings.stop);
@@ -200,12 +200,12 @@ impl Server {
     fn admit(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
         let cut = self.settings.stop.child_token();
         let exempt = self.settings.exempt.iter().any(|network| network.contains(&ip));
-        let Some(seat) = self.seats.take(ip, exempt, &cut) else { return };
+        let Some(slot) = self.limit.take(ip, exempt, &cut) else { return };
         let tracked = self.settings.tasks.token();
         let serve = move || {
             let served = stream.into_std().and_then(|stream| {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-                runtime.block_on(self.connect(stream, (ip, cut), seat));
+                runtime.block_on(self.connect(stream, (ip, cut), slot));
                 Ok(())
             });
             if let Err(error) = served {
@@ -223,7 +223,7 @@ impl Server {
         self: Arc<Self>,
         stream: std::net::TcpStream,
         (ip, cut): (IpAddr, CancellationToken),
-        seat: Seat,
+        slot: ConnectionSlot,
     ) {
         let Ok(stream) = TcpStream::from_std(stream) else { return };
         let signed_in = CancellationToken::new();
@@ -242,8 +242,8 @@ impl Server {
         tokio::select! {
             ended = &mut session => return log_end(ended, ip),
             () = &mut grace => cut.cancel(),
-            // Its seat may have become another's in this very moment.
-            () = signed_in.cancelled() => if !seat.keep() { cut.cancel() },
+            // Its slot may have become another's in this very moment.
+            () = signed_in.cancelled() => if !slot.keep() { cut.cancel() },
         }
         log_end(session.await, ip);
     }

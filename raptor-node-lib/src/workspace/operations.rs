@@ -46,12 +46,12 @@ const MAX_LISTED: usize = 100;
 pub(crate) struct AllOperations {
     all: Mutex<HashMap<ContainerId, Arc<Operations>>>,
     outbound: Outbound,
-    here: Seats,
+    here: ConcurrencyLimits,
 }
 
 /// What a request waits for its turn to do.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Deed {
+pub(crate) enum RequestKind {
     /// Read one folder or text.
     Read,
     /// Read all below a folder.
@@ -61,24 +61,24 @@ pub(crate) enum Deed {
 }
 
 /// How many may do the same at once.
-struct Seats {
+struct ConcurrencyLimits {
     readings: Arc<Semaphore>,
     surveys: Arc<Semaphore>,
     savings: Arc<Semaphore>,
 }
 
-impl Seats {
+impl ConcurrencyLimits {
     fn new(readings: usize, surveys: usize, savings: usize) -> Self {
         let [readings, surveys, savings] =
             [readings, surveys, savings].map(|most| Arc::new(Semaphore::new(most)));
         Self { readings, surveys, savings }
     }
 
-    fn of(&self, deed: Deed) -> Arc<Semaphore> {
-        match deed {
-            Deed::Read => &self.readings,
-            Deed::Survey => &self.surveys,
-            Deed::Save => &self.savings,
+    fn of(&self, kind: RequestKind) -> Arc<Semaphore> {
+        match kind {
+            RequestKind::Read => &self.readings,
+            RequestKind::Survey => &self.surveys,
+            RequestKind::Save => &self.savings,
         }
         .clone()
     }
@@ -93,7 +93,7 @@ pub(crate) struct Turn {
 impl AllOperations {
     /// With the way to other servers.
     pub(crate) fn new(outbound: Outbound) -> Self {
-        let here = Seats::new(MAX_READINGS_HERE, MAX_SURVEYS_HERE, MAX_SAVINGS_HERE);
+        let here = ConcurrencyLimits::new(MAX_READINGS_HERE, MAX_SURVEYS_HERE, MAX_SAVINGS_HERE);
         Self { all: Mutex::default(), outbound, here }
     }
 
@@ -107,15 +107,15 @@ impl AllOperations {
     ///
     /// # Errors
     /// [`FileError::Busy`] where it does not come in time.
-    pub(crate) async fn turn(&self, id: ContainerId, deed: Deed) -> FileResult<Turn> {
-        self.turn_within(id, deed, PATIENCE).await
+    pub(crate) async fn turn(&self, id: ContainerId, kind: RequestKind) -> FileResult<Turn> {
+        self.turn_within(id, kind, PATIENCE).await
     }
 
-    async fn turn_within(&self, id: ContainerId, deed: Deed, patience: Duration) -> FileResult<Turn> {
+    async fn turn_within(&self, id: ContainerId, kind: RequestKind, patience: Duration) -> FileResult<Turn> {
         let operations = self.of(id);
         let wait = async {
-            let own = operations.seats.of(deed).acquire_owned().await.ok()?;
-            Some(Turn { _own: own, _here: self.here.of(deed).acquire_owned().await.ok()? })
+            let own = operations.limits.of(kind).acquire_owned().await.ok()?;
+            Some(Turn { _own: own, _here: self.here.of(kind).acquire_owned().await.ok()? })
         };
         tokio::time::timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
     }
@@ -134,7 +134,7 @@ pub(crate) struct Operations {
     all: Mutex<Vec<Arc<Running>>>,
     replacing: Mutex<()>,
     recovered: OnceLock<()>,
-    seats: Seats,
+    limits: ConcurrencyLimits,
     pub(super) outbound: Outbound,
 }
 
@@ -144,7 +144,7 @@ impl Default for Operations {
             all: Mutex::default(),
             replacing: Mutex::default(),
             recovered: OnceLock::default(),
-            seats: Seats::new(MAX_READINGS, MAX_SURVEYS, MAX_SAVINGS),
+            limits: ConcurrencyLimits::new(MAX_READINGS, MAX_SURVEYS, MAX_SAVINGS),
             outbound: Outbound::default(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     Workspace,
-    operations::{Deed, Turn},
+    operations::{RequestKind, Turn},
 };
 use crate::{host::Host, lifecycle::Ask};
 use async_trait::async_trait;
@@ -35,9 +35,9 @@ impl Host {
         }
     }
 
-    async fn turn(&self, id: ContainerId, deed: Option<Deed>) -> Result<Option<Turn>, NodeError> {
-        match deed {
-            Some(deed) => Ok(Some(self.0.ground.operations.turn(id, deed).await?)),
+    async fn turn(&self, id: ContainerId, kind: Option<RequestKind>) -> Result<Option<Turn>, NodeError> {
+        match kind {
+            Some(kind) => Ok(Some(self.0.context.operations.turn(id, kind).await?)),
             None => Ok(None),
         }
     }
@@ -49,12 +49,12 @@ impl NodeFiles for Host {
         let Scoped { request, denied } = asked;
         use FileRequest as Asked;
         // These hold what they read of a folder, or of a file, in memory.
-        let deed = match &request {
-            Asked::ReadText { .. } | Asked::List { .. } | Asked::ListTrash => Some(Deed::Read),
-            Asked::Search { .. } | Asked::Sizes { .. } => Some(Deed::Survey),
+        let kind = match &request {
+            Asked::ReadText { .. } | Asked::List { .. } | Asked::ListTrash => Some(RequestKind::Read),
+            Asked::Search { .. } | Asked::Sizes { .. } => Some(RequestKind::Survey),
             _ => None,
         };
-        let turn = self.turn(id, deed).await?;
+        let turn = self.turn(id, kind).await?;
         let emptied = matches!(request, Asked::EmptyTrash { .. });
         let answer = self
             .with_workspace(id, denied, move |workspace| {
@@ -83,7 +83,7 @@ impl NodeFiles for Host {
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        let turn = self.turn(id, matches!(request, FileWrite::Text { .. }).then_some(Deed::Save)).await?;
+        let turn = self.turn(id, matches!(request, FileWrite::Text { .. }).then_some(RequestKind::Save)).await?;
         self.with_workspace(id, denied, move |workspace| {
             let answer = workspace.write(request, body);
             drop(turn);

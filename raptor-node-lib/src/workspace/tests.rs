@@ -17,7 +17,7 @@ mod texts;
 
 struct World {
     folder: tempfile::TempDir,
-    desk: Workspace,
+    workspace: Workspace,
 }
 
 fn path(text: &str) -> FilePath {
@@ -35,8 +35,8 @@ impl World {
         let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
         let usage = Arc::new(crate::files::Usage::new(limit));
         let root = Root::measured(&data, &kept, 0, 0, usage).unwrap();
-        let desk = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
-        Self { folder, desk }
+        let workspace = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
+        Self { folder, workspace }
     }
 
     /// What the next daemon process finds.
@@ -48,16 +48,16 @@ impl World {
 
     fn put(&self, at: &str, data: &[u8]) {
         let at = path(at);
-        self.desk.root.create_dir_all(&at.parent().unwrap()).unwrap();
-        self.desk.root.open_file(&at, Open::REPLACE).unwrap().write_at(data, 0).unwrap();
+        self.workspace.root.create_dir_all(&at.parent().unwrap()).unwrap();
+        self.workspace.root.open_file(&at, Open::REPLACE).unwrap().write_at(data, 0).unwrap();
     }
 
     fn text(&self, at: &str) -> Option<String> {
-        self.desk.root.read_text(at).unwrap()
+        self.workspace.root.read_text(at).unwrap()
     }
 
     fn run(&self, task: FileTask) -> FileResult<()> {
-        self.desk.run(task, &Progress::default())
+        self.workspace.run(task, &Progress::default())
     }
 
     /// What was left out is an error here.
@@ -73,14 +73,14 @@ impl World {
         let progress = Progress::default();
         let encoding = encoding.map(str::to_owned);
         let task = FileTask::Extract { path: path(archive), into: path("out"), existing, encoding };
-        self.desk.run(task, &progress)?;
+        self.workspace.run(task, &progress)?;
         Ok(progress.left_out().0)
     }
 
     async fn write(&self, request: FileWrite, data: &'static [u8]) -> FileResult<FileAnswer> {
-        let desk = self.desk.clone();
+        let workspace = self.workspace.clone();
         let body = stream::iter([Ok(Bytes::from_static(data))]).boxed();
-        tokio::task::spawn_blocking(move || desk.write(request, body)).await.unwrap()
+        tokio::task::spawn_blocking(move || workspace.write(request, body)).await.unwrap()
     }
 
     async fn save(&self, at: &str, etag: Option<&str>, data: &'static [u8]) -> FileResult<FileAnswer> {
@@ -89,7 +89,7 @@ impl World {
     }
 
     async fn read(&self, request: FileRead) -> Vec<u8> {
-        let content = self.desk.read(request).unwrap();
+        let content = self.workspace.read(request).unwrap();
         content.body.try_collect::<Vec<_>>().await.unwrap().concat()
     }
 }
@@ -98,12 +98,12 @@ impl World {
 async fn of_two_who_saw_the_same_version_one_wins() {
     let world = World::new();
     world.save("a.txt", Some(""), b"one").await.unwrap();
-    let seen = world.desk.info(&path("a.txt")).unwrap().etag;
+    let seen = world.workspace.info(&path("a.txt")).unwrap().etag;
     world.save("a.txt", Some(&seen), b"two").await.unwrap();
     assert!(matches!(world.save("a.txt", Some(&seen), b"three").await, Err(FileError::Changed)));
     assert!(matches!(world.save("a.txt", Some(""), b"new").await, Err(FileError::Changed)));
     assert_eq!(world.text("a.txt").as_deref(), Some("two"));
-    let versions = world.desk.versions(&path("a.txt")).unwrap();
+    let versions = world.workspace.versions(&path("a.txt")).unwrap();
     assert_eq!((versions.len(), versions[0].replaced_by.as_str()), (1, "ann"));
     let id = versions[0].id;
     assert_eq!(world.read(FileRead::Version { path: path("a.txt"), id }).await, b"one");
@@ -123,36 +123,36 @@ async fn a_range_is_what_it_says() {
 #[tokio::test]
 async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
     let world = World::new();
-    let upload = world.desk.begin_upload(None, path("new/world.dat"), 10, false).unwrap();
+    let upload = world.workspace.begin_upload(None, path("new/world.dat"), 10, false).unwrap();
     let piece = |offset| FileWrite::Piece { upload: upload.id, offset };
     world.write(piece(0), b"01234").await.unwrap();
     assert!(world.write(piece(3), b"xx").await.is_err(), "no gap and no overlap");
-    assert!(world.desk.finish_upload(upload.id, true).is_err());
+    assert!(world.workspace.finish_upload(upload.id, true).is_err());
     assert_eq!(world.text("new/world.dat"), None, "nobody sees half of it");
-    assert_eq!(world.desk.upload(upload.id).unwrap().received_bytes, 5);
+    assert_eq!(world.workspace.upload(upload.id).unwrap().received_bytes, 5);
     assert!(world.write(piece(5), b"5678901").await.is_err(), "no more than was announced");
-    let received = world.desk.upload(upload.id).unwrap().received_bytes;
+    let received = world.workspace.upload(upload.id).unwrap().received_bytes;
     assert_eq!(received, 5);
     world.write(piece(5), b"56789").await.unwrap();
-    world.desk.finish_upload(upload.id, true).unwrap();
+    world.workspace.finish_upload(upload.id, true).unwrap();
     assert_eq!(world.text("new/world.dat").as_deref(), Some("0123456789"));
-    assert!(matches!(world.desk.begin_upload(None, path("new/world.dat"), 1, false), Err(FileError::Exists)));
+    assert!(matches!(world.workspace.begin_upload(None, path("new/world.dat"), 1, false), Err(FileError::Exists)));
 }
 
 #[test]
 fn what_is_deleted_comes_back_where_it_was() {
     let world = World::new();
     world.put("a/b.txt", b"b");
-    let items = world.desk.discard(&[path("a")], "ann").unwrap();
+    let items = world.workspace.discard(&[path("a")], "ann").unwrap();
     assert_eq!(world.text("a/b.txt"), None);
-    assert_eq!(world.desk.discarded().unwrap(), items);
-    world.desk.restore(items[0].id).unwrap();
+    assert_eq!(world.workspace.discarded().unwrap(), items);
+    world.workspace.restore(items[0].id).unwrap();
     assert_eq!(world.text("a/b.txt").as_deref(), Some("b"));
-    let items = world.desk.discard(&[path("a/b.txt")], "ann").unwrap();
+    let items = world.workspace.discard(&[path("a/b.txt")], "ann").unwrap();
     world.put("a/b.txt", b"other");
-    assert!(matches!(world.desk.restore(items[0].id), Err(FileError::Exists)), "nothing is replaced");
-    world.desk.empty_trash(None).unwrap();
-    assert!(world.desk.discarded().unwrap().is_empty());
+    assert!(matches!(world.workspace.restore(items[0].id), Err(FileError::Exists)), "nothing is replaced");
+    world.workspace.empty_trash(None).unwrap();
+    assert!(world.workspace.discarded().unwrap().is_empty());
     assert_eq!(world.text("a/b.txt").as_deref(), Some("other"));
 }
 
@@ -162,21 +162,21 @@ fn one_thing_is_deleted_for_good_and_what_is_old_goes_by_itself() {
     for name in ["one", "old.key", "new"] {
         world.put(name, b"x");
     }
-    let items = world.desk.discard(&[path("one"), path("old.key"), path("new")], "ann").unwrap();
-    world.desk.empty_trash(Some(vec![items[0].id])).unwrap();
-    assert_eq!(world.desk.discarded().unwrap().len(), 2);
+    let items = world.workspace.discard(&[path("one"), path("old.key"), path("new")], "ann").unwrap();
+    world.workspace.empty_trash(Some(vec![items[0].id])).unwrap();
+    assert_eq!(world.workspace.discarded().unwrap().len(), 2);
 
     // As if it had been deleted a month ago.
     let note = world.folder.path().join(format!("kept/trash/{}.json", items[1].id));
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
     text["at"] = serde_json::json!(Clock::System.now() - chrono::TimeDelta::days(30));
     std::fs::write(&note, text.to_string()).unwrap();
-    assert_eq!(world.desk.age_trash(31).unwrap(), 0);
+    assert_eq!(world.workspace.age_trash(31).unwrap(), 0);
     // Also what this one may not see.
     let denied = crate::files::Denied::new(&["*.key"]);
-    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
     assert_eq!(theirs.age_trash(30).unwrap(), 1);
-    let left: Vec<_> = world.desk.discarded().unwrap().into_iter().map(|item| item.path).collect();
+    let left: Vec<_> = world.workspace.discarded().unwrap().into_iter().map(|item| item.path).collect();
     assert_eq!(left, [path("new")]);
     assert_eq!(std::fs::read_dir(world.folder.path().join("kept/trash")).unwrap().count(), 2);
 }
@@ -187,7 +187,7 @@ fn what_lies_in_the_trash_without_a_note_is_listed_restored_and_emptied() {
     for lost in ["", "{\"path\": \"/o"] {
         world.put("one", b"1");
         world.put("two", b"2");
-        let items = world.desk.discard(&[path("one"), path("two")], "ann").unwrap();
+        let items = world.workspace.discard(&[path("one"), path("two")], "ann").unwrap();
         for item in &items {
             let note = world.folder.path().join(format!("kept/trash/{}.json", item.id));
             if lost.is_empty() {
@@ -196,19 +196,19 @@ fn what_lies_in_the_trash_without_a_note_is_listed_restored_and_emptied() {
                 std::fs::write(note, lost).unwrap()
             }
         }
-        let found = world.desk.discarded().unwrap();
+        let found = world.workspace.discarded().unwrap();
         assert_eq!(found.len(), 2, "{lost:?}");
         assert!(found.iter().all(|item| (item.size_bytes, item.kind) == (1, FileKind::File)));
         // It may be a file that is kept from them.
         let denied = crate::files::Denied::new(&["*.key"]);
-        let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+        let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
         assert!(theirs.discarded().unwrap().is_empty());
         assert!(theirs.restore(items[0].id).is_err() && theirs.empty_trash(Some(vec![items[0].id])).is_err());
 
-        world.desk.restore(items[0].id).unwrap();
+        world.workspace.restore(items[0].id).unwrap();
         assert_eq!(world.text(&format!("recovered-{}", items[0].id)).as_deref(), Some("1"));
-        world.desk.empty_trash(None).unwrap();
-        assert!(world.desk.discarded().unwrap().is_empty());
+        world.workspace.empty_trash(None).unwrap();
+        assert!(world.workspace.discarded().unwrap().is_empty());
         assert_eq!(std::fs::read_dir(world.folder.path().join("kept/trash")).unwrap().count(), 0);
     }
 }
@@ -220,13 +220,13 @@ fn every_format_is_packed_and_unpacked() {
         let world = World::new();
         world.put("world/region/r.dat", &[7; 100_000]);
         world.put("world/ü name.txt", "ü".as_bytes());
-        world.desk.root.symlink("ü name.txt", &path("world/link")).unwrap();
+        world.workspace.root.symlink("ü name.txt", &path("world/link")).unwrap();
         let archive = format!("w.{}", format.extension());
         world.run(FileTask::Archive { paths: vec![path("world")], to: path(&archive), format }).unwrap();
         world.extract(&archive).unwrap();
         assert_eq!(world.text("out/world/ü name.txt").as_deref(), Some("ü"), "{format:?}");
-        assert_eq!(world.desk.root.stat(&path("out/world/region/r.dat")).unwrap().len, 100_000);
-        assert_eq!(world.desk.root.read_link(&path("out/world/link")).unwrap(), "ü name.txt");
+        assert_eq!(world.workspace.root.stat(&path("out/world/region/r.dat")).unwrap().len, 100_000);
+        assert_eq!(world.workspace.root.read_link(&path("out/world/link")).unwrap(), "ü name.txt");
         assert!(world.extract(&archive).is_err(), "nothing is replaced unless asked");
     }
 }
@@ -293,7 +293,7 @@ fn a_bomb_is_defused() {
     tar.append_data(&mut header, "zeros", std::io::Read::take(std::io::repeat(0), 1 << 30)).unwrap();
     world.put("bomb.tar.zst", &tar.into_inner().unwrap().finish().unwrap());
     assert!(matches!(world.extract("bomb.tar.zst"), Err(FileError::TooMuch(_))));
-    assert!(world.desk.root.size() < 1 << 29);
+    assert!(world.workspace.root.size() < 1 << 29);
 }
 
 #[test]
@@ -314,7 +314,7 @@ fn what_is_cancelled_stops() {
     let progress = Progress::default();
     progress.cancel.cancel();
     let copies = vec![FileMove { from: path("a"), to: path("c") }];
-    assert!(matches!(world.desk.run(FileTask::Copy { copies }, &progress), Err(FileError::Cancelled)));
+    assert!(matches!(world.workspace.run(FileTask::Copy { copies }, &progress), Err(FileError::Cancelled)));
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn a_folder_of_ten_thousand_is_listed_at_once() {
         std::fs::write(world.folder.path().join(format!("data/file{number}")), "").unwrap();
     }
     let began = std::time::Instant::now();
-    let page = world.desk.list(&FilePath::ROOT, FileSort::Name, false, 9_998, 10, None).unwrap();
+    let page = world.workspace.list(&FilePath::ROOT, FileSort::Name, false, 9_998, 10, None).unwrap();
     assert_eq!((page.total, page.items.len()), (10_000, 2));
     assert_eq!(page.items[1].name, "file9999");
     assert!(began.elapsed() < std::time::Duration::from_secs(2), "{:?}", began.elapsed());
@@ -338,7 +338,7 @@ fn a_page_far_down_is_the_same_as_of_a_folder_that_was_sorted_at_once() {
     }
     let root = FilePath::ROOT;
     let page = |descending, offset, search: Option<&str>| {
-        let page = world.desk.list_by(64, &root, (FileSort::Name, descending), (offset, 2), search).unwrap();
+        let page = world.workspace.list_by(64, &root, (FileSort::Name, descending), (offset, 2), search).unwrap();
         (page.total, page.items.into_iter().map(|item| item.name).collect::<Vec<_>>())
     };
     let names = |numbers: [u32; 2]| numbers.map(|number| format!("file{number}")).to_vec();
@@ -359,12 +359,12 @@ fn a_search_finds_names_and_text() {
     world.put("plugins/a.yml", b"x: 1\nMotd: Hello World\n");
     world.put("plugins/b.bin", b"Hello\0World");
     let found = |name: Option<&str>, content: Option<&str>| {
-        let hits = world.desk.search(&FilePath::ROOT, name, content).unwrap();
+        let hits = world.workspace.search(&FilePath::ROOT, name, content).unwrap();
         hits.items.iter().map(|hit| (hit.file.path.to_string(), hit.line)).collect::<Vec<_>>()
     };
     assert_eq!(found(Some("*.yml"), None), [("/plugins/a.yml".to_owned(), None)]);
     assert_eq!(found(None, Some("hello")), [("/plugins/a.yml".to_owned(), Some(2))]);
-    assert!(world.desk.search(&FilePath::ROOT, None, None).is_err());
+    assert!(world.workspace.search(&FilePath::ROOT, None, None).is_err());
 }
 
 #[test]
@@ -372,7 +372,7 @@ fn checksums_are_those_of_everybody() {
     use raptor_model::node::files::ChecksumKind as K;
     let world = World::new();
     world.put("a", b"abc");
-    let sum = |kind| world.desk.checksum(&path("a"), kind).unwrap();
+    let sum = |kind| world.workspace.checksum(&path("a"), kind).unwrap();
     assert_eq!(sum(K::Md5), "900150983cd24fb0d6963f7d28e17f72");
     assert_eq!(sum(K::Sha1), "a9993e364706816aba3e25717850c26c9cd0d89d");
     assert_eq!(sum(K::Sha256), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
@@ -382,18 +382,18 @@ fn checksums_are_those_of_everybody() {
 async fn what_ran_when_the_daemon_ended_is_told_and_its_halves_are_gone() {
     let world = World::new();
     world.put("a", b"a");
-    let done = world.desk.start(FileTask::Delete { paths: vec![path("a")] }, "ann").unwrap();
-    while world.desk.operations_shown()[0].state == OperationState::Running {
+    let done = world.workspace.start(FileTask::Delete { paths: vec![path("a")] }, "ann").unwrap();
+    while world.workspace.operations_shown()[0].state == OperationState::Running {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
     assert!(world.again().operations_shown().is_empty(), "what has ended is not told again");
 
     // As a daemon leaves it that is killed: its note of what runs, and half an archive.
     let killed = Operation { id: Uuid::now_v7(), ended_at: None, state: OperationState::Running, ..done };
-    world.desk.note_running(&killed);
-    let uploads = world.desk.shelf("uploads").unwrap();
+    world.workspace.note_running(&killed);
+    let uploads = world.workspace.shelf("uploads").unwrap();
     uploads.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
-    let upload = world.desk.begin_upload(None, path("new"), 5, false).unwrap();
+    let upload = world.workspace.begin_upload(None, path("new"), 5, false).unwrap();
 
     let next = world.again();
     let shown = next.operations_shown();
@@ -413,7 +413,7 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
         world.put(name, b"token");
     }
     let denied = crate::files::Denied::new(&["*.key", "/secret"]);
-    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
     let refused = |what: &str, result: FileResult<()>| assert!(result.is_err(), "{what}: {result:?}");
     let shows = |what: &str, shown: String| {
         assert!(shown.contains("c.txt"), "{what} shows nothing: {shown}");
@@ -481,14 +481,14 @@ async fn what_is_kept_from_somebody_is_kept_in_every_way() {
     }
     refused("deleting what is above", run(FileTask::Delete { paths: vec![path("folder")] }));
 
-    let thrown = world.desk.discard(&[path("a.key")], "ann").unwrap();
+    let thrown = world.workspace.discard(&[path("a.key")], "ann").unwrap();
     assert!(theirs.discarded().unwrap().is_empty());
     refused("restoring", theirs.restore(thrown[0].id));
     theirs.empty_trash(None).unwrap();
     refused("emptying", theirs.empty_trash(Some(vec![thrown[0].id])));
-    world.desk.restore(thrown[0].id).unwrap();
-    world.desk.start(FileTask::Delete { paths: vec![path("secret")] }, "ann").unwrap();
-    assert_eq!((world.desk.operations_shown().len(), theirs.operations_shown().len()), (1, 0));
+    world.workspace.restore(thrown[0].id).unwrap();
+    world.workspace.start(FileTask::Delete { paths: vec![path("secret")] }, "ann").unwrap();
+    assert_eq!((world.workspace.operations_shown().len(), theirs.operations_shown().len()), (1, 0));
 }
 
 mod pulls {
@@ -518,7 +518,7 @@ mod pulls {
     }
 
     async fn pull(world: &World, url: &str, outbound: &Outbound) -> FileResult<()> {
-        world.desk.fetch(url, &FilePath::ROOT, None, &Progress::default(), outbound).await
+        world.workspace.fetch(url, &FilePath::ROOT, None, &Progress::default(), outbound).await
     }
 
     /// 127.0.0.1 stands for a public address, all others of this machine are private.
@@ -605,10 +605,10 @@ async fn names_that_are_no_utf8_are_names_like_others() {
     let odd = path(r"mods/caf\xE9.txt");
     world.put("mods/caf\u{fffd}.txt", b"another");
     world.put(odd.as_str(), b"odd");
-    let page = world.desk.list(&path("mods"), FileSort::Name, false, 0, 100, None).unwrap();
+    let page = world.workspace.list(&path("mods"), FileSort::Name, false, 0, 100, None).unwrap();
     assert!(page.items.iter().any(|item| item.path == odd && item.name == r"caf\xE9.txt"));
     assert_eq!(world.read(FileRead::File { path: odd.clone(), start: 0, length: None }).await, b"odd");
-    assert_eq!(world.desk.search(&FilePath::ROOT, Some(r"F\xe9"), None).unwrap().items.len(), 1);
+    assert_eq!(world.workspace.search(&FilePath::ROOT, Some(r"F\xe9"), None).unwrap().items.len(), 1);
 
     for (format, number) in [(ArchiveFormat::TarGz, 1), (ArchiveFormat::Zip, 2)] {
         let to = path(&format!("{number}.{}", format.extension()));
@@ -623,14 +623,14 @@ async fn names_that_are_no_utf8_are_names_like_others() {
     let copies = vec![FileMove { from: path("mods"), to: path(r"copy\xFF") }];
     world.run(FileTask::Copy { copies }).unwrap();
     assert_eq!(world.text(r"copy\xFF/caf\xE9.txt").as_deref(), Some("odd"));
-    let gone = world.desk.discard(std::slice::from_ref(&odd), "ann").unwrap();
+    let gone = world.workspace.discard(std::slice::from_ref(&odd), "ann").unwrap();
     assert_eq!((world.text(odd.as_str()), &gone[0].path), (None, &odd));
-    world.desk.restore(gone[0].id).unwrap();
-    world.desk.root.rename(&odd, &path("mods/café.txt"), false).unwrap();
+    world.workspace.restore(gone[0].id).unwrap();
+    world.workspace.root.rename(&odd, &path("mods/café.txt"), false).unwrap();
     assert_eq!(world.text("mods/café.txt").as_deref(), Some("odd"));
     world.run(FileTask::Delete { paths: vec![path(r"copy\xFF"), path("out")] }).unwrap();
     assert_eq!(world.text("mods/caf\u{fffd}.txt").as_deref(), Some("another"), "no two names are one");
 
-    let guarded = world.desk.root.denying(&crate::files::Denied::new(&["*.txt"]));
+    let guarded = world.workspace.root.denying(&crate::files::Denied::new(&["*.txt"]));
     assert!(matches!(guarded.open_file(&odd, Open::REPLACE), Err(FileError::Denied)));
 }

@@ -4,7 +4,7 @@ use crate::clients::{PYTHON, has_paramiko};
 use crate::world::{PASSWORD, World, bounded, has, noise, soon};
 use raptor_model::{
     authz::{ContainerPermission, ContainerSet},
-    node::{HostDeed, files::FileRequest},
+    node::{HostAction, files::FileRequest},
 };
 use std::{
     fs,
@@ -168,9 +168,9 @@ async fn with_the_control_side_away_known_keys_work_and_passwords_do_not() {
     let rules = world.rules.clone();
     soon("what was done meanwhile is told", || {
         let reports = &rules.lock().unwrap().reports;
-        let told = |wanted: fn(&HostDeed) -> bool| reports.iter().any(|report| wanted(&report.deed));
-        told(|deed| matches!(deed, HostDeed::SftpSignedInOffline))
-            && told(|deed| matches!(deed, HostDeed::SftpChanges { .. }))
+        let told = |wanted: fn(&HostAction) -> bool| reports.iter().any(|report| wanted(&report.deed));
+        told(|deed| matches!(deed, HostAction::SftpSignedInOffline))
+            && told(|deed| matches!(deed, HostAction::SftpChanges { .. }))
     })
     .await;
     // The administrator says: never.
@@ -372,7 +372,7 @@ async fn every_write_is_told_in_batches() {
     soon("the report", || !rules.lock().unwrap().reports.is_empty()).await;
     let reports = rules.lock().unwrap().reports.clone();
     assert_eq!(reports.len(), 1, "one for the whole session");
-    let HostDeed::SftpChanges { written_bytes, changes, .. } = &reports[0].deed else { panic!() };
+    let HostAction::SftpChanges { written_bytes, changes, .. } = &reports[0].deed else { panic!() };
     assert_eq!(*written_bytes, 10);
     let told: Vec<String> = changes.iter().map(|change| format!("{} {}", change.kind, change.path)).collect();
     assert_eq!(told, ["create_folder /a", "delete /a/c", "delete_folder /a", "rename /a/b", "write /a/b"]);

@@ -7,7 +7,7 @@ use raptor_model::{
     id::{ContainerId, UserId},
     node::{
         Answer, ContainerSpec, HostActivity, Node, NodeEvent, Question, SftpAnswer, SftpGrant, SftpProof,
-        SftpQuestion, Word,
+        SftpQuestion, HostMessage,
     },
     templates::StopRule,
 };
@@ -104,12 +104,12 @@ impl World {
                 match event {
                     NodeEvent::Question { id, question: Question::Sftp { question } } => {
                         let answer = decide(&mut rules.lock().unwrap(), question);
-                        host.tell(Word::Answer { id, answer: Answer::Sftp { answer } }).await.unwrap();
+                        host.tell(HostMessage::Answer { id, answer: Answer::Sftp { answer } }).await.unwrap();
                     }
                     NodeEvent::Activity { activity } => {
                         let id = activity.id;
                         rules.lock().unwrap().reports.push(activity);
-                        host.tell(Word::Noted { id }).await.unwrap();
+                        host.tell(HostMessage::Noted { id }).await.unwrap();
                     }
                     _ => {}
                 }
@@ -128,7 +128,7 @@ impl World {
     /// Changes what is granted and hints at it.
     pub async fn change(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.rules.lock().unwrap());
-        self.host.tell(Word::Recheck { user_id: None, container_id: None }).await.unwrap();
+        self.host.tell(HostMessage::Recheck { user_id: None, container_id: None }).await.unwrap();
     }
 
     pub fn data(&self) -> PathBuf {

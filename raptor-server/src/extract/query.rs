@@ -42,7 +42,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     #[expect(dead_code, reason = "only read from queries")]
-    struct Wanted {
+    struct ExampleQuery {
         token: String,
         limit: Option<u32>,
         mine: Option<bool>,
@@ -61,7 +61,7 @@ mod tests {
         ] {
             let request = Request::get(format!("/?{query}")).body(()).unwrap();
             let (mut parts, ()) = request.into_parts();
-            let problem = Query::<Wanted>::from_request_parts(&mut parts, &()).await.err().unwrap();
+            let problem = Query::<ExampleQuery>::from_request_parts(&mut parts, &()).await.err().unwrap();
             assert_eq!(problem.field.as_deref(), Some(field), "{query}: {}", problem.detail);
             assert!(problem.detail.contains(words), "{query}: {}", problem.detail);
             for leaked in ["deserialize", "digit", "target type", "variant", "string"] {

@@ -36,7 +36,7 @@ impl Line {
             Some(Outcome::Allowed) => "yes",
             Some(Outcome::NotSignedIn) => "401",
             Some(Outcome::Missing(_) | Outcome::PasswordFirst) => "403",
-            Some(Outcome::Hidden) => "404",
+            Some(Outcome::Redacted) => "404",
             _ => "?",
         }
     }

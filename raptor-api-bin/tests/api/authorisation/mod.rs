@@ -245,7 +245,7 @@ impl<'s> Walk<'s> {
         let problem: Value = serde_json::from_str(&text).unwrap_or_default();
         match (status.as_u16(), problem["code"].as_str().unwrap_or_default()) {
             (401, _) => Outcome::NotSignedIn,
-            (404, "not_found") => Outcome::Hidden,
+            (404, "not_found") => Outcome::Redacted,
             (403, "password_change_required") => Outcome::PasswordFirst,
             (403, "forbidden") => match problem["detail"].as_str().and_then(|text| text.split('`').nth(1)) {
                 Some(permission) => Outcome::Missing(permission.to_owned()),

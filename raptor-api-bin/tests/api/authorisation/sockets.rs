@@ -16,28 +16,28 @@ use tokio_tungstenite::tungstenite::Message;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a socket told until its second beat after the command's answer, by which time every kind of frame has come.
-struct Told {
+struct FramesSeen {
     lines: bool,
     stats: bool,
     command: bool,
 }
 
-async fn listen(scene: &Scene, who: &Who) -> Told {
+async fn listen(scene: &Scene, who: &Who) -> FramesSeen {
     let person = scene.world.holding(who.token.clone());
     let path = format!("/containers/{}/live?tail=50", scene.ids["main"]);
     let mut socket = open(&scene.world, &person, &path).await.unwrap();
     let command = json!({ "type": "command", "command": "say hi", "command_id": 1 });
     socket.send(Message::text(command.to_string())).await.unwrap();
-    let mut told = Told { lines: false, stats: false, command: false };
+    let mut seen = FramesSeen { lines: false, stats: false, command: false };
     let (mut answered, mut beats) = (false, 0);
     let read = async {
         while beats < 2 {
             let Message::Text(text) = socket.next().await.unwrap().unwrap() else { continue };
             let frame: Value = serde_json::from_str(&text).unwrap();
             match frame["type"].as_str().unwrap() {
-                "lines" => told.lines = true,
-                "stats" => told.stats = true,
-                "accepted" => (told.command, answered) = (true, true),
+                "lines" => seen.lines = true,
+                "stats" => seen.stats = true,
+                "accepted" => (seen.command, answered) = (true, true),
                 "problem" => {
                     assert!(["forbidden", "not_found"].contains(&frame["code"].as_str().unwrap()), "{frame}");
                     answered = true;
@@ -48,26 +48,26 @@ async fn listen(scene: &Scene, who: &Who) -> Told {
         }
     };
     tokio::time::timeout(PATIENCE, read).await.unwrap();
-    told
+    seen
 }
 
 /// Opens the socket of a container that runs as everybody who sees it.
 pub async fn look(scene: &Scene, everybody: &[Who], text: &mut String, wrong: &mut Vec<String>) {
     let listeners = everybody.iter().filter(|who| who.sees());
     let all = join_all(listeners.map(async |who| (who, listen(scene, who).await))).await;
-    type Part = (&'static str, C, fn(&Told) -> bool);
+    type Part = (&'static str, C, fn(&FramesSeen) -> bool);
     let parts: [Part; 3] = [
-        ("lines of the console", C::ConsoleRead, |told| told.lines),
-        ("measurements", C::StatsRead, |told| told.stats),
-        ("a command that is sent on it", C::ConsoleCommand, |told| told.command),
+        ("lines of the console", C::ConsoleRead, |seen| seen.lines),
+        ("measurements", C::StatsRead, |seen| seen.stats),
+        ("a command that is sent on it", C::ConsoleCommand, |seen| seen.command),
     ];
     for (name, right, shown) in parts {
         let what = format!("live_container {name}");
-        for (who, told) in &all {
-            judge(wrong, &what, who, shown(told), who.holds(right.into()));
+        for (who, seen) in &all {
+            judge(wrong, &what, who, shown(seen), who.holds(right.into()));
         }
         let seen: Vec<_> =
-            all.iter().filter(|(_, told)| shown(told)).map(|(who, _)| who.kind.clone()).collect();
+            all.iter().filter(|(_, seen)| shown(seen)).map(|(who, _)| who.kind.clone()).collect();
         write(text, "live_container", name, &seen);
     }
 }

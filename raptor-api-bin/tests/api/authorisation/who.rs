@@ -71,7 +71,7 @@ pub enum Outcome {
     /// 403, until another password is chosen.
     PasswordFirst,
     /// 404.
-    Hidden,
+    Redacted,
     /// Something that the row does not foresee.
     Odd(String),
 }
@@ -83,7 +83,7 @@ impl fmt::Display for Outcome {
             Self::NotSignedIn => write!(f, "refused with 401"),
             Self::Missing(what) => write!(f, "refused for want of `{what}`"),
             Self::PasswordFirst => write!(f, "refused until another password is chosen"),
-            Self::Hidden => write!(f, "told that there is no such thing (404)"),
+            Self::Redacted => write!(f, "told that there is no such thing (404)"),
             Self::Odd(answer) => write!(f, "answered {answer}"),
         }
     }
@@ -182,12 +182,12 @@ impl Who {
         }
         match &row.takes {
             Takes::Nothing | Takes::SignIn => Outcome::Allowed,
-            Takes::Other => Outcome::Hidden,
+            Takes::Other => Outcome::Redacted,
             Takes::Sight if self.sees() => Outcome::Allowed,
-            Takes::Sight => Outcome::Hidden,
+            Takes::Sight => Outcome::Redacted,
             Takes::Rights(rights) => match rights.iter().find(|right| !self.holds(**right)) {
                 None => Outcome::Allowed,
-                Some(Right::Container(_)) if !self.sees() => Outcome::Hidden,
+                Some(Right::Container(_)) if !self.sees() => Outcome::Redacted,
                 Some(missing) => Outcome::Missing(missing.name().into()),
             },
         }

@@ -124,7 +124,7 @@ impl Target<'_> {
     fn entry(&mut self, entry: &ArchiveEntry, content: &mut dyn Read, sum: Option<u64>) -> FileResult<()> {
         self.bounds.entry()?;
         let name = name(entry.name());
-        let unpacked = self.unpack_entry(entry, &name, &mut Told::new(content, sum));
+        let unpacked = self.unpack_entry(entry, &name, &mut CheckedContent::new(content, sum));
         self.settle(&name, unpacked)
     }
 
@@ -185,19 +185,19 @@ fn plain(error: io::Error) -> io::Error {
 }
 
 /// Content whose errors are words for people, and whose checksum is compared at its end.
-struct Told<'c> {
+struct CheckedContent<'c> {
     content: &'c mut dyn Read,
     sum: Option<u64>,
     crc: Crc,
 }
 
-impl<'c> Told<'c> {
+impl<'c> CheckedContent<'c> {
     fn new(content: &'c mut dyn Read, sum: Option<u64>) -> Self {
         Self { content, sum, crc: Crc::new() }
     }
 }
 
-impl Read for Told<'_> {
+impl Read for CheckedContent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.content.read(buffer).map_err(plain)?;
         self.crc.update(buffer.get(..read).unwrap_or_default());

@@ -10,17 +10,17 @@ const LONG_AGO: i64 = 1_000_000_000;
 impl World {
     fn age(&self, at: &str) {
         let time = crate::files::Time { seconds: LONG_AGO, nanoseconds: 0 };
-        self.desk.root.set_times(&path(at), time, time, false).unwrap();
+        self.workspace.root.set_times(&path(at), time, time, false).unwrap();
     }
 
     fn modified(&self, at: &str) -> i64 {
-        self.desk.root.lstat(&path(at)).unwrap().modified.seconds
+        self.workspace.root.lstat(&path(at)).unwrap().modified.seconds
     }
 
     /// A folder with a file, a link and a folder, all of them old.
     fn old(&self) {
         self.put("world/region/r.dat", &[7; 1_000]);
-        self.desk.root.symlink("region/r.dat", &path("world/link")).unwrap();
+        self.workspace.root.symlink("region/r.dat", &path("world/link")).unwrap();
         for at in ["world/region/r.dat", "world/link", "world/region", "world"] {
             self.age(at);
         }
@@ -34,7 +34,7 @@ impl World {
 
     fn names(&self, at: &str) -> Vec<String> {
         let mut names: Vec<_> =
-            self.desk.root.entries(&path(at)).unwrap().map(|entry| entry.unwrap().name).collect();
+            self.workspace.root.entries(&path(at)).unwrap().map(|entry| entry.unwrap().name).collect();
         names.sort();
         names
     }
@@ -59,7 +59,7 @@ async fn times_outlive_an_archive_of_every_format_a_download_and_a_copy() {
     }
     let world = World::new();
     world.old();
-    world.desk.root.create_dir(&path("copies"), 0o755).unwrap();
+    world.workspace.root.create_dir(&path("copies"), 0o755).unwrap();
     let copies = vec![FileMove { from: path("world"), to: path("copies/world") }];
     world.run(FileTask::Copy { copies }).unwrap();
     world.is_old("copies", "a copy");
@@ -156,7 +156,7 @@ fn a_hard_link_in_a_tar_becomes_a_copy_and_a_bad_entry_stops_nothing() {
 fn gnu_tar_writes_files_with_two_names_as_hard_links() {
     let world = World::new();
     world.put("jdk/a", b"same");
-    world.desk.root.hard_link(&path("jdk/a"), &path("jdk/b")).unwrap();
+    world.workspace.root.hard_link(&path("jdk/a"), &path("jdk/b")).unwrap();
     let mut tar = Command::new("tar");
     tar.args(["-czf", "a.tgz", "jdk"]).current_dir(world.folder.path().join("data"));
     assert!(tar.status().unwrap().success());
@@ -383,11 +383,11 @@ async fn what_was_left_out_is_in_the_operations_result() {
         existing: Existing::Skip,
         encoding: None,
     };
-    world.desk.start(task, "ann").unwrap();
-    while world.desk.operations_shown()[0].state == OperationState::Running {
+    world.workspace.start(task, "ann").unwrap();
+    while world.workspace.operations_shown()[0].state == OperationState::Running {
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    let shown = world.desk.operations_shown().remove(0);
+    let shown = world.workspace.operations_shown().remove(0);
     assert_eq!((shown.state, shown.left_out_count, shown.done_files), (OperationState::Done, 1, 2));
     assert_eq!(shown.left_out[0].name, "pipe");
 }
@@ -473,7 +473,7 @@ fn where_nothing_more_of_a_tar_can_be_read_it_says_what_was_unpacked_and_what_wa
             existing: Existing::Skip,
             encoding: None,
         };
-        let refused = world.desk.run(task, &progress).unwrap_err();
+        let refused = world.workspace.run(task, &progress).unwrap_err();
         assert!(matches!(refused, FileError::Invalid(_)), "{refused:?}");
         assert_eq!(world.names("out"), ["first", "second"], "{archive}");
         (refused.to_string(), progress.left_out().0)

@@ -11,8 +11,8 @@ fn over() -> World {
     world.put("maps/one", &[7; 100_000]);
     let data = world.folder.path().join("data");
     std::fs::write(data.join("big"), vec![1; 3 << 20]).unwrap();
-    world.desk.root.measure(&world.folder.path().join("kept"));
-    assert!(world.desk.root.usage().used() > LIMIT);
+    world.workspace.root.measure(&world.folder.path().join("kept"));
+    assert!(world.workspace.root.usage().used() > LIMIT);
     world
 }
 
@@ -20,18 +20,18 @@ fn over() -> World {
 fn at_the_limit() -> World {
     let world = World::limited(LIMIT);
     world.put("maps/one", &[7; 100_000]);
-    let file = world.desk.root.open_file(&path("big"), Open::NEW).unwrap();
+    let file = world.workspace.root.open_file(&path("big"), Open::NEW).unwrap();
     let mut at = 0;
     while file.write_at(&[1; 4_096], at).is_ok() {
         at += 4_096;
     }
-    assert!(world.desk.root.usage().free().unwrap() < 4_096);
+    assert!(world.workspace.root.usage().free().unwrap() < 4_096);
     world
 }
 
 fn ask(world: &World, request: FileRequest) -> FileAnswer {
     let said = format!("{request:?}");
-    world.desk.ask(request).unwrap_or_else(|error| panic!("{said}: {error}"))
+    world.workspace.ask(request).unwrap_or_else(|error| panic!("{said}: {error}"))
 }
 
 fn list(path: FilePath) -> Ask {
@@ -62,7 +62,7 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
             ask(&world, request);
         }
         assert_eq!(world.read(FileRead::File { path: path("big"), start: 0, length: Some(2) }).await, [1, 1]);
-        let refused = world.desk.ask(Ask::CreateFolder { path: path("new") });
+        let refused = world.workspace.ask(Ask::CreateFolder { path: path("new") });
         assert!(matches!(refused, Err(FileError::OverLimit { .. })), "{refused:?}");
 
         // Into the trash and back, with the folder on the way gone.
@@ -73,7 +73,7 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         };
         world.run(FileTask::Delete { paths: vec![path("maps")] }).unwrap();
         ask(&world, Ask::Restore { ids: vec![items[0].id] });
-        assert_eq!(world.desk.info(&path("maps/two")).unwrap().size_bytes, 100_000);
+        assert_eq!(world.workspace.info(&path("maps/two")).unwrap().size_bytes, 100_000);
 
         let FileAnswer::Trash { items } =
             ask(&world, Ask::Trash { paths: vec![path("big")], by: "ann".into() })
@@ -82,7 +82,7 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         };
         let refused = world.save("new", None, b"x").await.map(drop);
         let why = refused.map_err(|error| error.to_string());
-        if world.desk.root.usage().used() > LIMIT {
+        if world.workspace.root.usage().used() > LIMIT {
             assert!(why.unwrap_err().contains("Empty the trash, which holds "));
         }
         let FileAnswer::Trash { items: listed } = ask(&world, Ask::ListTrash) else { panic!() };
@@ -96,7 +96,7 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         ) else {
             panic!()
         };
-        while world.desk.info(&path("maps")).is_ok() {
+        while world.workspace.info(&path("maps")).is_ok() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
         ask(&world, Ask::Cancel { id: operation.id });
@@ -106,14 +106,14 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
 #[tokio::test]
 async fn an_upload_at_the_limit_can_be_looked_at_and_ended() {
     let world = World::limited(LIMIT);
-    let upload = world.desk.begin_upload(None, path("new"), 10, false).unwrap();
+    let upload = world.workspace.begin_upload(None, path("new"), 10, false).unwrap();
     std::fs::write(world.folder.path().join("data/big"), vec![1; 3 << 20]).unwrap();
-    world.desk.root.measure(&world.folder.path().join("kept"));
+    world.workspace.root.measure(&world.folder.path().join("kept"));
     ask(&world, Ask::GetUpload { id: upload.id });
     let refused = world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"0123456789").await;
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
     ask(&world, Ask::AbortUpload { id: upload.id });
-    let refused = world.desk.begin_upload(None, path("new"), 1, false);
+    let refused = world.workspace.begin_upload(None, path("new"), 1, false);
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
     assert_eq!(std::fs::read_dir(world.folder.path().join("kept/uploads")).unwrap().count(), 0);
 }
@@ -121,15 +121,15 @@ async fn an_upload_at_the_limit_can_be_looked_at_and_ended() {
 #[test]
 fn what_the_trash_holds_is_said_and_told_anew_when_it_changes() {
     let world = World::limited(LIMIT);
-    let held = |world: &World| match world.desk.root.usage().over_limit() {
+    let held = |world: &World| match world.workspace.root.usage().over_limit() {
         FileError::OverLimit { trash, .. } => trash,
         other => panic!("{other}"),
     };
     world.put("a", &[1; 300_000]);
     assert_eq!(held(&world), 0);
-    let items = world.desk.discard(&[path("a")], "ann").unwrap();
+    let items = world.workspace.discard(&[path("a")], "ann").unwrap();
     assert!((300_000..400_000).contains(&held(&world)), "{}", held(&world));
-    world.desk.restore(items[0].id).unwrap();
+    world.workspace.restore(items[0].id).unwrap();
     assert!(held(&world) < 300_000);
 }
 
@@ -142,10 +142,10 @@ fn notes_past_the_limit_have_an_end() {
     for number in 0..10_000 {
         std::fs::write(trash.join(format!("{number}.json")), "").unwrap();
     }
-    let refused = world.desk.discard(&[path("big")], "ann");
+    let refused = world.workspace.discard(&[path("big")], "ann");
     assert!(matches!(refused, Err(FileError::TooMuch(_))), "{refused:?}");
     world.run(FileTask::Delete { paths: vec![path("big")] }).unwrap();
-    world.desk.discard(&[path("maps")], "ann").unwrap();
+    world.workspace.discard(&[path("maps")], "ann").unwrap();
 }
 
 /// As on XFS, where the kernel refuses even a note: it lies outside of what the limit counts.
@@ -153,16 +153,16 @@ fn notes_past_the_limit_have_an_end() {
 fn a_note_outside_of_the_limit_is_as_good_as_one_beside() {
     let world = World::new();
     world.put("a", b"a");
-    let mut items = world.desk.discard(&[path("a")], "ann").unwrap();
+    let mut items = world.workspace.discard(&[path("a")], "ann").unwrap();
     let item = items.remove(0);
     let outside = world.folder.path().join("kept.notes");
     std::fs::create_dir(&outside).unwrap();
     let name = format!("{}.json", item.id);
     std::fs::rename(world.folder.path().join("kept/trash").join(&name), outside.join(&name)).unwrap();
-    assert_eq!(world.desk.discarded().unwrap(), std::slice::from_ref(&item));
-    world.desk.restore(item.id).unwrap();
+    assert_eq!(world.workspace.discarded().unwrap(), std::slice::from_ref(&item));
+    world.workspace.restore(item.id).unwrap();
     assert_eq!(world.text("a").as_deref(), Some("a"));
-    assert!(!outside.join(&name).exists() && world.desk.discarded().unwrap().is_empty());
+    assert!(!outside.join(&name).exists() && world.workspace.discarded().unwrap().is_empty());
 }
 
 /// A small file system of memory.
@@ -203,16 +203,16 @@ fn on_a_file_system_without_a_free_block_what_is_there_is_still_moved_to_the_tra
     let mut big = std::fs::File::create(data.join("big")).unwrap();
     while big.write_all(&[1; 4_096]).is_ok() {}
     drop(big);
-    let desk = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
-    let refused = desk.ask(Ask::CreateFolder { path: path("no/folder") });
+    let workspace = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
+    let refused = workspace.ask(Ask::CreateFolder { path: path("no/folder") });
     assert!(refused.is_err());
-    desk.ask(list(FilePath::ROOT)).unwrap();
-    let items = desk.discard(&[path("big")], "ann").unwrap();
+    workspace.ask(list(FilePath::ROOT)).unwrap();
+    let items = workspace.discard(&[path("big")], "ann").unwrap();
     assert_eq!(std::fs::read_dir(folder.path().join("notes")).unwrap().count(), 1);
-    assert_eq!(desk.discarded().unwrap(), items);
-    let full = desk.root.open_file(&path("new"), Open::NEW).unwrap().write_at(&[1; 4_096], 0).unwrap_err();
+    assert_eq!(workspace.discarded().unwrap(), items);
+    let full = workspace.root.open_file(&path("new"), Open::NEW).unwrap().write_at(&[1; 4_096], 0).unwrap_err();
     assert!(full.to_string().contains("trash, which holds "), "{full}");
-    desk.restore(items[0].id).unwrap();
-    desk.run(FileTask::Delete { paths: vec![path("big")] }, &Progress::default()).unwrap();
-    desk.root.open_file(&path("new"), Open::WRITE).unwrap().write_at(&[1; 4_096], 0).unwrap();
+    workspace.restore(items[0].id).unwrap();
+    workspace.run(FileTask::Delete { paths: vec![path("big")] }, &Progress::default()).unwrap();
+    workspace.root.open_file(&path("new"), Open::WRITE).unwrap().write_at(&[1; 4_096], 0).unwrap();
 }

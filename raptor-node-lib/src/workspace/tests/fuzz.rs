@@ -11,12 +11,12 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let world = World::new();
     world.put("w/a.txt", b"one");
     world.put("w/b/c", &[7; 5_000]);
-    world.desk.root.symlink("a.txt", &path("w/link")).unwrap();
+    world.workspace.root.symlink("a.txt", &path("w/link")).unwrap();
     use ArchiveFormat as F;
     let mut seeds: Vec<_> = [F::Zip, F::Tar, F::TarGz, F::TarXz, F::TarBz2, F::TarZst]
         .map(|format| {
             let mut packed = Vec::new();
-            world.desk.pack(&[path("w")], format, &mut packed, &Progress::default()).unwrap();
+            world.workspace.pack(&[path("w")], format, &mut packed, &Progress::default()).unwrap();
             (format.extension(), packed)
         })
         .into();
@@ -63,12 +63,12 @@ fn whatever_an_archive_holds_it_stays_in_the_folder_and_below_the_limit() {
         let folder = tempfile::tempdir().unwrap();
         let usage = Arc::new(crate::files::Usage::new(4 << 20));
         let root = Root::with_usage(&folder.path().join("data"), 0, 0, usage).unwrap();
-        let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
-        let world = World { folder, desk };
+        let workspace = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
+        let world = World { folder, workspace };
         let name = format!("a.{end}");
         world.put(&name, &archive);
         let _ = world.extract(&name);
-        assert!(world.desk.root.size() <= 4 << 20);
+        assert!(world.workspace.root.size() <= 4 << 20);
         assert_eq!(
             std::fs::read_dir(world.folder.path()).unwrap().count(),
             2,

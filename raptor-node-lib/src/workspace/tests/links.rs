@@ -25,7 +25,7 @@ fn still_linked(world: &World, text: &str) {
         assert!(std::fs::symlink_metadata(data.join(link)).unwrap().is_symlink(), "{link}");
     }
     assert_eq!(world.text("shared/real.cfg").as_deref(), Some(text));
-    assert_eq!(world.desk.info(&path("shared/real.cfg")).unwrap().mode, 0o640);
+    assert_eq!(world.workspace.info(&path("shared/real.cfg")).unwrap().mode, 0o640);
     assert_eq!(std::fs::read_to_string(world.folder.path().join("secret")).unwrap(), "key");
 }
 
@@ -33,7 +33,7 @@ fn still_linked(world: &World, text: &str) {
 async fn the_editor_saves_through_a_link_again_and_again_with_versions_of_its_target() {
     for link in ["link.cfg", "chain.cfg"] {
         let world = linked();
-        let seen = world.desk.info(&path(link)).unwrap().etag;
+        let seen = world.workspace.info(&path(link)).unwrap().etag;
         let FileAnswer::File { file } = world.save(link, Some(&seen), b"new").await.unwrap() else {
             panic!()
         };
@@ -44,9 +44,9 @@ async fn the_editor_saves_through_a_link_again_and_again_with_versions_of_its_ta
         still_linked(&world, "newer");
         assert!(matches!(world.save(link, Some(&seen), b"late").await, Err(FileError::Changed)));
         assert!(matches!(world.save(link, Some(""), b"late").await, Err(FileError::Changed)));
-        let versions = world.desk.versions(&path("shared/real.cfg")).unwrap();
+        let versions = world.workspace.versions(&path("shared/real.cfg")).unwrap();
         assert_eq!(versions.len(), 2);
-        assert_eq!(world.desk.versions(&path(link)).unwrap(), versions);
+        assert_eq!(world.workspace.versions(&path(link)).unwrap(), versions);
         let id = versions[1].id;
         assert_eq!(world.read(FileRead::Version { path: path(link), id }).await, b"old");
     }
@@ -55,20 +55,20 @@ async fn the_editor_saves_through_a_link_again_and_again_with_versions_of_its_ta
 #[tokio::test]
 async fn an_upload_that_replaces_writes_through_a_link() {
     let world = linked();
-    let upload = world.desk.begin_upload(None, path("chain.cfg"), 3, true).unwrap();
+    let upload = world.workspace.begin_upload(None, path("chain.cfg"), 3, true).unwrap();
     world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"new").await.unwrap();
-    world.desk.finish_upload(upload.id, true).unwrap();
+    world.workspace.finish_upload(upload.id, true).unwrap();
     still_linked(&world, "new");
-    assert!(matches!(world.desk.begin_upload(None, path("link.cfg"), 3, false), Err(FileError::Exists)));
+    assert!(matches!(world.workspace.begin_upload(None, path("link.cfg"), 3, false), Err(FileError::Exists)));
 }
 
 #[tokio::test]
 async fn a_link_that_leads_out_is_refused_as_reading_is() {
     let world = linked();
-    let refused = world.desk.read(FileRead::File { path: path("out.cfg"), start: 0, length: None });
+    let refused = world.workspace.read(FileRead::File { path: path("out.cfg"), start: 0, length: None });
     let why = refused.map(drop).unwrap_err().to_string();
     assert_eq!(world.save("out.cfg", None, b"x").await.unwrap_err().to_string(), why);
-    assert_eq!(world.desk.begin_upload(None, path("out.cfg"), 1, true).unwrap_err().to_string(), why);
+    assert_eq!(world.workspace.begin_upload(None, path("out.cfg"), 1, true).unwrap_err().to_string(), why);
     still_linked(&world, "old");
 }
 
@@ -78,14 +78,14 @@ async fn a_link_to_the_containers_folder_is_the_root() {
     symlink("/home/container/shared", world.folder.path().join("data/home")).unwrap();
     world.save("home/new.cfg", None, b"new").await.unwrap();
     assert_eq!(world.text("shared/new.cfg").as_deref(), Some("new"));
-    let page = world.desk.list(&path("home"), FileSort::Name, false, 0, 10, None).unwrap();
+    let page = world.workspace.list(&path("home"), FileSort::Name, false, 0, 10, None).unwrap();
     assert_eq!(page.items.len(), 2);
-    let info = world.desk.info(&path("home")).unwrap();
+    let info = world.workspace.info(&path("home")).unwrap();
     assert_eq!(info.target_kind, Some(FileKind::Folder));
     // A copy keeps it.
     let copies = vec![FileMove { from: path("home"), to: path("copy") }];
     world.run(FileTask::Copy { copies }).unwrap();
-    assert_eq!(world.desk.root.read_link(&path("copy")).unwrap(), "/home/container/shared");
+    assert_eq!(world.workspace.root.read_link(&path("copy")).unwrap(), "/home/container/shared");
 }
 
 #[tokio::test]
@@ -93,10 +93,10 @@ async fn earlier_versions_of_a_file_that_is_kept_from_somebody_are_not_read_by_a
     let world = World::new();
     world.put("server.key", b"secret");
     world.save("server.key", None, b"newer secret").await.unwrap();
-    let id = world.desk.versions(&path("server.key")).unwrap()[0].id;
+    let id = world.workspace.versions(&path("server.key")).unwrap()[0].id;
     symlink("server.key", world.folder.path().join("data/notes.txt")).unwrap();
     let denied = crate::files::Denied::new(&["*.key"]);
-    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
     for name in ["server.key", "notes.txt", "/home/container/notes.txt", "./notes.txt"] {
         let Ok(path) = FilePath::parse(name) else { continue };
         assert!(theirs.versions(&path).is_err() || theirs.versions(&path).unwrap().is_empty(), "{name}");

@@ -51,21 +51,21 @@ async fn a_sender_who_may_not_read_a_file_cannot_try_out_what_is_in_it() {
 #[tokio::test]
 async fn the_note_of_a_finished_upload_goes_after_an_hour_and_counts_no_longer() {
     let world = World::limited(1 << 20);
-    let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
+    let begun = world.workspace.begin_upload(None, path("a.bin"), 4, false).unwrap();
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
-    world.desk.finish_upload(begun.id, true).unwrap();
+    world.workspace.finish_upload(begun.id, true).unwrap();
     let note = world.folder.path().join(format!("kept/uploads/{}.json", begun.id));
-    let used = world.desk.root.usage().used();
+    let used = world.workspace.root.usage().used();
     let aged = |minutes: u64| {
         let then = std::time::SystemTime::now() - std::time::Duration::from_secs(minutes * 60);
         std::fs::File::options().write(true).open(&note).unwrap().set_modified(then).unwrap();
-        world.desk.drop_old_uploads().unwrap();
+        world.workspace.drop_old_uploads().unwrap();
     };
     aged(50);
     assert!(note.exists(), "whoever lost the answer may ask again");
     aged(70);
     assert!(!note.exists());
-    assert!(world.desk.root.usage().used() < used);
+    assert!(world.workspace.root.usage().used() < used);
     assert_eq!(world.text("a.bin").as_deref(), Some("data"));
 }
 
@@ -83,10 +83,10 @@ async fn a_file_that_was_cut_on_its_way_does_not_appear() {
 async fn beginning_and_finishing_an_upload_can_be_asked_again() {
     let world = World::new();
     let id = Some(Uuid::now_v7());
-    let begun = world.desk.begin_upload(id, path("a.bin"), 4, false).unwrap();
+    let begun = world.workspace.begin_upload(id, path("a.bin"), 4, false).unwrap();
     assert_eq!(Some(begun.id), id);
-    assert_eq!(world.desk.begin_upload(id, path("a.bin"), 4, false).unwrap(), begun);
-    assert!(matches!(world.desk.begin_upload(id, path("b.bin"), 4, false), Err(FileError::Invalid(_))));
+    assert_eq!(world.workspace.begin_upload(id, path("a.bin"), 4, false).unwrap(), begun);
+    assert!(matches!(world.workspace.begin_upload(id, path("b.bin"), 4, false), Err(FileError::Invalid(_))));
     assert_eq!(world.open_uploads(), 1);
 
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
@@ -106,22 +106,22 @@ async fn beginning_and_finishing_an_upload_can_be_asked_again() {
 async fn an_upload_that_may_no_longer_replace_leaves_the_file_that_is_there() {
     let world = World::new();
     world.put("a.bin", b"old");
-    let begun = world.desk.begin_upload(None, path("a.bin"), 3, true).unwrap();
+    let begun = world.workspace.begin_upload(None, path("a.bin"), 3, true).unwrap();
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"new").await.unwrap();
-    assert!(matches!(world.desk.finish_upload(begun.id, false), Err(FileError::Exists)));
+    assert!(matches!(world.workspace.finish_upload(begun.id, false), Err(FileError::Exists)));
     assert_eq!(world.text("a.bin").as_deref(), Some("old"));
-    world.desk.finish_upload(begun.id, true).unwrap();
+    world.workspace.finish_upload(begun.id, true).unwrap();
     assert_eq!(world.text("a.bin").as_deref(), Some("new"));
 }
 
 #[tokio::test]
 async fn an_upload_that_stopped_between_its_note_and_its_place_is_finished_by_the_next_attempt() {
     let world = World::new();
-    let begun = world.desk.begin_upload(None, path("a.bin"), 4, false).unwrap();
+    let begun = world.workspace.begin_upload(None, path("a.bin"), 4, false).unwrap();
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
     world.put("a.bin", b"somebody else's");
-    assert!(matches!(world.desk.finish_upload(begun.id, true), Err(FileError::Exists)));
+    assert!(matches!(world.workspace.finish_upload(begun.id, true), Err(FileError::Exists)));
     std::fs::remove_file(world.folder.path().join("data/a.bin")).unwrap();
-    world.desk.finish_upload(begun.id, true).unwrap();
+    world.workspace.finish_upload(begun.id, true).unwrap();
     assert_eq!(world.text("a.bin").as_deref(), Some("data"));
 }

@@ -72,10 +72,10 @@ fn what_7_zip_packs_is_unpacked() {
         assert_eq!(world.text("out/game/ü name.txt").as_deref(), Some("ü"), "{flags:?}");
         assert_eq!(world.text(r"out/game/caf\xE9.txt").as_deref(), Some("odd"), "{flags:?}");
         assert_eq!(world.text("out/game/empty.txt").as_deref(), Some(""), "{flags:?}");
-        assert_eq!(world.desk.root.stat(&path("out/game/world/region/r.mca")).unwrap().len, 100_000);
-        assert_eq!(world.desk.root.stat(&path("out/game/server")).unwrap().mode & 0o777, 0o755);
-        assert_eq!(world.desk.root.stat(&path("out/game/empty folder")).unwrap().kind, Kind::Folder);
-        assert_eq!(world.desk.root.read_link(&path("out/game/link")).unwrap(), "ü name.txt");
+        assert_eq!(world.workspace.root.stat(&path("out/game/world/region/r.mca")).unwrap().len, 100_000);
+        assert_eq!(world.workspace.root.stat(&path("out/game/server")).unwrap().mode & 0o777, 0o755);
+        assert_eq!(world.workspace.root.stat(&path("out/game/empty folder")).unwrap().kind, Kind::Folder);
+        assert_eq!(world.workspace.root.read_link(&path("out/game/link")).unwrap(), "ü name.txt");
         assert!(world.extract("made.7z").is_err(), "nothing is replaced unless asked");
         let (archive, into) = (path("made.7z"), path("out"));
         let existing = Existing::Replace;
@@ -93,7 +93,7 @@ fn of_an_encrypted_archive_that_is_said() {
         packed(&world, flags);
         let refused = world.extract("made.7z").unwrap_err().to_string();
         assert!(refused.contains("encrypted"), "{flags:?}: {refused}");
-        assert!(world.desk.root.entries(&path("out")).unwrap().next().is_none());
+        assert!(world.workspace.root.entries(&path("out")).unwrap().next().is_none());
     }
 }
 
@@ -184,14 +184,14 @@ fn a_7z_archive_leaves_nothing_outside() {
         assert!(world.extract("a.7z").is_err(), "{name:?} {attributes:x}");
         assert!(!world.folder.path().join("escaped").exists());
         assert!(!world.folder.path().join("data/escaped").exists());
-        assert!(world.desk.root.entries(&path("out")).unwrap().next().is_none(), "{name:?}");
+        assert!(world.workspace.root.entries(&path("out")).unwrap().next().is_none(), "{name:?}");
     }
     // What is absolute begins in the folder, as everywhere; a drive is a name.
     let world = World::new();
     world.put("a.7z", &stored(&[("/etc/passwd", 0, b"x"), ("C:\\autoexec.bat", unix(0o104_777), b"y")]));
     world.extract("a.7z").unwrap();
     assert_eq!(world.text("out/etc/passwd").as_deref(), Some("x"));
-    assert_eq!(world.desk.root.stat(&path("out/C:/autoexec.bat")).unwrap().mode & 0o7000, 0, "no setuid");
+    assert_eq!(world.workspace.root.stat(&path("out/C:/autoexec.bat")).unwrap().mode & 0o7000, 0, "no setuid");
 }
 
 #[test]
@@ -227,12 +227,12 @@ fn a_7z_bomb_is_defused() {
     let world = World::new();
     world.put("honest.7z", &one_file(&lzma2(18), &[4 << 20], &zeros(4)));
     world.extract("honest.7z").unwrap();
-    assert_eq!(world.desk.root.stat(&path("out/zeros")).unwrap().len, 4 << 20);
-    world.desk.root.remove_file(&path("out/zeros")).unwrap();
+    assert_eq!(world.workspace.root.stat(&path("out/zeros")).unwrap().len, 4 << 20);
+    world.workspace.root.remove_file(&path("out/zeros")).unwrap();
 
     world.put("bomb.7z", &one_file(&lzma2(18), &[1 << 30], &zeros(1_024)));
     assert!(matches!(world.extract("bomb.7z"), Err(FileError::TooMuch(_))));
-    assert!(world.desk.root.size() < 1 << 29);
+    assert!(world.workspace.root.size() < 1 << 29);
 }
 
 #[test]
@@ -282,24 +282,24 @@ fn unpacking_7z_keeps_to_the_limit_and_can_be_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let usage = Arc::new(crate::files::Usage::new(1 << 20));
     let root = Root::with_usage(&folder.path().join("data"), 0, 0, usage).unwrap();
-    let desk = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
-    let world = World { folder, desk };
+    let workspace = Workspace::open(root, &folder.path().join("kept"), Clock::System, Arc::default());
+    let world = World { folder, workspace };
     world.put("a.7z", &one_file(&lzma2(18), &[4 << 20], &zeros(4)));
     assert!(matches!(world.extract("a.7z"), Err(FileError::OverLimit { .. })));
-    assert!(world.desk.root.size() <= 1 << 20);
+    assert!(world.workspace.root.size() <= 1 << 20);
 
     let progress = Progress::default();
     progress.cancel.cancel();
     let task =
         FileTask::Extract { path: path("a.7z"), into: path("b"), existing: Existing::Skip, encoding: None };
-    assert!(matches!(world.desk.run(task, &progress), Err(FileError::Cancelled)));
+    assert!(matches!(world.workspace.run(task, &progress), Err(FileError::Cancelled)));
 }
 
 #[test]
 fn a_7z_archive_is_kept_from_what_is_denied() {
     let world = World::new();
     let denied = crate::files::Denied::new(&["*.key"]);
-    let theirs = Workspace { root: world.desk.root.denying(&denied), ..world.desk.clone() };
+    let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
     world.put("a.7z", &stored(&[("new.key", 0, b"x")]));
     let (path, into, progress) = (path("a.7z"), FilePath::ROOT, Progress::default());
     theirs
@@ -365,8 +365,8 @@ fn a_damaged_entry_of_a_7z_archive_is_left_out_whole_and_the_others_are_unpacked
         assert!(left[0].why.contains("checksum"), "{}", left[0].why);
         assert_eq!(world.text("out/game/ü name.txt").as_deref(), Some("ü"), "{flags:?}");
         assert_eq!(world.text("out/game/empty.txt").as_deref(), Some(""), "{flags:?}");
-        assert_eq!(world.desk.root.stat(&path("out/game/server")).unwrap().kind, Kind::File, "{flags:?}");
-        assert!(world.desk.root.stat(&path("out/game/world/region/r.mca")).is_err());
+        assert_eq!(world.workspace.root.stat(&path("out/game/server")).unwrap().kind, Kind::File, "{flags:?}");
+        assert!(world.workspace.root.stat(&path("out/game/world/region/r.mca")).is_err());
     }
 }
 
@@ -392,7 +392,7 @@ fn after_damage_in_one_block_of_a_7z_archive_the_other_blocks_are_unpacked_and_w
 }
 
 fn count(world: &World, at: &str) -> usize {
-    let walk = world.desk.root.walk(&path(at)).unwrap();
+    let walk = world.workspace.root.walk(&path(at)).unwrap();
     walk.filter(|step| step.stat.kind != Kind::Folder).count()
 }
 
@@ -423,5 +423,5 @@ fn where_nothing_of_a_7z_archive_is_whole_that_is_said() {
     world.put("a.7z", &one_file(&lzma2(18), &[4 << 20], &packed));
     let refused = world.unpack("a.7z", Existing::Skip, None).unwrap_err().to_string();
     assert!(refused.contains("damaged") && refused.contains("Nothing was unpacked."), "{refused}");
-    assert!(world.desk.root.entries(&path("out")).unwrap().next().is_none());
+    assert!(world.workspace.root.entries(&path("out")).unwrap().next().is_none());
 }

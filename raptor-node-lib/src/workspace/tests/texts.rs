@@ -20,13 +20,13 @@ impl World {
     }
 
     fn open(&self, at: &str) -> TextFile {
-        self.desk.read_text(asked(at)).unwrap()
+        self.workspace.read_text(asked(at)).unwrap()
     }
 
     async fn save_text(&self, how: TextWrite, text: String) -> FileResult<FileAnswer> {
-        let desk = self.desk.clone();
+        let workspace = self.workspace.clone();
         let body = stream::iter([Ok(Bytes::from(text))]).boxed();
-        tokio::task::spawn_blocking(move || desk.write(FileWrite::Text { text: how }, body)).await.unwrap()
+        tokio::task::spawn_blocking(move || workspace.write(FileWrite::Text { text: how }, body)).await.unwrap()
     }
 
     /// Opens a file, edits its text as a browser's editor has it, and saves it.
@@ -108,9 +108,9 @@ async fn a_character_that_the_encoding_lacks_leaves_the_file_as_it_was() {
     let utf8 = TextWrite { encoding: Encoding::UTF_8, ..how(file, Encoding::WINDOWS_1252) };
     world.save_text(utf8, "café\n服务器".into()).await.unwrap();
     assert_eq!(world.bytes("a.cfg"), "café\n服务器".as_bytes());
-    let versions = world.desk.versions(&path("a.cfg")).unwrap();
+    let versions = world.workspace.versions(&path("a.cfg")).unwrap();
     let version = TextRead { version: Some(versions[0].id), ..asked("a.cfg") };
-    assert_eq!(world.desk.read_text(version).unwrap().text, "café\n");
+    assert_eq!(world.workspace.read_text(version).unwrap().text, "café\n");
 }
 
 #[tokio::test]
@@ -143,10 +143,10 @@ async fn a_text_that_somebody_else_changed_meanwhile_is_not_replaced() {
 async fn what_is_no_text_is_said_to_be_none() {
     let world = World::new();
     world.put("level.dat", b"\x0a\0\0\x0a\0\x04Data");
-    assert!(matches!(world.desk.read_text(asked("level.dat")), Err(FileError::NotText)));
+    assert!(matches!(world.workspace.read_text(asked("level.dat")), Err(FileError::NotText)));
     // Somebody may know better.
     let anyway = TextRead { encoding: Some(Encoding::WINDOWS_1252), ..asked("level.dat") };
-    assert!(world.desk.read_text(anyway).is_ok());
+    assert!(world.workspace.read_text(anyway).is_ok());
 }
 
 #[tokio::test]
@@ -156,8 +156,8 @@ async fn the_end_of_a_log_that_is_too_large_can_be_read() {
     let text: String = (0..900_000).map(line).collect();
     let log = named("latin1").encode(&text).unwrap();
     world.put("latest.log", &log);
-    assert!(matches!(world.desk.read_text(asked("latest.log")), Err(FileError::TooMuch(_))));
-    let tail = world.desk.read_text(TextRead { tail_bytes: Some(1_000_000), ..asked("latest.log") }).unwrap();
+    assert!(matches!(world.workspace.read_text(asked("latest.log")), Err(FileError::TooMuch(_))));
+    let tail = world.workspace.read_text(TextRead { tail_bytes: Some(1_000_000), ..asked("latest.log") }).unwrap();
     assert!(tail.text.ends_with(&line(899_999)) && tail.text.len() > 900_000);
     assert_eq!(tail.encoding, Encoding::WINDOWS_1252);
     // It begins where a line does.
@@ -169,7 +169,7 @@ async fn the_end_of_a_log_that_is_too_large_can_be_read() {
     packed.write_all(&log).unwrap();
     world.put("old.log.gz", &packed.finish().unwrap());
     let unpacked = TextRead { unpack: true, tail_bytes: Some(1_000_000), ..asked("old.log.gz") };
-    assert_eq!(world.desk.read_text(unpacked).unwrap().text, tail.text);
+    assert_eq!(world.workspace.read_text(unpacked).unwrap().text, tail.text);
 }
 
 #[tokio::test]
@@ -188,8 +188,8 @@ async fn a_compressed_log_that_is_damaged_is_said_to_be() {
                 "{name}: {refused}"
             );
         };
-        damaged(world.desk.read_text(TextRead { unpack: true, ..asked(name) }).unwrap_err());
-        damaged(world.desk.read(FileRead::Unpacked { path: path(name) }).err().unwrap());
+        damaged(world.workspace.read_text(TextRead { unpack: true, ..asked(name) }).unwrap_err());
+        damaged(world.workspace.read(FileRead::Unpacked { path: path(name) }).err().unwrap());
     }
 }
 
@@ -202,7 +202,7 @@ async fn text_is_found_in_files_of_any_encoding() {
     }
     let marked = [Encoding::UTF_16LE.mark(), &Encoding::UTF_16LE.encode(text).unwrap()].concat();
     world.put("marked.cfg", &marked);
-    let hits = world.desk.search(&path(""), None, Some("游戏")).unwrap().items;
+    let hits = world.workspace.search(&path(""), None, Some("游戏")).unwrap().items;
     let mut found: Vec<_> = hits.iter().map(|hit| (hit.file.name.as_str(), hit.line.unwrap())).collect();
     found.sort_unstable();
     // Without a mark, so few letters of ASCII leave open whether it is text at all.

@@ -53,7 +53,7 @@ pub(in super::super) fn refused(why: &str) -> Fault {
 }
 
 /// A place for a file.
-struct Spot {
+struct Destination {
     path: FilePath,
     replace: bool,
 }
@@ -310,24 +310,24 @@ impl<'w> Target<'w> {
     }
 
     /// The place of a file, with the folders on the way made.
-    fn make_room(&mut self, path: FilePath) -> Result<Spot, Fault> {
+    fn make_room(&mut self, path: FilePath) -> Result<Destination, Fault> {
         let workspace = self.workspace;
         let root = &workspace.root;
         let parent = path.parent().ok_or(FileError::IsAFolder)?;
         self.comes_with_archive(&parent);
         root.create_dir_all(&parent)?;
         let there = match root.lstat(&path) {
-            Err(FileError::NotFound) => return Ok(Spot { path, replace: false }),
+            Err(FileError::NotFound) => return Ok(Destination { path, replace: false }),
             other => other?,
         };
         match self.existing {
             Existing::KeepBoth => {
                 let free = self.free_name(&path)?;
                 self.elsewhere.insert(path, Some(free.clone()));
-                Ok(Spot { path: free, replace: false })
+                Ok(Destination { path: free, replace: false })
             }
             _ if there.kind == Kind::Folder => Err(refused("There is a folder of this name.")),
-            Existing::Replace => Ok(Spot { path, replace: true }),
+            Existing::Replace => Ok(Destination { path, replace: true }),
             Existing::Skip => Err(refused("There is a file of this name already.")),
         }
     }

@@ -1,4 +1,4 @@
-//! A bound on large answers: each takes a seat, and gives it back when its last byte was sent or its reader has gone.
+//! A bound on large answers: each takes a slot, and gives it back when its last byte was sent or its reader has gone.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -17,12 +17,12 @@ use tokio::{
     time::timeout,
 };
 
-/// Seats of one container, and of all containers together.
+/// ResponseSlots of one container, and of all containers together.
 const EACH: usize = 2;
 const ALL: usize = 8;
-/// How long a request waits for a seat.
+/// How long a request waits for a slot.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Answers of up to this many bytes need no seat while they are sent.
+/// Answers of up to this many bytes need no slot while they are sent.
 const SMALL: usize = 256 * 1024;
 /// Bytes that are handed to the connection at once.
 const PIECE: usize = 64 * 1024;
@@ -30,43 +30,43 @@ const PIECE: usize = 64 * 1024;
 const STALLED: Duration = Duration::from_secs(30);
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// The seats of a server. Cheap to clone.
+/// The slots of a server. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Seats {
+pub struct ResponseSlots {
     all: Arc<Semaphore>,
     each: Arc<Mutex<HashMap<ContainerId, Weak<Semaphore>>>>,
 }
 
-/// One seat; dropping it gives it back.
+/// One slot; dropping it gives it back.
 #[derive(Debug)]
-pub struct Seat {
+pub struct ResponseSlot {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
     /// Keeps the container's count alive while somebody is counted.
     _count: Arc<Semaphore>,
 }
 
-impl Default for Seats {
+impl Default for ResponseSlots {
     fn default() -> Self {
         Self { all: Arc::new(Semaphore::new(ALL)), each: Arc::default() }
     }
 }
 
-impl Seats {
-    /// Waits up to 20 seconds for a seat: of 2 that a container has, and of 8 in all.
+impl ResponseSlots {
+    /// Waits up to 20 seconds for a slot: of 2 that a container has, and of 8 in all.
     ///
     /// # Errors
     /// [`FileError::Busy`] when none becomes free in time.
-    pub async fn take(&self, id: ContainerId) -> FileResult<Seat> {
+    pub async fn take(&self, id: ContainerId) -> FileResult<ResponseSlot> {
         self.take_within(id, PATIENCE).await
     }
 
-    async fn take_within(&self, id: ContainerId, patience: Duration) -> FileResult<Seat> {
+    async fn take_within(&self, id: ContainerId, patience: Duration) -> FileResult<ResponseSlot> {
         let count = self.count(id);
         let wait = async {
             let own = count.clone().acquire_owned().await.ok()?;
             let all = self.all.clone().acquire_owned().await.ok()?;
-            Some(Seat { _own: own, _all: all, _count: count.clone() })
+            Some(ResponseSlot { _own: own, _all: all, _count: count.clone() })
         };
         timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
     }
@@ -83,8 +83,8 @@ impl Seats {
     }
 }
 
-impl Seat {
-    /// Sends `answer` piece by piece and keeps the seat meanwhile. A reader that takes nothing for 30 seconds, or needs more than
+impl ResponseSlot {
+    /// Sends `answer` piece by piece and keeps the slot meanwhile. A reader that takes nothing for 30 seconds, or needs more than
     /// 5 minutes in all, gets no more: the stream ends early.
     #[must_use]
     pub fn send(self, answer: Bytes) -> Body {
@@ -124,48 +124,48 @@ mod tests {
 
     #[tokio::test]
     async fn a_container_has_two_seats_and_all_have_eight() {
-        let seats = Seats::default();
+        let slots = ResponseSlots::default();
         let id = ContainerId::generate();
-        let first = seats.take(id).await.unwrap();
-        let _second = seats.take(id).await.unwrap();
-        assert!(matches!(seats.take_within(id, SOON).await, Err(FileError::Busy)));
+        let first = slots.take(id).await.unwrap();
+        let _second = slots.take(id).await.unwrap();
+        assert!(matches!(slots.take_within(id, SOON).await, Err(FileError::Busy)));
         let mut others = Vec::new();
         for _ in 0..6 {
-            others.push(seats.take(ContainerId::generate()).await.unwrap());
+            others.push(slots.take(ContainerId::generate()).await.unwrap());
         }
-        assert!(matches!(seats.take_within(ContainerId::generate(), SOON).await, Err(FileError::Busy)));
+        assert!(matches!(slots.take_within(ContainerId::generate(), SOON).await, Err(FileError::Busy)));
         drop(first);
-        assert!(seats.take_within(id, SOON).await.is_ok(), "a seat that was given back is free");
+        assert!(slots.take_within(id, SOON).await.is_ok(), "a slot that was given back is free");
     }
 
     #[tokio::test]
     async fn a_seat_is_held_until_the_answer_was_read_to_its_end() {
-        let seats = Seats::default();
+        let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let all = Bytes::from(vec![7; SMALL + 1]);
-        let mut one = seats.take(id).await.unwrap().send(all.clone());
-        let other = seats.take(id).await.unwrap().send(all.clone());
+        let mut one = slots.take(id).await.unwrap().send(all.clone());
+        let other = slots.take(id).await.unwrap().send(all.clone());
         let first = one.next().await.unwrap().unwrap();
-        assert!(matches!(seats.take_within(id, SOON).await, Err(FileError::Busy)), "both are being read");
+        assert!(matches!(slots.take_within(id, SOON).await, Err(FileError::Busy)), "both are being read");
         let mut read = first.to_vec();
         while let Some(piece) = one.next().await {
             read.extend(piece.unwrap());
         }
         assert_eq!(read, all);
         assert!(one.next().await.is_none(), "asked again after its end, as by what compresses it");
-        let _third = seats.take_within(id, SOON).await.unwrap();
+        let _third = slots.take_within(id, SOON).await.unwrap();
         drop(other);
-        assert!(seats.take_within(id, SOON).await.is_ok(), "a reader that goes away gives its seat back");
+        assert!(slots.take_within(id, SOON).await.is_ok(), "a reader that goes away gives its slot back");
     }
 
     #[tokio::test]
     async fn a_reader_that_takes_nothing_loses_the_seat_and_the_rest() {
-        let seats = Seats::default();
+        let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let all = Bytes::from(vec![7; 4 * SMALL]);
-        let mut stalled = seats.take(id).await.unwrap().send_within(all.clone(), SOON);
-        let _other = seats.take(id).await.unwrap();
-        assert!(seats.take(id).await.is_ok(), "the other one is still taken");
+        let mut stalled = slots.take(id).await.unwrap().send_within(all.clone(), SOON);
+        let _other = slots.take(id).await.unwrap();
+        assert!(slots.take(id).await.is_ok(), "the other one is still taken");
         let mut read = 0;
         while let Some(piece) = stalled.next().await {
             read += piece.unwrap().len();
@@ -175,11 +175,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_small_answer_keeps_no_seat() {
-        let seats = Seats::default();
+        let slots = ResponseSlots::default();
         let id = ContainerId::generate();
-        let bodies = [seats.take(id).await.unwrap(), seats.take(id).await.unwrap()]
-            .map(|seat| seat.send(Bytes::from_static(b"motd=hello")));
-        assert!(seats.take_within(id, SOON).await.is_ok());
+        let bodies = [slots.take(id).await.unwrap(), slots.take(id).await.unwrap()]
+            .map(|slot| slot.send(Bytes::from_static(b"motd=hello")));
+        assert!(slots.take_within(id, SOON).await.is_ok());
         drop(bodies);
     }
 }

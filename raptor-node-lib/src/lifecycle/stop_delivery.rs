@@ -1,7 +1,7 @@
 //! What a process has to be told so that it ends: told again until the engine has passed it on.
 
 use super::{
-    Ground,
+    HostContext,
     attend::{ASK_AGAIN, Typed},
     supervisor::Msg,
 };
@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 const UNREAD: u32 = 5;
 
 /// What is told.
-pub(super) enum Word {
+pub(super) enum StopOrder {
     /// A signal that asks it to stop.
     Signal(String),
     /// The image's stop signal.
@@ -26,45 +26,45 @@ pub(super) enum Word {
 }
 
 /// One word on its way to one process.
-pub(super) struct Errand {
-    pub(super) ground: Arc<Ground>,
+pub(super) struct StopDelivery {
+    pub(super) context: Arc<HostContext>,
     /// The engine's name of the container.
     pub(super) name: String,
     pub(super) console: Arc<Console>,
     pub(super) tell: mpsc::Sender<Msg>,
 }
 
-impl Errand {
+impl StopDelivery {
     /// Runs until the word was delivered, or can't be, and says [`Msg::StopDelivered`] where it asks for a stop: the time that
     /// the process has for it begins.
-    pub(super) async fn run(self, word: Word) {
+    pub(super) async fn run(self, word: StopOrder) {
         match word {
-            Word::Line(line) => self.line(line).await,
-            Word::Kill => return self.signal(&Word::Kill).await,
+            StopOrder::Line(line) => self.line(line).await,
+            StopOrder::Kill => return self.signal(&StopOrder::Kill).await,
             word => self.signal(&word).await,
         }
         let _ = self.tell.send(Msg::StopDelivered).await;
     }
 
-    async fn signal(&self, word: &Word) {
+    async fn signal(&self, word: &StopOrder) {
         let mut told = false;
         loop {
             let sent = match word {
-                Word::Signal(signal) => self.ground.engine.signal(&self.name, signal).await,
-                Word::Docker => self.ground.engine.stop(&self.name).await,
-                Word::Kill | Word::Line(_) => self.ground.engine.signal(&self.name, "SIGKILL").await,
+                StopOrder::Signal(signal) => self.context.engine.signal(&self.name, signal).await,
+                StopOrder::Docker => self.context.engine.stop(&self.name).await,
+                StopOrder::Kill | StopOrder::Line(_) => self.context.engine.signal(&self.name, "SIGKILL").await,
             };
-            let what = if matches!(word, Word::Kill) { "Killing it" } else { "Asking it to stop" };
+            let what = if matches!(word, StopOrder::Kill) { "Killing it" } else { "Asking it to stop" };
             match sent {
                 // The end of what ended meanwhile is noticed by the task that waits for it.
                 Ok(()) | Err(RuntimeError::NotFound) => return,
                 Err(RuntimeError::Refused(why)) if why.is_empty() || why.contains("not running") => return,
                 Err(RuntimeError::Refused(why)) => {
-                    return self.ground.say(&self.console, format!("{what} failed: {why}"));
+                    return self.context.say(&self.console, format!("{what} failed: {why}"));
                 }
                 Err(error @ RuntimeError::Away(_)) if !told => {
                     told = true;
-                    self.ground.say(&self.console, format!("{what} has to wait. {error}"));
+                    self.context.say(&self.console, format!("{what} has to wait. {error}"));
                 }
                 Err(RuntimeError::Away(_)) => {}
             }
@@ -85,10 +85,10 @@ impl Errand {
                 () = &mut queue, if !queued => queued = true,
                 () = tokio::time::sleep(ASK_AGAIN) => {
                     // While the engine is away, nobody could have read it.
-                    answered = if self.ground.engine.version().await.is_ok() { answered + 1 } else { 0 };
+                    answered = if self.context.engine.version().await.is_ok() { answered + 1 } else { 0 };
                 }
             }
         }
-        self.ground.say(&self.console, "It does not read its input, the stop command included.");
+        self.context.say(&self.console, "It does not read its input, the stop command included.");
     }
 }

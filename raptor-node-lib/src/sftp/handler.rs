@@ -21,7 +21,7 @@ const NAMES: usize = 32_000;
 
 /// Where one channel's requests are served, in the order in which they came. So no reply can tell of a state that a request
 /// before it has not made yet.
-pub(super) struct Desk {
+pub(super) struct ChannelHandler {
     /// With what the template denies.
     whole: Root,
     /// With what this session is denied too.
@@ -35,7 +35,7 @@ pub(super) struct Desk {
 
 type Done = Result<Bytes, Refusal>;
 
-impl Desk {
+impl ChannelHandler {
     pub(super) fn new(root: Root, live: Arc<Live>, clock: Clock) -> Self {
         let rights = live.rights();
         let sandbox = root.denying(&rights.1.denied);

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// What an SFTP client has to be given. The password is that of the account; a public key works too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ContainerSftp))]
-pub struct Door {
+pub struct ConnectionDetails {
     /// Host name or address; null for the host that the panel is on.
     pub host: Option<String>,
     /// Port of the SFTP server, such as 2022.
@@ -33,7 +33,7 @@ impl SftpService<'_> {
     ///
     /// # Errors
     /// [`Error::Unavailable`] `daemon_unreachable` while the daemon was not reached, `no_sftp` where it serves none.
-    pub async fn door(&self, permit: Permit<ReadSftp>) -> Result<Door> {
+    pub async fn connection(&self, permit: Permit<ReadSftp>) -> Result<ConnectionDetails> {
         let (actor, target) = permit.consume();
         let container = target.container;
         let connection = self.0.fleet.connection(container.daemon_id);
@@ -48,7 +48,7 @@ impl SftpService<'_> {
         })?;
         let daemon =
             store::daemons::find(&mut self.0.store.read().await?.conn(), container.daemon_id).await?;
-        Ok(Door {
+        Ok(ConnectionDetails {
             host: container.daemon_host,
             port: server.port,
             username: format!("{}.{}", actor.name(), container.id.short()),

@@ -1,14 +1,14 @@
-//! One SFTP channel: from its bytes to requests, through a desk, and back.
+//! One SFTP channel: from its bytes to requests, through a handler, and back.
 //!
 //! Each connection has a thread on which its tasks take turns: russh's loop, which reads the network, hands data over and sends
-//! what it is given, and a lane for each channel, which serves requests in order and may wait for the disk. Nothing changes
+//! what it is given, and a input for each channel, which serves requests in order and may wait for the disk. Nothing changes
 //! threads on the way from a request to its reply, and a slow disk or client holds nobody else up.
 //!
 //! russh's loop must never wait for its own sending: a window that the client widens comes the same way as its requests. Requests
 //! therefore go into a queue that only their size bounds.
 
 use super::{
-    desk::Desk,
+    handler::ChannelHandler,
     wire::{self, MAX_PACKET},
 };
 use bytes::{Buf, Bytes, BytesMut};
@@ -35,7 +35,7 @@ pub(super) enum Broken {
     /// Requests come faster than they are served, for long.
     #[error("too many requests wait")]
     Overrun,
-    /// The desk has closed.
+    /// The handler has closed.
     #[error("the session has ended")]
     Ended,
 }
@@ -46,20 +46,20 @@ struct Queued {
 }
 
 /// The way in.
-pub(super) struct Lane {
+pub(super) struct ChannelInput {
     partial: Framer,
     queue: mpsc::UnboundedSender<Queued>,
     room: Arc<Semaphore>,
 }
 
-impl Lane {
-    /// Opens a desk for a channel, on the connection's thread. It closes when this value and what it queued are gone.
-    pub(super) fn start(desk: Desk, out: ChannelWriteHalf<Msg>) -> Self {
+impl ChannelInput {
+    /// Opens a handler for a channel, on the connection's thread. It closes when this value and what it queued are gone.
+    pub(super) fn start(handler: ChannelHandler, out: ChannelWriteHalf<Msg>) -> Self {
         let (queue, requests) = mpsc::unbounded_channel();
         tokio::spawn(async move {
-            let (live, cut) = (desk.live.clone(), desk.live.cut.clone());
+            let (live, cut) = (handler.live.clone(), handler.live.cut.clone());
             let out = Out { out, together: BytesMut::new() };
-            let _ = cut.clone().run_until_cancelled(serve_all(desk, requests, out, &cut)).await;
+            let _ = cut.clone().run_until_cancelled(serve_all(handler, requests, out, &cut)).await;
             live.journal.turn_page();
         });
         Self { partial: Framer::default(), queue, room: Arc::new(Semaphore::new(QUEUED)) }
@@ -123,7 +123,7 @@ impl Framer {
 
 /// Serves one request after another until there are no more, or what came is no SFTP.
 async fn serve_all(
-    mut desk: Desk,
+    mut handler: ChannelHandler,
     mut requests: mpsc::UnboundedReceiver<Queued>,
     mut out: Out,
     cut: &CancellationToken,
@@ -138,7 +138,7 @@ async fn serve_all(
             }
         };
         let Some(Queued { packet, _room }) = next else { return out.end().await };
-        let reply = wire::open(packet).ok().and_then(|(kind, id, body)| desk.serve(kind, id, body));
+        let reply = wire::open(packet).ok().and_then(|(kind, id, body)| handler.serve(kind, id, body));
         match reply {
             Some(reply) => out.send(reply).await?,
             None => {

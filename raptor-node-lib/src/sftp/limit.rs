@@ -1,4 +1,4 @@
-//! Who may be connected. Those who have not signed in make room for others, the oldest first; those who have keep their seats.
+//! Who may be connected. Those who have not signed in make room for others, the oldest first; those who have keep their limit.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,9 +7,9 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// All seats. Cheap to clone.
+/// All limit. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Seats(Arc<Inner>);
+pub(super) struct ConnectionLimit(Arc<Inner>);
 
 struct Inner {
     in_all: usize,
@@ -61,14 +61,14 @@ impl Taken {
     }
 }
 
-impl Seats {
+impl ConnectionLimit {
     pub(super) fn new(in_all: usize, per_address: usize) -> Self {
         Self(Arc::new(Inner { in_all, per_address, taken: Mutex::default() }))
     }
 
-    /// A seat for a connection of `ip`, which `cut` ends. None where all who could make room have signed in. The number of an
+    /// A slot for a connection of `ip`, which `cut` ends. None where all who could make room have signed in. The number of an
     /// address that is `exempt` has no limit.
-    pub(super) fn take(&self, ip: IpAddr, exempt: bool, cut: &CancellationToken) -> Option<Seat> {
+    pub(super) fn take(&self, ip: IpAddr, exempt: bool, cut: &CancellationToken) -> Option<ConnectionSlot> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let whose = (!exempt).then(|| network(ip));
         if let Some(whose) = whose
@@ -86,7 +86,7 @@ impl Seats {
             *taken.of.entry(whose).or_default() += 1;
         }
         taken.all.insert(number, Sitting { whose, cut: cut.clone(), signed_in: false });
-        Some(Seat { seats: self.clone(), number })
+        Some(ConnectionSlot { limit: self.clone(), number })
     }
 }
 
@@ -98,24 +98,24 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// One connection's seat, until it is dropped or given to another one.
-pub(super) struct Seat {
-    seats: Seats,
+/// One connection's slot, until it is dropped or given to another one.
+pub(super) struct ConnectionSlot {
+    limit: ConnectionLimit,
     number: u64,
 }
 
-impl Seat {
+impl ConnectionSlot {
     /// It is kept from now on. False where it was given away a moment before.
     pub(super) fn keep(&self) -> bool {
-        let mut taken = self.seats.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.limit.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let sitting = taken.all.get_mut(&self.number);
         sitting.map(|sitting| sitting.signed_in = true).is_some()
     }
 }
 
-impl Drop for Seat {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.seats.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.limit.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.leave(self.number);
     }
 }
@@ -124,47 +124,47 @@ impl Drop for Seat {
 mod tests {
     use super::*;
 
-    fn take(seats: &Seats, ip: &str) -> Option<(Seat, CancellationToken)> {
+    fn take(limit: &ConnectionLimit, ip: &str) -> Option<(ConnectionSlot, CancellationToken)> {
         let cut = CancellationToken::new();
-        Some((seats.take(ip.parse().unwrap(), false, &cut)?, cut))
+        Some((limit.take(ip.parse().unwrap(), false, &cut)?, cut))
     }
 
     #[test]
     fn when_full_the_oldest_that_has_not_signed_in_goes_and_who_has_stays() {
-        let seats = Seats::new(3, 3);
-        let signed = take(&seats, "192.0.2.1").unwrap();
+        let limit = ConnectionLimit::new(3, 3);
+        let signed = take(&limit, "192.0.2.1").unwrap();
         assert!(signed.0.keep());
-        let oldest = take(&seats, "192.0.2.2").unwrap();
-        let newer = take(&seats, "192.0.2.3").unwrap();
-        let next = take(&seats, "192.0.2.4").unwrap();
+        let oldest = take(&limit, "192.0.2.2").unwrap();
+        let newer = take(&limit, "192.0.2.3").unwrap();
+        let next = take(&limit, "192.0.2.4").unwrap();
         assert!(oldest.1.is_cancelled() && !newer.1.is_cancelled() && !signed.1.is_cancelled());
-        assert!(!oldest.0.keep(), "its seat is another's");
+        assert!(!oldest.0.keep(), "its slot is another's");
         drop(oldest);
         assert!(newer.0.keep() && next.0.keep());
-        assert!(take(&seats, "192.0.2.5").is_none(), "all have signed in");
+        assert!(take(&limit, "192.0.2.5").is_none(), "all have signed in");
         drop(signed);
-        assert!(take(&seats, "192.0.2.5").is_some());
+        assert!(take(&limit, "192.0.2.5").is_some());
     }
 
     #[test]
     fn an_address_makes_room_among_its_own_first() {
-        let seats = Seats::new(10, 2);
-        let other = take(&seats, "192.0.2.9").unwrap();
-        let (first, second) = (take(&seats, "2001:db8::1").unwrap(), take(&seats, "2001:db8::2").unwrap());
-        let third = take(&seats, "2001:db8::3").unwrap();
+        let limit = ConnectionLimit::new(10, 2);
+        let other = take(&limit, "192.0.2.9").unwrap();
+        let (first, second) = (take(&limit, "2001:db8::1").unwrap(), take(&limit, "2001:db8::2").unwrap());
+        let third = take(&limit, "2001:db8::3").unwrap();
         assert!(first.1.is_cancelled() && !other.1.is_cancelled());
         assert!(second.0.keep() && third.0.keep());
-        assert!(take(&seats, "2001:db8::4").is_none());
+        assert!(take(&limit, "2001:db8::4").is_none());
         drop((first, second, third, other));
-        assert_eq!(seats.0.taken.lock().unwrap().of.len(), 0, "forgotten when they go");
+        assert_eq!(limit.0.taken.lock().unwrap().of.len(), 0, "forgotten when they go");
     }
 
     #[test]
     fn an_exempt_address_has_no_limit_of_its_own() {
-        let seats = Seats::new(4, 1);
+        let limit = ConnectionLimit::new(4, 1);
         let ip = "192.0.2.1".parse().unwrap();
         let cut = CancellationToken::new();
-        let held: Vec<_> = (0..4).filter_map(|_| seats.take(ip, true, &cut)).collect();
+        let held: Vec<_> = (0..4).filter_map(|_| limit.take(ip, true, &cut)).collect();
         assert_eq!(held.len(), 4);
         assert!(!cut.is_cancelled());
     }

@@ -24,7 +24,7 @@ pub mod types {
         ///Who has access, by id and user name.
         pub user: UserRef,
     }
-    ///Access that is given to somebody: what [`Wanted`](raptor_core::containers::access::Wanted) says, and to whom.
+    ///Access that is given to somebody: what [`AccessChange`](raptor_core::containers::access::AccessChange) says, and to whom.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct AccessGrant {
         #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]

@@ -1440,64 +1440,6 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
             warning: ::std::option::Option<::std::string::String>,
         },
     }
-    ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct Held {
-        /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
-started or stopped before it is declared, but removed.*/
-        pub declared: bool,
-        ///The container.
-        pub id: ContainerId,
-        ///Its name for people.
-        pub name: ::std::string::String,
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub owner: ::std::option::Option<UserId>,
-        ///The ports that it has on the host. Of one that is not declared, those that its process holds now.
-        pub ports: ::std::vec::Vec<PortBinding>,
-        ///Whether it has a process.
-        pub running: bool,
-    }
-    ///A value that no log shows.
-    #[derive(
-        ::serde::Deserialize,
-        ::serde::Serialize,
-        Clone,
-        Debug,
-        Eq,
-        Hash,
-        Ord,
-        PartialEq,
-        PartialOrd
-    )]
-    #[serde(transparent)]
-    pub struct Hidden(pub ::std::string::String);
-    impl ::std::ops::Deref for Hidden {
-        type Target = ::std::string::String;
-        fn deref(&self) -> &::std::string::String {
-            &self.0
-        }
-    }
-    impl ::std::convert::From<Hidden> for ::std::string::String {
-        fn from(value: Hidden) -> Self {
-            value.0
-        }
-    }
-    impl ::std::convert::From<::std::string::String> for Hidden {
-        fn from(value: ::std::string::String) -> Self {
-            Self(value)
-        }
-    }
-    impl ::std::fmt::Display for Hidden {
-        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-    impl ::std::str::FromStr for Hidden {
-        type Err = ::std::convert::Infallible;
-        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
-            Ok(Self(value.to_string()))
-        }
-    }
     ///A part of a line, counted in characters (Unicode scalar values).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct HitPart {
@@ -1561,28 +1503,10 @@ started or stopped before it is declared, but removed.*/
             value.parse()
         }
     }
-    /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
-by its id once.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct HostActivity {
-        ///When it ended.
-        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///To which container.
-        pub container_id: ContainerId,
-        ///What.
-        pub deed: HostDeed,
-        ///Its id.
-        pub id: ActivityId,
-        ///From where.
-        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-        pub ip: ::std::option::Option<::std::string::String>,
-        ///Who.
-        pub user_id: UserId,
-    }
     ///What can be done on a host without the control side.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(tag = "deed")]
-    pub enum HostDeed {
+    pub enum HostAction {
         ///Changes to files by SFTP, those of some seconds together.
         #[serde(rename = "sftp_changes")]
         SftpChanges {
@@ -1595,6 +1519,75 @@ by its id once.*/
         },
         #[serde(rename = "sftp_signed_in_offline")]
         SftpSignedInOffline,
+    }
+    /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
+by its id once.*/
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HostActivity {
+        ///When it ended.
+        pub at: ::chrono::DateTime<::chrono::offset::Utc>,
+        ///To which container.
+        pub container_id: ContainerId,
+        ///What.
+        pub deed: HostAction,
+        ///Its id.
+        pub id: ActivityId,
+        ///From where.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub ip: ::std::option::Option<::std::string::String>,
+        ///Who.
+        pub user_id: UserId,
+    }
+    ///What the control side says to a host without being asked over HTTP.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum HostMessage {
+        ///The answer to a question.
+        #[serde(rename = "answer")]
+        Answer {
+            ///The answer.
+            answer: Answer,
+            ///The question's number.
+            id: u64,
+        },
+        /**What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
+named stands for all.*/
+        #[serde(rename = "recheck")]
+        Recheck {
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            container_id: ::std::option::Option<ContainerId>,
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            user_id: ::std::option::Option<UserId>,
+        },
+        ///An activity was written down.
+        #[serde(rename = "noted")]
+        Noted {
+            ///Which.
+            id: ActivityId,
+        },
+        ///The hosts of all daemons, names or addresses: files are not fetched from them.
+        #[serde(rename = "hosts")]
+        Hosts {
+            ///All of them.
+            hosts: ::std::vec::Vec<::std::string::String>,
+        },
+    }
+    ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct HostedContainer {
+        /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
+started or stopped before it is declared, but removed.*/
+        pub declared: bool,
+        ///The container.
+        pub id: ContainerId,
+        ///Its name for people.
+        pub name: ::std::string::String,
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub owner: ::std::option::Option<UserId>,
+        ///The ports that it has on the host. Of one that is not declared, those that its process holds now.
+        pub ports: ::std::vec::Vec<PortBinding>,
+        ///Whether it has a process.
+        pub running: bool,
     }
     ///How a container is to be installed. The host runs each number once.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1921,7 +1914,7 @@ by its id once.*/
             containers: ::std::vec::Vec<ContainerStatus>,
             ///What it and its engine have, whether or not the control side knows of it.
             #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-            held: ::std::vec::Vec<Held>,
+            held: ::std::vec::Vec<HostedContainer>,
             ///The host.
             system: SystemInfo,
         },
@@ -1949,7 +1942,7 @@ by its id once.*/
             ///The container.
             id: ContainerId,
         },
-        ///The host wants to know something; the answer is a [`Word::Answer`].
+        ///The host wants to know something; the answer is a [`HostMessage::Answer`].
         #[serde(rename = "question")]
         Question {
             ///What the answer has to name.
@@ -1957,7 +1950,7 @@ by its id once.*/
             ///The question.
             question: Question,
         },
-        ///Somebody did something on the host; to be acknowledged by a [`Word::Noted`].
+        ///Somebody did something on the host; to be acknowledged by a [`HostMessage::Noted`].
         #[serde(rename = "activity")]
         Activity {
             ///What.
@@ -2357,6 +2350,47 @@ by its id once.*/
             Self::Sftp(value)
         }
     }
+    ///A value that no log shows.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    #[serde(transparent)]
+    pub struct Redacted(pub ::std::string::String);
+    impl ::std::ops::Deref for Redacted {
+        type Target = ::std::string::String;
+        fn deref(&self) -> &::std::string::String {
+            &self.0
+        }
+    }
+    impl ::std::convert::From<Redacted> for ::std::string::String {
+        fn from(value: Redacted) -> Self {
+            value.0
+        }
+    }
+    impl ::std::convert::From<::std::string::String> for Redacted {
+        fn from(value: ::std::string::String) -> Self {
+            Self(value)
+        }
+    }
+    impl ::std::fmt::Display for Redacted {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+    impl ::std::str::FromStr for Redacted {
+        type Err = ::std::convert::Infallible;
+        fn from_str(value: &str) -> ::std::result::Result<Self, Self::Err> {
+            Ok(Self(value.to_string()))
+        }
+    }
     ///Who may pull from a registry.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct RegistryLogin {
@@ -2716,7 +2750,7 @@ by its id once.*/
         #[serde(rename = "password")]
         Password {
             ///It.
-            password: Hidden,
+            password: Redacted,
         },
         ///A public key.
         #[serde(rename = "key")]
@@ -3061,40 +3095,6 @@ as U+FFFD; a save keeps them.*/
         fn try_from(value: String) -> ::std::result::Result<Self, Self::Error> {
             value.parse()
         }
-    }
-    ///What the control side says to a host without being asked over HTTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    #[serde(tag = "type")]
-    pub enum Word {
-        ///The answer to a question.
-        #[serde(rename = "answer")]
-        Answer {
-            ///The answer.
-            answer: Answer,
-            ///The question's number.
-            id: u64,
-        },
-        /**What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
-named stands for all.*/
-        #[serde(rename = "recheck")]
-        Recheck {
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            container_id: ::std::option::Option<ContainerId>,
-            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
-            user_id: ::std::option::Option<UserId>,
-        },
-        ///An activity was written down.
-        #[serde(rename = "noted")]
-        Noted {
-            ///Which.
-            id: ActivityId,
-        },
-        ///The hosts of all daemons, names or addresses: files are not fetched from them.
-        #[serde(rename = "hosts")]
-        Hosts {
-            ///All of them.
-            hosts: ::std::vec::Vec<::std::string::String>,
-        },
     }
     /// Error types.
     pub mod error {

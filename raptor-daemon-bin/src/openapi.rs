@@ -1,7 +1,7 @@
 //! The OpenAPI document.
 
 use crate::{Problem, routes};
-use raptor_model::node::{LiveFrame, NodeEvent, HostMessage};
+use raptor_model::node::{HostMessage, LiveFrame, NodeEvent};
 use raptor_server::openapi::{Shared, add_answers, operations, refine, split_summary};
 use serde_json::{Value, json};
 use utoipa::{

@@ -22,8 +22,8 @@ use raptor_model::{
     clock::Clock,
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveParts, Node, NodeError, PowerAction,
-        RegistryLogin, Since, SystemInfo, TOO_LATE, HostMessage,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, HostMessage, LiveParts, Node, NodeError,
+        PowerAction, RegistryLogin, Since, SystemInfo, TOO_LATE,
     },
 };
 use raptor_server::{

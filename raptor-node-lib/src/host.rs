@@ -10,7 +10,7 @@ pub use remount::start_again;
 
 use crate::{
     files::{Denied, FileError, Root},
-    lifecycle::{Ask, HostContext, Handle, Supervisor},
+    lifecycle::{Ask, Handle, HostContext, Supervisor},
     removal, sftp,
     system::Meter,
     workspace::Workspace,
@@ -24,8 +24,9 @@ use ipnet::IpNet;
 use raptor_model::{
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, HostMessage, files::NodeFiles,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, HostMessage, LiveFrame, LiveParts, Node,
+        NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo,
+        files::NodeFiles,
     },
 };
 use std::{
@@ -98,13 +99,12 @@ impl Host {
         let (context, place) = (&self.0.context, self.0.context.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
         let usage = context.accounts.of(id, spec.limits.disk_mib);
-        let root = Root::measured(&place.data, &place.state.files(), context.uid, context.gid, usage).map_err(
-            |error| match FileError::from(error) {
+        let root = Root::measured(&place.data, &place.state.files(), context.uid, context.gid, usage)
+            .map_err(|error| match FileError::from(error) {
                 // The disk is full, read-only or failing, which is no fault of ours.
                 subscription @ (FileError::NoSpace { .. } | FileError::Io(_)) => subscription.into(),
                 other => NodeError::Internal(format!("The container's folder can't be used: {other}")),
-            },
-        )?;
+            })?;
         Ok(root.denying(&Denied::new(&spec.denied_files)))
     }
 
@@ -328,7 +328,9 @@ impl Node for Host {
         let first = self.snapshot().await;
         let own = self.0.context.link.join();
         let subscription = Subscription { events, own, spool, after: 0, host: self.clone() };
-        let follow = stream::unfold(subscription, |mut subscription| async move { Some((subscription.next().await?, subscription)) });
+        let follow = stream::unfold(subscription, |mut subscription| async move {
+            Some((subscription.next().await?, subscription))
+        });
         Ok(stream::once(std::future::ready(first)).chain(follow).boxed())
     }
 

@@ -2,7 +2,7 @@
 
 use raptor_model::{
     id::{ActivityId, ContainerId, UserId},
-    node::{Answer, NodeEvent, Question, HostMessage},
+    node::{Answer, HostMessage, NodeEvent, Question},
 };
 use raptor_outbound::Outbound;
 use std::{

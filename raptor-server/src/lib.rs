@@ -13,9 +13,9 @@ pub mod openapi;
 pub mod problem;
 pub mod process;
 pub mod request;
-pub mod slots;
 mod secret;
 mod settings;
+pub mod slots;
 
 pub use secret::Secret;
 pub use settings::{KEY_LENGTH, is_easily_guessed, read, refusal, say};

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, name_key, on,
-    stored::{Text, RowReader},
+    stored::{RowReader, Text},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{

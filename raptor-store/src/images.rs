@@ -2,7 +2,7 @@
 
 use super::{
     Conn, on,
-    stored::{Text, RowReader},
+    stored::{RowReader, Text},
 };
 use raptor_model::{
     Result,
@@ -18,7 +18,8 @@ pub async fn policy(c: &mut Conn<'_>) -> Result<ImagePolicy> {
         on!(c, |c| sqlx::query_as("SELECT patterns, for_owners, revision FROM image_policy WHERE id = 1")
             .fetch_one(c)
             .await)?;
-    let patterns: Vec<String> = RowReader::of("image_policy", Uuid::nil()).json("patterns", &patterns, Vec::new);
+    let patterns: Vec<String> =
+        RowReader::of("image_policy", Uuid::nil()).json("patterns", &patterns, Vec::new);
     let readable: Vec<String> = patterns
         .into_iter()
         .filter(|pattern| raptor_model::images::Pattern::parse(pattern, "patterns").is_ok())

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, name_key, on, referenced,
-    stored::{Text, RowReader},
+    stored::{RowReader, Text},
     unique,
 };
 use chrono::{DateTime, Utc};

@@ -3,7 +3,7 @@
 use super::{
     Conn, on,
     roles::granted,
-    stored::{Text, RowReader},
+    stored::{RowReader, Text},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{

@@ -2,7 +2,7 @@
 
 use super::{
     Conn, like_pattern, name_key, on, referenced,
-    stored::{Text, RowReader},
+    stored::{RowReader, Text},
 };
 use chrono::{DateTime, Utc};
 use raptor_model::{

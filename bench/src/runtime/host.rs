@@ -13,8 +13,9 @@ use raptor_core::{
     daemons::simulated::SimulatedHost,
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, LiveFrame, LiveParts,
-        Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo, HostMessage,
+        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, HostMessage, LiveFrame,
+        LiveParts, Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats,
+        SystemInfo,
     },
 };
 use std::{

@@ -9,7 +9,7 @@ use crate::{
 use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{GrantAccess, ReadAccess, ReadContainerActivity, RevokeAccess, UpdateAccess},
-    containers::access::{AccessList, AccessChange},
+    containers::access::{AccessChange, AccessList},
     id::{ContainerId, UserId},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};

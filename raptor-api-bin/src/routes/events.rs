@@ -164,7 +164,11 @@ async fn stream_events(
 }
 
 /// The events of one caller for as long as their session lasts, with a `beat` every [`BEAT_EVERY`].
-fn events(app: App, follower: Follower, slot: Option<StreamSlot>) -> impl Stream<Item = Result<Event, Infallible>> {
+fn events(
+    app: App,
+    follower: Follower,
+    slot: Option<StreamSlot>,
+) -> impl Stream<Item = Result<Event, Infallible>> {
     let beats = tokio::time::interval(BEAT_EVERY);
     futures_util::stream::unfold((app, follower, beats, slot), |(app, mut follower, mut beats, slot)| async {
         loop {

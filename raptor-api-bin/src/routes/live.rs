@@ -96,10 +96,10 @@ async fn live_container(
         )
     })?;
     let slot = app.streams.take(&actor)?;
-    let socket = LiveSocket { app, actor, id };
+    let live_socket = LiveSocket { app, actor, id };
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
-        socket.run(socket, live).await;
+        live_socket.run(socket, live).await;
         drop(slot);
     }))
 }

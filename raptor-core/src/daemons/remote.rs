@@ -6,8 +6,9 @@ use crate::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, ContainerSpec,
-        ContainerStatus, Download, FileError, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo, TOO_LATE, HostMessage,
+        ContainerStatus, Download, FileError, HostMessage, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, StatsHistory, StatsRange, SystemInfo,
+        TOO_LATE,
         files::{
             Body, FileAnswer, FileContent, FileHead, FileRead, FileRequest, FileWrite, NodeFiles, Scoped,
         },

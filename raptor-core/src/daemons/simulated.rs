@@ -8,8 +8,8 @@ use crate::{
     id::ContainerId,
     node::{
         CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault,
-        Happened, Happening, HostedContainer, LineKind, LiveFrame, LiveParts, Node, NodeError, NodeEvent, NodeHistory,
-        PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition, HostMessage,
+        Happened, Happening, HostMessage, HostedContainer, LineKind, LiveFrame, LiveParts, Node, NodeError,
+        NodeEvent, NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition,
     },
     templates::StopRule,
 };

@@ -8,7 +8,8 @@ use crate::{
     id::{ContainerId, DaemonId},
     jobs::Kind,
     node::{
-        ContainerStatus, Happened, HostedContainer, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL, SystemInfo,
+        ContainerStatus, Happened, HostedContainer, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL,
+        SystemInfo,
     },
     nul,
     store::{self, Change, Subject, Verb},

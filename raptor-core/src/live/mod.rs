@@ -18,7 +18,7 @@ use crate::{
     containers::{LiveState, lifecycle::Phase},
     daemons::{Daemon, Transport, strays::Stray},
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, HostedContainer, Node, NodeError, Stats, SystemInfo, HostMessage},
+    node::{ContainerStatus, HostMessage, HostedContainer, Node, NodeError, Stats, SystemInfo},
     store,
     warnings::warn_of,
 };

@@ -4,7 +4,7 @@ use super::link::Task;
 use crate::{
     authz::Concern,
     id::{ContainerId, UserId},
-    node::{Answer, HostActivity, Question, HostMessage},
+    node::{Answer, HostActivity, HostMessage, Question},
     store::{Change, Subject, Verb},
     warnings::warn_of,
 };

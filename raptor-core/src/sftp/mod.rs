@@ -133,7 +133,8 @@ impl SftpService<'_> {
             }
             user
         };
-        let grant = self.grant(daemon, &user, &ContainerName::Id(container_id)).await?.map(|(grant, _)| grant);
+        let grant =
+            self.grant(daemon, &user, &ContainerName::Id(container_id)).await?.map(|(grant, _)| grant);
         Ok(grant.filter(|grant| grant.epoch == epoch))
     }
 

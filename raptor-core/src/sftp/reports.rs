@@ -5,7 +5,7 @@ use crate::{
     Result,
     activity::Activity,
     id::DaemonId,
-    node::{HostActivity, HostAction},
+    node::{HostAction, HostActivity},
     store,
 };
 

@@ -137,7 +137,8 @@ async fn who_has_to_choose_another_password_gets_no_further_than_being_told() {
         let permit = raptor.authz().permit::<UpdateUser>(&Actor::System, steve).await.unwrap();
         raptor.users().set_password(permit, "for the first time".into(), true).await.unwrap();
         assert!(fixture.renew(&held, Some(FINGERPRINT)).await.is_none(), "what was open ends");
-        for grant in [fixture.by_key("steve").await, fixture.by_password("steve", "for the first time").await] {
+        for grant in [fixture.by_key("steve").await, fixture.by_password("steve", "for the first time").await]
+        {
             let grant = grant.unwrap();
             assert!(grant.permissions == ContainerSet::NONE && grant.keep_seconds == 0);
             assert!(grant.locked.unwrap().starts_with("password_change_required"));
@@ -151,7 +152,8 @@ async fn a_user_name_may_hold_dots() {
     on_both(|world| async move {
         let fixture = Fixture::new(world).await;
         fixture.world.user("a.b.c", Builtin::User).await;
-        let permit = fixture.world.raptor.authz().permit::<GrantAccess>(&fixture.steve, fixture.container).await;
+        let permit =
+            fixture.world.raptor.authz().permit::<GrantAccess>(&fixture.steve, fixture.container).await;
         let containers = fixture.world.raptor.containers();
         containers.grant(permit.unwrap(), "a.b.c", wanted(Level::Admin, ContainerSet::NONE)).await.unwrap();
         assert!(fixture.by_password("a.b.c", PASSWORD).await.is_some());

@@ -15,7 +15,7 @@ use raptor_core::{
     clock::Clock,
     id::{ContainerId, DaemonId},
     images::ImageStanding,
-    node::{Redacted, NodeError, SftpAnswer, SftpProof, SftpQuestion},
+    node::{NodeError, Redacted, SftpAnswer, SftpProof, SftpQuestion},
     paging::PageRequest,
     store::Store,
     templates::{OriginKind, origin::sha256, service::Outcome},

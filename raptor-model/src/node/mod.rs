@@ -33,7 +33,7 @@ pub use history::{
     StatsHistory, StatsRange,
 };
 pub use images::{CleanedImages, RegistryLogin};
-pub use link::{Answer, Redacted, HostActivity, HostAction, Question, SftpChange, HostMessage};
+pub use link::{Answer, HostAction, HostActivity, HostMessage, Question, Redacted, SftpChange};
 pub use path::{FilePath, PathError};
 pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
 pub use spec::{ContainerSpec, InstallSpec, PortBinding, Protocol};

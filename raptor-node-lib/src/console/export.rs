@@ -1,6 +1,6 @@
 //! A console as a text file, made while it is sent.
 
-use super::{Console, Chunk, segment::Mark};
+use super::{Chunk, Console, segment::Mark};
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 use futures_util::{StreamExt, stream};

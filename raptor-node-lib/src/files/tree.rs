@@ -120,7 +120,11 @@ fn lift(from: &Folder, name: &CStr, top: &mut Folder, number: u64) -> FileResult
 }
 
 /// Removes a folder that is empty by now. One that somebody filled meanwhile comes back.
-fn finish(above: BorrowedFd<'_>, mut folder: Folder, on_removed: OnRemoved<'_>) -> FileResult<Option<Folder>> {
+fn finish(
+    above: BorrowedFd<'_>,
+    mut folder: Folder,
+    on_removed: OnRemoved<'_>,
+) -> FileResult<Option<Folder>> {
     let freed = Stat::of(&folder.fd)?.allocated();
     match sys::unlinkat(above, &folder.name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => on_removed(freed).then_some(None).ok_or(FileError::Cancelled),

@@ -140,7 +140,8 @@ impl Boot {
             file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
         });
         let gateway = if needs_gateway { context.engine.gateway(network).await } else { None };
-        let (data, uid, gid, files) = (place.data.clone(), context.uid, context.gid, spec.config_files.clone());
+        let (data, uid, gid, files) =
+            (place.data.clone(), context.uid, context.gid, spec.config_files.clone());
         let (usage, beside) = (context.accounts.of(place.id, spec.limits.disk_mib), place.state.files());
         let (state, started) = (place.state.clone(), *started);
         let edited = tokio::task::spawn_blocking(move || {

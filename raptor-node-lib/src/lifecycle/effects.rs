@@ -3,9 +3,9 @@
 use super::{
     attend::{ASK_AGAIN, Typed},
     boot::Boot,
-    stop_delivery::{StopDelivery, StopOrder},
     failure::Failure,
     install,
+    stop_delivery::{StopDelivery, StopOrder},
     supervisor::{Msg, Supervisor},
     taking::{Folder, Look},
 };

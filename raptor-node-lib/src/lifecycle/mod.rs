@@ -7,7 +7,6 @@ mod edits;
 mod effects;
 mod ending;
 mod engine;
-mod stop_delivery;
 mod failure;
 mod image;
 mod install;
@@ -17,6 +16,7 @@ mod ports;
 mod reading;
 mod registry;
 mod requests;
+mod stop_delivery;
 mod supervisor;
 mod taking;
 mod zone;
@@ -28,7 +28,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::{self, Firewall, Near, Outgoing, DesiredRules},
+    firewall::{self, DesiredRules, Firewall, Near, Outgoing},
     link::Link,
     quota::Quota,
     runtime::{self, Engine, Part, Pool},

@@ -52,7 +52,9 @@ impl StopDelivery {
             let sent = match word {
                 StopOrder::Signal(signal) => self.context.engine.signal(&self.name, signal).await,
                 StopOrder::Docker => self.context.engine.stop(&self.name).await,
-                StopOrder::Kill | StopOrder::Line(_) => self.context.engine.signal(&self.name, "SIGKILL").await,
+                StopOrder::Kill | StopOrder::Line(_) => {
+                    self.context.engine.signal(&self.name, "SIGKILL").await
+                }
             };
             let what = if matches!(word, StopOrder::Kill) { "Killing it" } else { "Asking it to stop" };
             match sent {

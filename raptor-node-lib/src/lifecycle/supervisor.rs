@@ -1,10 +1,10 @@
 //! The task that owns a container.
 
 use super::{
-    HostContext, Handle, Place,
+    Handle, HostContext, Place,
     attend::{ASK_AGAIN, End, Typed},
-    stop_delivery::StopOrder,
     failure::Failure,
+    stop_delivery::StopOrder,
     taking::Look,
 };
 use crate::{

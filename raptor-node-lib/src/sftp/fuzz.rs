@@ -2,8 +2,8 @@
 
 use super::{
     handler::ChannelHandler,
-    journal::{Journal, Spool},
     input::Framer,
+    journal::{Journal, Spool},
     live::Live,
     wire,
 };

@@ -4,7 +4,7 @@ use crate::link::Link;
 use raptor_model::{
     clock::Clock,
     id::{ActivityId, ContainerId, UserId},
-    node::{FilePath, HostActivity, HostAction, NodeEvent, SftpChange},
+    node::{FilePath, HostAction, HostActivity, NodeEvent, SftpChange},
 };
 use std::{
     collections::BTreeSet,

@@ -3,7 +3,7 @@
 use super::{live::Live, serve::Server};
 use crate::link::Recheck;
 use raptor_model::node::{
-    Answer, Redacted, HostAction, Question, SftpAnswer, SftpGrant, SftpProof, SftpQuestion,
+    Answer, HostAction, Question, Redacted, SftpAnswer, SftpGrant, SftpProof, SftpQuestion,
 };
 use std::{net::IpAddr, sync::Arc};
 use tokio::sync::broadcast::{self, error::RecvError};

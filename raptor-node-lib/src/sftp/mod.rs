@@ -2,14 +2,15 @@
 
 mod algorithms;
 mod changes;
-mod handler;
 #[cfg(test)]
 mod fuzz;
+mod handler;
 mod handles;
 mod host_key;
+mod input;
 mod journal;
 mod known;
-mod input;
+mod limit;
 mod listing;
 mod live;
 mod login;
@@ -17,7 +18,6 @@ mod password;
 mod peer;
 mod refusal;
 mod replies;
-mod limit;
 mod serve;
 mod transport;
 mod wire;

@@ -1,6 +1,9 @@
 //! One SSH connection: who it is, and its channels.
 
-use super::{algorithms::METHODS, handler::ChannelHandler, input::ChannelInput, live::Live, password::Refused, serve::Server};
+use super::{
+    algorithms::METHODS, handler::ChannelHandler, input::ChannelInput, live::Live, password::Refused,
+    serve::Server,
+};
 use raptor_model::node::SftpGrant;
 use russh::{
     Channel, ChannelId, Error, MethodSet,

@@ -4,9 +4,9 @@ use super::{
     algorithms, host_key,
     journal::{Journal, Spool},
     known::KnownKeys,
+    limit::{ConnectionLimit, ConnectionSlot},
     live::Sessions,
     peer::Peer,
-    limit::{ConnectionSlot, ConnectionLimit},
     transport::Transport,
 };
 use crate::{files::Root, link::Link};

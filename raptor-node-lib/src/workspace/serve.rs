@@ -83,7 +83,8 @@ impl NodeFiles for Host {
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
-        let turn = self.turn(id, matches!(request, FileWrite::Text { .. }).then_some(RequestKind::Save)).await?;
+        let turn =
+            self.turn(id, matches!(request, FileWrite::Text { .. }).then_some(RequestKind::Save)).await?;
         self.with_workspace(id, denied, move |workspace| {
             let answer = workspace.write(request, body);
             drop(turn);

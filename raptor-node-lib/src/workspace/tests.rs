@@ -136,7 +136,10 @@ async fn an_upload_goes_on_where_it_stopped_and_appears_whole() {
     world.write(piece(5), b"56789").await.unwrap();
     world.workspace.finish_upload(upload.id, true).unwrap();
     assert_eq!(world.text("new/world.dat").as_deref(), Some("0123456789"));
-    assert!(matches!(world.workspace.begin_upload(None, path("new/world.dat"), 1, false), Err(FileError::Exists)));
+    assert!(matches!(
+        world.workspace.begin_upload(None, path("new/world.dat"), 1, false),
+        Err(FileError::Exists)
+    ));
 }
 
 #[test]
@@ -338,7 +341,8 @@ fn a_page_far_down_is_the_same_as_of_a_folder_that_was_sorted_at_once() {
     }
     let root = FilePath::ROOT;
     let page = |descending, offset, search: Option<&str>| {
-        let page = world.workspace.list_by(64, &root, (FileSort::Name, descending), (offset, 2), search).unwrap();
+        let page =
+            world.workspace.list_by(64, &root, (FileSort::Name, descending), (offset, 2), search).unwrap();
         (page.total, page.items.into_iter().map(|item| item.name).collect::<Vec<_>>())
     };
     let names = |numbers: [u32; 2]| numbers.map(|number| format!("file{number}")).to_vec();

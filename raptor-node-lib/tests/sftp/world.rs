@@ -6,8 +6,8 @@ use raptor_model::{
     containers::Limits,
     id::{ContainerId, UserId},
     node::{
-        Answer, ContainerSpec, HostActivity, Node, NodeEvent, Question, SftpAnswer, SftpGrant, SftpProof,
-        SftpQuestion, HostMessage,
+        Answer, ContainerSpec, HostActivity, HostMessage, Node, NodeEvent, Question, SftpAnswer, SftpGrant,
+        SftpProof, SftpQuestion,
     },
     templates::StopRule,
 };

@@ -210,7 +210,8 @@ fn on_a_file_system_without_a_free_block_what_is_there_is_still_moved_to_the_tra
     let items = workspace.discard(&[path("big")], "ann").unwrap();
     assert_eq!(std::fs::read_dir(folder.path().join("notes")).unwrap().count(), 1);
     assert_eq!(workspace.discarded().unwrap(), items);
-    let full = workspace.root.open_file(&path("new"), Open::NEW).unwrap().write_at(&[1; 4_096], 0).unwrap_err();
+    let full =
+        workspace.root.open_file(&path("new"), Open::NEW).unwrap().write_at(&[1; 4_096], 0).unwrap_err();
     assert!(full.to_string().contains("trash, which holds "), "{full}");
     workspace.restore(items[0].id).unwrap();
     workspace.run(FileTask::Delete { paths: vec![path("big")] }, &Progress::default()).unwrap();

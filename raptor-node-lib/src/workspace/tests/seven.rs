@@ -191,7 +191,11 @@ fn a_7z_archive_leaves_nothing_outside() {
     world.put("a.7z", &stored(&[("/etc/passwd", 0, b"x"), ("C:\\autoexec.bat", unix(0o104_777), b"y")]));
     world.extract("a.7z").unwrap();
     assert_eq!(world.text("out/etc/passwd").as_deref(), Some("x"));
-    assert_eq!(world.workspace.root.stat(&path("out/C:/autoexec.bat")).unwrap().mode & 0o7000, 0, "no setuid");
+    assert_eq!(
+        world.workspace.root.stat(&path("out/C:/autoexec.bat")).unwrap().mode & 0o7000,
+        0,
+        "no setuid"
+    );
 }
 
 #[test]
@@ -365,7 +369,11 @@ fn a_damaged_entry_of_a_7z_archive_is_left_out_whole_and_the_others_are_unpacked
         assert!(left[0].why.contains("checksum"), "{}", left[0].why);
         assert_eq!(world.text("out/game/ü name.txt").as_deref(), Some("ü"), "{flags:?}");
         assert_eq!(world.text("out/game/empty.txt").as_deref(), Some(""), "{flags:?}");
-        assert_eq!(world.workspace.root.stat(&path("out/game/server")).unwrap().kind, Kind::File, "{flags:?}");
+        assert_eq!(
+            world.workspace.root.stat(&path("out/game/server")).unwrap().kind,
+            Kind::File,
+            "{flags:?}"
+        );
         assert!(world.workspace.root.stat(&path("out/game/world/region/r.mca")).is_err());
     }
 }

@@ -26,7 +26,9 @@ impl World {
     async fn save_text(&self, how: TextWrite, text: String) -> FileResult<FileAnswer> {
         let workspace = self.workspace.clone();
         let body = stream::iter([Ok(Bytes::from(text))]).boxed();
-        tokio::task::spawn_blocking(move || workspace.write(FileWrite::Text { text: how }, body)).await.unwrap()
+        tokio::task::spawn_blocking(move || workspace.write(FileWrite::Text { text: how }, body))
+            .await
+            .unwrap()
     }
 
     /// Opens a file, edits its text as a browser's editor has it, and saves it.
@@ -157,7 +159,8 @@ async fn the_end_of_a_log_that_is_too_large_can_be_read() {
     let log = named("latin1").encode(&text).unwrap();
     world.put("latest.log", &log);
     assert!(matches!(world.workspace.read_text(asked("latest.log")), Err(FileError::TooMuch(_))));
-    let tail = world.workspace.read_text(TextRead { tail_bytes: Some(1_000_000), ..asked("latest.log") }).unwrap();
+    let tail =
+        world.workspace.read_text(TextRead { tail_bytes: Some(1_000_000), ..asked("latest.log") }).unwrap();
     assert!(tail.text.ends_with(&line(899_999)) && tail.text.len() > 900_000);
     assert_eq!(tail.encoding, Encoding::WINDOWS_1252);
     // It begins where a line does.

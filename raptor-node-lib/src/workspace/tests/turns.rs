@@ -1,6 +1,6 @@
 //! Who waits for whom before folders are read and texts are saved.
 
-use super::{AllOperations, RequestKind, MAX_SURVEYS_HERE};
+use super::{AllOperations, MAX_SURVEYS_HERE, RequestKind};
 use crate::files::FileError;
 use raptor_model::id::ContainerId;
 use raptor_outbound::Outbound;
@@ -28,7 +28,10 @@ async fn searches_in_however_many_containers_delay_nobodys_listing() {
     let mut searches = Vec::new();
     for id in &ids {
         searches.push(all.turn(*id, RequestKind::Survey).await.unwrap());
-        assert!(all.turn_within(*id, RequestKind::Survey, SOON).await.is_err(), "one search per container at once");
+        assert!(
+            all.turn_within(*id, RequestKind::Survey, SOON).await.is_err(),
+            "one search per container at once"
+        );
     }
     let another = ContainerId::generate();
     assert!(all.turn_within(another, RequestKind::Survey, SOON).await.is_err(), "searches wait for searches");
@@ -41,7 +44,8 @@ async fn searches_in_however_many_containers_delay_nobodys_listing() {
 async fn few_texts_are_saved_at_once_and_who_waits_too_long_is_told() {
     let all = AllOperations::new(Outbound::default());
     let id = ContainerId::generate();
-    let mut turns = vec![all.turn(id, RequestKind::Save).await.unwrap(), all.turn(id, RequestKind::Save).await.unwrap()];
+    let mut turns =
+        vec![all.turn(id, RequestKind::Save).await.unwrap(), all.turn(id, RequestKind::Save).await.unwrap()];
     let refused = all.turn_within(id, RequestKind::Save, SOON).await;
     assert!(matches!(refused, Err(FileError::Busy)));
     for _ in 0..3 {

@@ -35,7 +35,7 @@ export type AccessEntry = {
 };
 
 /**
- * Access that is given to somebody: what [`Wanted`](raptor_core::containers::access::Wanted) says, and to whom.
+ * Access that is given to somebody: what [`AccessChange`](raptor_core::containers::access::AccessChange) says, and to whom.
  */
 export type AccessGrant = {
     /**

@@ -6,7 +6,10 @@
  * is imported dynamically, such as the terminal and the plots, stays by itself.
  */
 const STAGES = [
-  ['door', /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.svelte|src\/hooks\.client\.ts)$/],
+  [
+    'door',
+    /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.svelte|src\/hooks\.client\.ts)$/
+  ],
   ['shell', /\/src\/routes\/\(app\)\/(\+layout|containers\/\+page)\.svelte$/],
   ['container', /\/src\/routes\/\(app\)\/containers\/\[id\]\/(\+layout|\+page)\.svelte$/]
 ];

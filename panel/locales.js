@@ -49,7 +49,9 @@ export function locales() {
     if (entries.length === 0) return '';
     const helper = entries.some((entry) => entry.includes('registry.')) ? `const registry = ${registry()};` : '';
     const source = `globalThis.table = (() => { ${helper} return { ${entries.join(',')} } })()`;
-    return `const ${TABLE}=${minifySync('table.js', source).code.replace(/^globalThis\.table=/, '').replace(/;?\s*$/, '')};\n`;
+    return `const ${TABLE}=${minifySync('table.js', source)
+      .code.replace(/^globalThis\.table=/, '')
+      .replace(/;?\s*$/, '')};\n`;
   }
 
   return {
@@ -83,7 +85,7 @@ export function locales() {
       handler(_, bundle) {
         const chunks = Object.values(bundle).filter(({ type }) => type === 'chunk');
         const speaking = new Set(chunks.filter((chunk) => keys(chunk).length > 0).map(({ fileName }) => fileName));
-        for (let size = -1; size !== speaking.size; ) {
+        for (let size = -1; size !== speaking.size;) {
           size = speaking.size;
           for (const { fileName, imports, dynamicImports } of chunks) {
             if ([...imports, ...dynamicImports].some((file) => speaking.has(file))) speaking.add(fileName);

@@ -51,7 +51,10 @@ test('graphs that can not be loaded, and a language that is none, leave the cons
   const drawn = other.waitForResponse((answer) => answer.url().endsWith('.js') && answer.ok());
   await other.goto(`${world.base}/containers/${id}`);
   await drawn;
-  await other.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
+  await other
+    .getByRole('status')
+    .filter({ hasText: /^\s*Live\s*$/ })
+    .waitFor();
   await other.locator('figure .uplot').first().waitFor({ state: 'attached' });
   await tongue.close();
 });
@@ -71,7 +74,11 @@ test('two labels of one image are both shown, at startup, when creating and at t
 test('"Create container" on a template shows that template as chosen, on a phone too', { timeout: 90_000 }, async () => {
   const plain = JSON.parse(readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
   for (let i = 0; i < 30; i++) {
-    await world.ask('POST', '/templates/import', JSON.stringify({ ...plain, name: `Another ${i}`, uuid: `5f2a2b1e-0000-4000-8000-0000000001${String(i).padStart(2, '0')}` }));
+    await world.ask(
+      'POST',
+      '/templates/import',
+      JSON.stringify({ ...plain, name: `Another ${i}`, uuid: `5f2a2b1e-0000-4000-8000-0000000001${String(i).padStart(2, '0')}` })
+    );
   }
   for (const [width, height] of [
     [1440, 900],
@@ -99,7 +106,13 @@ test('an installation that failed and counts as done leads to Offline', { timeou
   failing.scripts = { installation: { container: '~raptor-test/nowhere:1', entrypoint: 'sh', script: 'true' } };
   failing.uuid = '5f2a2b1e-0000-4000-8000-000000000199';
   const { template: broken } = await world.ask('POST', '/templates/import', JSON.stringify(failing));
-  const { id } = await world.ask('POST', '/containers', { name: 'Not installed', template_id: broken.id, limits, allocation_count: 0, startup_command: 'sleep 1000' });
+  const { id } = await world.ask('POST', '/containers', {
+    name: 'Not installed',
+    template_id: broken.id,
+    limits,
+    allocation_count: 0,
+    startup_command: 'sleep 1000'
+  });
   await page.goto(`${world.base}/containers/${id}`);
   await page.getByText('Install failed').first().waitFor();
   await page.getByRole('button', { name: 'Skip installation' }).click();
@@ -113,10 +126,19 @@ test('a configuration file that could not be edited is told on the page until a 
   document.name = 'Configured';
   document.uuid = '5f2a2b1e-0000-4000-8000-000000000198';
   const [variable] = document.variables;
-  document.variables = [{ ...variable, name: 'Greeting', env_variable: 'GREETING', default_value: 'rcon \u65e5', rules: 'required|string' }];
+  document.variables = [
+    { ...variable, name: 'Greeting', env_variable: 'GREETING', default_value: 'rcon \u65e5', rules: 'required|string' }
+  ];
   document.config = { ...document.config, files: { 'server.cfg': { parser: 'file', find: { rcon: '{{server.build.env.GREETING}}' } } } };
   const { template } = await world.ask('POST', '/templates/import', JSON.stringify(document));
-  const made = { name: 'Configured', template_id: template.id, limits, skip_install: true, allocation_count: 0, startup_command: 'sleep 1000' };
+  const made = {
+    name: 'Configured',
+    template_id: template.id,
+    limits,
+    skip_install: true,
+    allocation_count: 0,
+    startup_command: 'sleep 1000'
+  };
   const { id } = await world.ask('POST', '/containers', made);
   const at = `${world.base}/api/v1/containers/${id}/files/content?path=%2Fserver.cfg`;
   const headers = { authorization: `Bearer ${world.token}`, 'content-type': 'application/octet-stream' };
@@ -150,6 +172,9 @@ test('the palette goes from one daemon to another, whose page is shown', { timeo
   await page.getByRole('heading', { name: 'first-host' }).waitFor();
   await page.keyboard.press('Control+k');
   await page.keyboard.type('second-host');
-  await page.getByRole('option', { name: /second-host/ }).first().click();
+  await page
+    .getByRole('option', { name: /second-host/ })
+    .first()
+    .click();
   await page.getByRole('heading', { name: 'second-host' }).waitFor();
 });

@@ -6,7 +6,11 @@ import { chromium } from 'playwright-core';
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 export const launch = (more = {}) =>
-  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'], ...more });
+  chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
+    ...more
+  });
 
 /** With the cache for going back and forth, which people's browsers have and the tests' library switches off. */
 export const launchAsPeopleDo = () => launch({ ignoreDefaultArgs: ['--disable-back-forward-cache'] });

@@ -31,7 +31,15 @@ async function container(name, { image = BUSYBOX, script, startup = 'sleep 1000'
   document.config = { ...document.config, startup: '{"done":"ready"}' };
   document.scripts = script ? { installation: { container: BUSYBOX, entrypoint: 'sh', script } } : {};
   const { template } = await world.ask('POST', '/templates/import', JSON.stringify(document));
-  const body = { name, template_id: template.id, limits: { ...LIMITS, ...limits }, image, allocation_count: 0, startup_command: `sh -c 'echo ready; ${startup}'`, ...more };
+  const body = {
+    name,
+    template_id: template.id,
+    limits: { ...LIMITS, ...limits },
+    image,
+    allocation_count: 0,
+    startup_command: `sh -c 'echo ready; ${startup}'`,
+    ...more
+  };
   const { id } = await world.ask('POST', '/containers', body);
   await page.goto(`${world.base}/containers/${id}`);
   return id;
@@ -78,7 +86,9 @@ test('an installation that failed shows its log, can be tried again, and gone on
   // The last line of the console keeps its end in a narrower window.
   const { width, height } = page.viewportSize();
   await page.setViewportSize({ width: 390, height: 844 });
-  await until('the whole last line', async () => (await page.locator('.xterm-rows').innerText()).replace(/\s+/g, '').includes('failedwithexitcode137.'));
+  await until('the whole last line', async () =>
+    (await page.locator('.xterm-rows').innerText()).replace(/\s+/g, '').includes('failedwithexitcode137.')
+  );
   await page.setViewportSize({ width, height });
   await told.getByRole('button', { name: 'View log' }).click();
   const log = page.getByRole('dialog', { name: 'Installation log of Half installed' });
@@ -103,7 +113,10 @@ test('an installation that failed shows its log, can be tried again, and gone on
 });
 
 test('an installer without memory fails with the way to raise the limit, and goes through with it', { timeout: 180_000 }, async () => {
-  const id = await container('Hungry installer', { script: 'exec dd if=/dev/zero of=/dev/null bs=1300M count=1', limits: { memory_mib: 16 } });
+  const id = await container('Hungry installer', {
+    script: 'exec dd if=/dev/zero of=/dev/null bs=1300M count=1',
+    limits: { memory_mib: 16 }
+  });
   const told = banner('The installation needed more memory than the 1024 MiB that it may use.');
   await told.waitFor({ timeout: 90_000 });
   await page.getByText('Install failed').first().waitFor();
@@ -171,7 +184,7 @@ test('a port of another program has its button on a phone, too', { timeout: 120_
     const button = told.getByRole('button', { name: 'Use another port' });
     const box = await button.boundingBox();
     assert.ok(box.x >= 0 && box.x + box.width <= 390 && box.height >= 40, JSON.stringify(box));
-  assert.deepEqual(await barriers(page), []);
+    assert.deepEqual(await barriers(page), []);
     await shot('fault-port-phone');
   } finally {
     busy.close();

@@ -22,7 +22,14 @@ before(async () => {
   const ports = String(await freePort());
   await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports });
   const [allocation] = (await world.ask('GET', `/daemons/${daemon.id}/allocations?search=${ports}`)).items;
-  const body = { name: 'Shelf', template_id: template.id, limits: LIMITS, skip_install: true, daemon_id: daemon.id, allocation_ids: [allocation.id] };
+  const body = {
+    name: 'Shelf',
+    template_id: template.id,
+    limits: LIMITS,
+    skip_install: true,
+    daemon_id: daemon.id,
+    allocation_ids: [allocation.id]
+  };
   id = (await world.ask('POST', '/containers', body)).id;
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, acceptDownloads: true });
   page = await context.newPage();
@@ -42,7 +49,8 @@ const answer = async (label, text, verb) => {
   await dialog.getByLabel(label).fill(text);
   await dialog.getByRole('button', { name: verb }).click();
 };
-const files = async (path = '/') => (await world.ask('GET', `/containers/${id}/files?path=${encodeURIComponent(path)}`)).items.map((file) => file.name);
+const files = async (path = '/') =>
+  (await world.ask('GET', `/containers/${id}/files?path=${encodeURIComponent(path)}`)).items.map((file) => file.name);
 
 test('a file is made, edited, saved, and its earlier version put back', { timeout: 90_000 }, async () => {
   await page.getByRole('button', { name: 'New file' }).click();
@@ -54,7 +62,11 @@ test('a file is made, edited, saved, and its earlier version put back', { timeou
   await text.fill('motd=Two');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByRole('button', { name: 'Versions' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: /replaced by admin/ }).first().click();
+  await page
+    .getByRole('dialog')
+    .getByRole('button', { name: /replaced by admin/ })
+    .first()
+    .click();
   await page.getByRole('button', { name: 'Restore this version' }).click();
   await until('the earlier text is there', async () => (await text.textContent()).includes('motd=One'));
   await page.getByRole('button', { name: 'Save' }).click();
@@ -111,7 +123,9 @@ test('a folder is packed and unpacked, and found again after a reload', { timeou
 
 test('unpacking asks what happens to files that are there, and lists what was skipped', { timeout: 90_000 }, async () => {
   await world.ask('PUT', `/containers/${id}/files/content?path=/notes.txt`, 'packed');
-  await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'archive', paths: ['/notes.txt'], to: '/notes.zip', format: 'zip' } });
+  await world.ask('POST', `/containers/${id}/files/operations`, {
+    task: { type: 'archive', paths: ['/notes.txt'], to: '/notes.zip', format: 'zip' }
+  });
   await until('it is packed', async () => (await files()).includes('notes.zip'));
   await world.ask('PUT', `/containers/${id}/files/content?path=/notes.txt`, 'since');
   await page.goto(`${world.base}/containers/${id}/files`);
@@ -131,7 +145,9 @@ test('unpacking asks what happens to files that are there, and lists what was sk
   assert.equal((await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes, 5);
   await unpack('Replace');
   await until('it is replaced', async () => (await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes === 6);
-  await world.ask('POST', `/containers/${id}/files/operations`, { task: { type: 'delete', paths: ['/notes.txt', '/notes (1).txt', '/notes.zip'] } });
+  await world.ask('POST', `/containers/${id}/files/operations`, {
+    task: { type: 'delete', paths: ['/notes.txt', '/notes (1).txt', '/notes.zip'] }
+  });
   await until('they are gone', async () => !(await files()).includes('notes.zip'));
 });
 
@@ -165,7 +181,9 @@ test('a download is an attachment that no page can run in', { timeout: 60_000 },
 });
 
 test('what is larger than the disk is refused in words', { timeout: 60_000 }, async () => {
-  await page.getByLabel('Files to upload').setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024) }]);
+  await page
+    .getByLabel('Files to upload')
+    .setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024) }]);
   await page.getByText(/huge.bin: The container's disk limit of 32 MiB is reached/).waitFor({ timeout: 20_000 });
 });
 
@@ -225,7 +243,12 @@ test('a folder that is dropped arrives with all that is in it', { timeout: 60_00
   const place = await page.getByRole('region', { name: 'Files', exact: true }).boundingBox();
   const devtools = await page.context().newCDPSession(page);
   const drag = (type) =>
-    devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
+    devtools.send('Input.dispatchDragEvent', {
+      type,
+      x: place.x + 80,
+      y: place.y + 120,
+      data: { items: [], files: [folder], dragOperationsMask: 1 }
+    });
   await drag('dragEnter');
   await drag('dragOver');
   await page.getByText('Drop to upload to /').waitFor();
@@ -258,7 +281,10 @@ test('a picture and a packed log are shown', { timeout: 60_000 }, async () => {
   await row('icon.png').getByRole('button', { name: 'icon.png', exact: true }).click();
   const picture = page.getByRole('img', { name: 'icon.png' });
   await until('the picture is drawn', () => picture.evaluate((image) => image.complete && image.naturalWidth === 1));
-  for (const [name, words] of [['old.log.gz', 'Done (3.1s)!'], ['latest.log', '[11:00:00] Ready']]) {
+  for (const [name, words] of [
+    ['old.log.gz', 'Done (3.1s)!'],
+    ['latest.log', '[11:00:00] Ready']
+  ]) {
     await page.getByRole('button', { name: 'Close file' }).click();
     await row(name).getByRole('button', { name, exact: true }).click();
     const text = page.getByRole('textbox', { name: `Content of ${name}` });
@@ -322,7 +348,12 @@ test('what is dropped and can not be read is said to be so', { timeout: 60_000 }
   const place = await page.getByRole('region', { name: 'Files', exact: true }).boundingBox();
   const devtools = await page.context().newCDPSession(page);
   const drag = (type) =>
-    devtools.send('Input.dispatchDragEvent', { type, x: place.x + 80, y: place.y + 120, data: { items: [], files: [folder], dragOperationsMask: 1 } });
+    devtools.send('Input.dispatchDragEvent', {
+      type,
+      x: place.x + 80,
+      y: place.y + 120,
+      data: { items: [], files: [folder], dragOperationsMask: 1 }
+    });
   await drag('dragEnter');
   await drag('dragOver');
   await page.getByText('Drop to upload to /').waitFor();

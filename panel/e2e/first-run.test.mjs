@@ -28,14 +28,38 @@ const counter = (startup = COUNTING) =>
     config: { files: '{}', startup: '{"done": "ready on"}', logs: '{}', stop: '^C' },
     scripts: { installation: { script: '', container: IMAGE, entrypoint: 'sh' } },
     variables: [
-      { name: 'Query port', description: 'Where it is asked.', env_variable: 'QUERY_PORT', default_value: '1', user_viewable: true, user_editable: true, rules: 'required|integer', field_type: 'text' }
+      {
+        name: 'Query port',
+        description: 'Where it is asked.',
+        env_variable: 'QUERY_PORT',
+        default_value: '1',
+        user_viewable: true,
+        user_editable: true,
+        rules: 'required|integer',
+        field_type: 'text'
+      }
     ]
   });
 /** One that can't start without a file, as Java says it. */
 const needy = JSON.stringify({
-  ...JSON.parse(counter(`/bin/sh -c '[ -f {{JAR_FILE}} ] || { echo "Error: Unable to access jarfile {{JAR_FILE}}"; exit 1; }; echo ready on it; while read line; do echo "heard $line"; done'`)),
+  ...JSON.parse(
+    counter(
+      `/bin/sh -c '[ -f {{JAR_FILE}} ] || { echo "Error: Unable to access jarfile {{JAR_FILE}}"; exit 1; }; echo ready on it; while read line; do echo "heard $line"; done'`
+    )
+  ),
   name: 'Needy',
-  variables: [{ name: 'Archive', description: 'The file that is run.', env_variable: 'JAR_FILE', default_value: 'app.jar', user_viewable: true, user_editable: true, rules: 'required', field_type: 'text' }]
+  variables: [
+    {
+      name: 'Archive',
+      description: 'The file that is run.',
+      env_variable: 'JAR_FILE',
+      default_value: 'app.jar',
+      user_viewable: true,
+      user_editable: true,
+      rules: 'required',
+      field_type: 'text'
+    }
+  ]
 });
 const hash = (text) => createHash('sha256').update(text).digest('hex');
 
@@ -47,7 +71,14 @@ const entry = (id, name, more = {}) => ({
   description: 'Counts what it hears and says so, to see that everything works.',
   icon: 'dice',
   colour: '#337c39',
-  source: { repository: 'owner/eggs', branch: 'main', path: `${id}/egg counter.json`, sha256: hash(counter()), format: 'PTDL_v2', licence: 'MIT' },
+  source: {
+    repository: 'owner/eggs',
+    branch: 'main',
+    path: `${id}/egg counter.json`,
+    sha256: hash(counter()),
+    format: 'PTDL_v2',
+    licence: 'MIT'
+  },
   memory_mib: { minimum: 64, recommended: 128, stated_in: 'owner/eggs:README.md' },
   disk_mib: null,
   ports: [
@@ -77,7 +108,8 @@ before(async () => {
   world = await World.up({ CATALOGUE_MIRROR: base, OUTBOUND_ALLOW: '127.0.0.0/8' });
   // Ports that nothing else on this machine has, in place of those that a new host gets.
   const daemon = (await world.ask('GET', '/daemons')).items[0];
-  for (const { id } of (await world.ask('GET', `/daemons/${daemon.id}/allocations?limit=100`)).items) await world.ask('DELETE', `/allocations/${id}`);
+  for (const { id } of (await world.ask('GET', `/daemons/${daemon.id}/allocations?limit=100`)).items)
+    await world.ask('DELETE', `/allocations/${id}`);
   ports = await Promise.all([freePort(), freePort(), freePort(), freePort()]);
   for (const port of ports) await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: String(port) });
   browser = await launch();
@@ -99,12 +131,21 @@ const card = (name) => page.getByRole('main').getByRole('link', { name: new RegE
 
 /** No barrier that axe finds, and nothing wider than the screen, in both themes and on a phone. */
 async function fine(where) {
-  for (const [width, colorScheme] of [[1440, 'light'], [1440, 'dark'], [390, 'light'], [390, 'dark']]) {
+  for (const [width, colorScheme] of [
+    [1440, 'light'],
+    [1440, 'dark'],
+    [390, 'light'],
+    [390, 'dark']
+  ]) {
     await page.setViewportSize({ width, height: 900 });
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.evaluate(AXE);
     const found = await page.evaluate(async () => (await globalThis.axe.run(document, { resultTypes: ['violations'] })).violations);
-    assert.deepEqual(found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`), [], `${where}, ${width} px, ${colorScheme}`);
+    assert.deepEqual(
+      found.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.html.slice(0, 160)).join(' | ')}`),
+      [],
+      `${where}, ${width} px, ${colorScheme}`
+    );
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     assert.ok(wide <= 0, `${where} is ${wide} px wider than ${width} px`);
     if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/${where}-${colorScheme}-${width}.png`, fullPage: true });
@@ -135,10 +176,19 @@ test('the catalogue begins with what most people look for, and keeps variants of
   const popular = page.getByRole('heading', { level: 2 }).first();
   await popular.waitFor();
   assert.equal(await popular.innerText(), 'Popular');
-  const first = await page.getByRole('main').getByRole('listitem').getByRole('link').evaluateAll((links) => links.slice(0, 12).map((link) => link.getAttribute('href').split('/').at(-1)));
-  assert.deepEqual([first[0], first.includes('docker-image'), first.filter((id) => id.startsWith('minecraft')).length], ['minecraft-vanilla', true, 1]);
+  const first = await page
+    .getByRole('main')
+    .getByRole('listitem')
+    .getByRole('link')
+    .evaluateAll((links) => links.slice(0, 12).map((link) => link.getAttribute('href').split('/').at(-1)));
+  assert.deepEqual(
+    [first[0], first.includes('docker-image'), first.filter((id) => id.startsWith('minecraft')).length],
+    ['minecraft-vanilla', true, 1]
+  );
   await page.getByRole('heading', { name: 'Your own program', level: 2 }).waitFor();
-  await card('Palworld').getByText(/^\d variants$/).waitFor();
+  await card('Palworld')
+    .getByText(/^\d variants$/)
+    .waitFor();
   assert.equal(await card('Palworld').count(), 1, 'its variants are on its page');
   await fine('catalogue-first');
   // A search finds them all, and leaves out categories where nothing is.
@@ -169,8 +219,10 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
     collections: [{ repository: 'owner/eggs', branch: 'main', commit: 'abc123' }],
     entries: [
       entry('needy', 'Needy', { source: { ...entry('needy').source, sha256: hash(needy) }, ports: [], upload: { variable: 'JAR_FILE' } }),
-      entry('changed', 'Changed counter'), entry('counter', 'Counter'),
-      entry('usual', 'Usual', { ports: [{ ...entry('usual').ports[0], default: 25565 }], source: entry('counter').source }), entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })
+      entry('changed', 'Changed counter'),
+      entry('counter', 'Counter'),
+      entry('usual', 'Usual', { ports: [{ ...entry('usual').ports[0], default: 25565 }], source: entry('counter').source }),
+      entry('gone', 'Gone counter', { source: { ...entry('gone').source, sha256: '0'.repeat(64) } })
     ]
   };
   files.set('/catalogue.json', JSON.stringify(catalogue));
@@ -180,7 +232,10 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
   const address = page.getByLabel('Catalogue URL');
   await address.fill(`${base}/bad.json`);
   await page.getByRole('button', { name: 'Download and use' }).click();
-  await page.getByRole('alert').getByText(/entries\[0\]\.colour.*stays as it is/).waitFor();
+  await page
+    .getByRole('alert')
+    .getByText(/entries\[0\]\.colour.*stays as it is/)
+    .waitFor();
   await address.fill(`${base}/catalogue.json`);
   await page.getByRole('button', { name: 'Download and use' }).click();
   await page.getByText('Now using the catalogue of Jan 2, 2027 with 5 entries.').waitFor();
@@ -231,48 +286,65 @@ test('a changed file is shown with its difference and runs only when that was co
   assert.equal((await world.ask('GET', '/templates')).items.length, before + 1);
 });
 
-test('a program that needs a file says which one and leads to its files, before and after a start without it', { timeout: 120_000 }, async () => {
-  await page.goto(`${world.base}/templates/catalogue/needy`);
-  await page.getByRole('status').getByText(/^This needs the file app\.jar/).waitFor();
-  await fine('catalogue-upload');
-  await page.getByRole('button', { name: 'Create and upload' }).click();
-  await page.waitForURL(/\/files$/);
-  await page.getByText('Offline', { exact: true }).first().waitFor();
-  const id = page.url().split('/').at(-2);
-  await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
-  const told = page.getByRole('status').filter({ hasText: 'app.jar is missing' });
-  await told.waitFor();
-  await fine('catalogue-missing-file');
-  await told.getByRole('link', { name: 'Upload files' }).click();
-  await page.waitForURL(/\/files$/);
-  await world.ask('PUT', `/containers/${id}/files/content?path=/app.jar`, 'any');
-  await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
-  await running('Needy');
-  await until('it says no more of it', async () => (await told.count()) === 0);
-});
+test(
+  'a program that needs a file says which one and leads to its files, before and after a start without it',
+  { timeout: 120_000 },
+  async () => {
+    await page.goto(`${world.base}/templates/catalogue/needy`);
+    await page
+      .getByRole('status')
+      .getByText(/^This needs the file app\.jar/)
+      .waitFor();
+    await fine('catalogue-upload');
+    await page.getByRole('button', { name: 'Create and upload' }).click();
+    await page.waitForURL(/\/files$/);
+    await page.getByText('Offline', { exact: true }).first().waitFor();
+    const id = page.url().split('/').at(-2);
+    await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
+    const told = page.getByRole('status').filter({ hasText: 'app.jar is missing' });
+    await told.waitFor();
+    await fine('catalogue-missing-file');
+    await told.getByRole('link', { name: 'Upload files' }).click();
+    await page.waitForURL(/\/files$/);
+    await world.ask('PUT', `/containers/${id}/files/content?path=/app.jar`, 'any');
+    await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
+    await running('Needy');
+    await until('it says no more of it', async () => (await told.count()) === 0);
+  }
+);
 
-test('the usual port is offered where more than a hundred others come before it, and is called taken only where it is', { timeout: 60_000 }, async () => {
-  const daemon = (await world.ask('GET', '/daemons')).items[0];
-  await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '20000-20149' });
-  await page.goto(`${world.base}/templates/catalogue/usual`);
-  const port = page.getByLabel('Port', { exact: true });
-  const chosen = () => port.evaluate((field) => field.selectedOptions[0]?.textContent ?? '');
-  await page.getByText('Usually 25565, which isn’t free on this host.').waitFor();
-  await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '25565' });
-  await page.reload();
-  await until('the usual port', async () => /:25565$/.test(await chosen()));
-  assert.equal(await page.getByText(/which isn’t free on this host/).count(), 0);
-});
+test(
+  'the usual port is offered where more than a hundred others come before it, and is called taken only where it is',
+  { timeout: 60_000 },
+  async () => {
+    const daemon = (await world.ask('GET', '/daemons')).items[0];
+    await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '20000-20149' });
+    await page.goto(`${world.base}/templates/catalogue/usual`);
+    const port = page.getByLabel('Port', { exact: true });
+    const chosen = () => port.evaluate((field) => field.selectedOptions[0]?.textContent ?? '');
+    await page.getByText('Usually 25565, which isn’t free on this host.').waitFor();
+    await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports: '25565' });
+    await page.reload();
+    await until('the usual port', async () => /:25565$/.test(await chosen()));
+    assert.equal(await page.getByText(/which isn’t free on this host/).count(), 0);
+  }
+);
 
 test('a file that is gone and a source that is away are said, with what to do', { timeout: 60_000 }, async () => {
   await page.goto(`${world.base}/templates/catalogue/gone`);
-  await page.getByRole('alert').getByText(/no longer where the catalogue says/).waitFor();
+  await page
+    .getByRole('alert')
+    .getByText(/no longer where the catalogue says/)
+    .waitFor();
   await page.getByRole('link', { name: 'Import from file' }).waitFor();
   await fine('catalogue-gone');
   server.closeAllConnections();
   await new Promise((done) => server.close(done));
   await page.getByRole('button', { name: 'Try again' }).click();
-  await page.getByRole('alert').getByText(/can't be fetched from 127\.0\.0\.1/).waitFor();
+  await page
+    .getByRole('alert')
+    .getByText(/can't be fetched from 127\.0\.0\.1/)
+    .waitFor();
   // The list is here whatever the network does.
   await page.goto(`${world.base}/templates/catalogue`);
   await card('Gone counter').first().waitFor();
@@ -311,7 +383,11 @@ test('a host without Docker says so with the way out, and the page notices when 
     await guest.getByText('systemctl enable --now docker').first().waitFor();
     // One can choose meanwhile.
     await guest.getByLabel('Search the catalogue').fill('any docker image');
-    await guest.getByRole('main').getByRole('link', { name: /^Any Docker image/ }).first().click();
+    await guest
+      .getByRole('main')
+      .getByRole('link', { name: /^Any Docker image/ })
+      .first()
+      .click();
     await guest.getByText('Waiting for a host with Docker.').waitFor();
     assert.ok(await guest.getByRole('button', { name: 'Create and start' }).isDisabled());
     symlinkSync(process.env.DOCKER_SOCKET ?? '/var/run/docker.sock', socket);

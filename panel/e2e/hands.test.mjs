@@ -55,7 +55,10 @@ test('the palette finds a page of a container, and gives the focus back', { time
   await page.keyboard.press('Enter');
   const dialog = page.getByRole('dialog', { name: 'Create user' });
   await dialog.waitFor();
-  assert.ok(await dialog.getByLabel('User name').evaluate((element) => element === document.activeElement), 'the first field has the focus');
+  assert.ok(
+    await dialog.getByLabel('User name').evaluate((element) => element === document.activeElement),
+    'the first field has the focus'
+  );
   for (let i = 0; i < 12; i++) await page.keyboard.press('Tab');
   assert.ok(await dialog.evaluate((element) => element.contains(document.activeElement)), 'the focus stays in the dialog');
   await page.keyboard.press('Escape');
@@ -70,13 +73,18 @@ test('many are started, stopped and killed at once', { timeout: 120_000 }, async
   await bar.getByText('2 selected').waitFor();
   await bar.getByRole('button', { name: 'Start' }).click();
   // What follows is shown before the daemon has told.
-  await row('Trains').getByText(/Starting|Running/).waitFor({ timeout: 2_000 });
+  await row('Trains')
+    .getByText(/Starting|Running/)
+    .waitFor({ timeout: 2_000 });
   for (const name of ['Trains', 'Planes']) await row(name).getByText('Running').waitFor({ timeout: 60_000 });
   await bar.getByRole('button', { name: 'Kill' }).click();
   const question = page.getByRole('dialog', { name: 'Kill 2 containers' });
   await question.getByText('Anything it hasn’t saved is lost').waitFor();
   await question.getByRole('button', { name: 'Kill' }).click();
-  for (const name of ['Trains', 'Planes']) await row(name).getByText(/Offline|Crashed/).waitFor({ timeout: 30_000 });
+  for (const name of ['Trains', 'Planes'])
+    await row(name)
+      .getByText(/Offline|Crashed/)
+      .waitFor({ timeout: 30_000 });
 });
 
 test('a menu is used by the keyboard alone', { timeout: 90_000 }, async () => {
@@ -132,9 +140,15 @@ test('all that is kept of a console is searched, seen in its place, and download
   await page.getByRole('button', { name: 'Search all…' }).click();
   const dialog = page.getByRole('dialog', { name: 'Search entire console' });
   const hits = dialog.getByRole('list', { name: 'Results' });
-  await hits.getByRole('button', { name: /line-2/ }).first().waitFor();
+  await hits
+    .getByRole('button', { name: /line-2/ })
+    .first()
+    .waitFor();
   assert.equal(await hits.locator('mark').first().innerText(), 'line-2');
-  await hits.getByRole('button', { name: /line-21/ }).first().click();
+  await hits
+    .getByRole('button', { name: /line-21/ })
+    .first()
+    .click();
   const around = dialog.getByTestId('context');
   await around.getByText('line-20').first().waitFor();
   assert.match(await around.locator('[aria-current]').innerText(), /line-21/);
@@ -226,7 +240,10 @@ test('the theme that was chosen is there before any program runs', { timeout: 30
   await dark.route('**/_app/**/*.js', (route) => route.abort());
   await dark.reload({ waitUntil: 'domcontentloaded' });
   assert.equal(await dark.evaluate(() => document.documentElement.dataset.theme), 'dark');
-  assert.deepEqual(errors.filter((text) => /content security/i.test(text)), []);
+  assert.deepEqual(
+    errors.filter((text) => /content security/i.test(text)),
+    []
+  );
   await context.close();
 });
 
@@ -234,7 +251,8 @@ test('access and addresses that are taken away come back by Undo', { timeout: 60
   await page.goto(`${world.base}/containers/${ids.Boats}/access`);
   await page.getByRole('button', { name: 'Remove access of jonas' }).click();
   await page.getByText('Access of jonas removed.').waitFor();
-  const held = async () => (await world.ask('GET', `/containers/${ids.Boats}/access`)).items.filter((item) => item.user.username === 'jonas');
+  const held = async () =>
+    (await world.ask('GET', `/containers/${ids.Boats}/access`)).items.filter((item) => item.user.username === 'jonas');
   assert.equal((await held()).length, 0);
   await page.getByRole('button', { name: 'Undo' }).click();
   await page.getByText('Undone.').waitFor();

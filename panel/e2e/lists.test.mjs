@@ -78,7 +78,10 @@ test('a browser whose language is malformed shows the console and its graphs', {
   other.on('pageerror', (error) => problems.push(String(error)));
   await other.goto(`${world.base}/containers/${ids[0]}`);
   await other.getByTestId('terminal').waitFor();
-  await other.getByRole('slider', { name: /over time/ }).first().waitFor();
+  await other
+    .getByRole('slider', { name: /over time/ })
+    .first()
+    .waitFor();
   assert.deepEqual(problems, []);
   await context.close();
 });
@@ -133,45 +136,65 @@ async function traffic(of) {
   return seen;
 }
 
-test('a list of running containers that nobody touches asks for nothing, and for one row after a rename', { timeout: 300_000 }, async () => {
-  const document = JSON.parse(readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
-  const { template } = await world.ask('POST', '/templates/import?on_existing=keep_both', JSON.stringify({ ...document, config: { ...document.config, startup: '{"done":"ready"}' } }));
-  const daemon = (await world.ask('GET', '/daemons')).items[0];
-  const limits = { ...LIMITS, memory_mib: 32, disk_mib: 32 };
-  const running = [];
-  for (let i = 0; i < 32; i++) {
-    const made = { name: `Busy ${String(i).padStart(3, '0')}`, template_id: template.id, daemon_id: daemon.id, limits, skip_install: true, allocation_count: 0 };
-    running.push((await world.ask('POST', '/containers', { ...made, startup_command: `sh -c 'echo ready; while :; do sleep 1; done'` })).id);
-  }
-  const list = await page.context().newPage();
-  await list.setViewportSize({ width: 1280, height: 2_400 });
-  for (const [from, to] of [
-    [0, 5],
-    [5, 32]
-  ]) {
-    for (const id of running.slice(from, to)) await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
-    await until('they run and are measured', async () => {
-      const { items } = await world.ask('GET', '/containers?search=Busy&limit=100');
-      return items.filter(({ live }) => live.phase === 'running' && live.stats).length === to;
-    });
-    await list.goto(`${world.base}/containers?search=Busy`);
-    await until('their memory is shown', async () => (await list.getByRole('row').filter({ hasText: ' MiB' }).count()) >= to);
-    const seen = await traffic(list);
-    await until('four measurements have come', () => seen.stats >= 4);
-    assert.deepEqual(seen.asked, [], 'nothing is asked for');
-    // A measurement of a row takes less than 30 bytes; the frame around it and the beats between them less than 400.
-    assert.ok(seen.bytes < seen.stats * (to * 30 + 400), `${seen.bytes} bytes for ${seen.stats} measurements of ${to} containers`);
+test(
+  'a list of running containers that nobody touches asks for nothing, and for one row after a rename',
+  { timeout: 300_000 },
+  async () => {
+    const document = JSON.parse(readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
+    const { template } = await world.ask(
+      'POST',
+      '/templates/import?on_existing=keep_both',
+      JSON.stringify({ ...document, config: { ...document.config, startup: '{"done":"ready"}' } })
+    );
+    const daemon = (await world.ask('GET', '/daemons')).items[0];
+    const limits = { ...LIMITS, memory_mib: 32, disk_mib: 32 };
+    const running = [];
+    for (let i = 0; i < 32; i++) {
+      const made = {
+        name: `Busy ${String(i).padStart(3, '0')}`,
+        template_id: template.id,
+        daemon_id: daemon.id,
+        limits,
+        skip_install: true,
+        allocation_count: 0
+      };
+      running.push(
+        (await world.ask('POST', '/containers', { ...made, startup_command: `sh -c 'echo ready; while :; do sleep 1; done'` })).id
+      );
+    }
+    const list = await page.context().newPage();
+    await list.setViewportSize({ width: 1280, height: 2_400 });
+    for (const [from, to] of [
+      [0, 5],
+      [5, 32]
+    ]) {
+      for (const id of running.slice(from, to)) await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
+      await until('they run and are measured', async () => {
+        const { items } = await world.ask('GET', '/containers?search=Busy&limit=100');
+        return items.filter(({ live }) => live.phase === 'running' && live.stats).length === to;
+      });
+      await list.goto(`${world.base}/containers?search=Busy`);
+      await until('their memory is shown', async () => (await list.getByRole('row').filter({ hasText: ' MiB' }).count()) >= to);
+      const seen = await traffic(list);
+      await until('four measurements have come', () => seen.stats >= 4);
+      assert.deepEqual(seen.asked, [], 'nothing is asked for');
+      // A measurement of a row takes less than 30 bytes; the frame around it and the beats between them less than 400.
+      assert.ok(seen.bytes < seen.stats * (to * 30 + 400), `${seen.bytes} bytes for ${seen.stats} measurements of ${to} containers`);
 
-    Object.assign(seen, { asked: [], bytes: 0, stats: 0 });
-    await world.ask('PUT', `/containers/${running[2]}`, { name: `Busy 002 of ${to}` });
-    await list.getByRole('link', { name: `Busy 002 of ${to}` }).waitFor();
-    await until('two more measurements have come', () => seen.stats >= 2);
-    // Once for the new name, and once when the host has taken it over. The host may have news of another row meanwhile, never of all.
-    const rows = seen.asked.flatMap((url) => /^\/containers\?ids=([^&]*)&limit=100$/.exec(url)?.[1].split('%2C') ?? [url]);
-    const renamed = rows.filter((id) => id === running[2]).length;
-    assert.ok(renamed >= 1 && renamed <= 2, seen.asked.join('\n'));
-    assert.ok(rows.every((id) => running.includes(id)) && rows.length - renamed < to / 2, seen.asked.join('\n'));
-    assert.ok(seen.bytes < rows.length * 1_600 + seen.stats * (to * 30 + 400), `${seen.bytes} bytes for a rename and ${rows.length} rows`);
+      Object.assign(seen, { asked: [], bytes: 0, stats: 0 });
+      await world.ask('PUT', `/containers/${running[2]}`, { name: `Busy 002 of ${to}` });
+      await list.getByRole('link', { name: `Busy 002 of ${to}` }).waitFor();
+      await until('two more measurements have come', () => seen.stats >= 2);
+      // Once for the new name, and once when the host has taken it over. The host may have news of another row meanwhile, never of all.
+      const rows = seen.asked.flatMap((url) => /^\/containers\?ids=([^&]*)&limit=100$/.exec(url)?.[1].split('%2C') ?? [url]);
+      const renamed = rows.filter((id) => id === running[2]).length;
+      assert.ok(renamed >= 1 && renamed <= 2, seen.asked.join('\n'));
+      assert.ok(rows.every((id) => running.includes(id)) && rows.length - renamed < to / 2, seen.asked.join('\n'));
+      assert.ok(
+        seen.bytes < rows.length * 1_600 + seen.stats * (to * 30 + 400),
+        `${seen.bytes} bytes for a rename and ${rows.length} rows`
+      );
+    }
+    await list.close();
   }
-  await list.close();
-});
+);

@@ -100,7 +100,10 @@ test('an administrator sees whether mail works and tries it', { skip, timeout: 9
   server.kill('SIGKILL');
   await until('it is gone', async () => !(await listens()));
   await page.getByRole('button', { name: 'Send test message' }).click();
-  await page.getByText(/The mail server .* can't be used/).first().waitFor();
+  await page
+    .getByText(/The mail server .* can't be used/)
+    .first()
+    .waitFor();
   await page.getByLabel('Show unsent mail only').check();
   await page.getByRole('list', { name: 'Sent mail' }).getByText('Given up').first().waitFor();
 });

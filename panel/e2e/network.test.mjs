@@ -80,5 +80,7 @@ test('many containers of this machine start at once, whose networks come up mean
   await page.getByRole('link', { name: 'Many 11' }).waitFor();
   await page.getByRole('checkbox', { name: 'Select all' }).check();
   await page.getByRole('button', { name: 'Start', exact: true }).click();
-  await until('all are up', async () => (await world.ask('GET', '/containers?limit=100')).items.every(({ live }) => live.phase !== 'offline'));
+  await until('all are up', async () =>
+    (await world.ask('GET', '/containers?limit=100')).items.every(({ live }) => live.phase !== 'offline')
+  );
 });

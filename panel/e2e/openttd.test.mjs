@@ -34,7 +34,10 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByLabel('User name or email').fill('admin');
     await page.getByLabel('Password', { exact: true }).fill('not this one');
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await page.getByRole('alert').filter({ hasText: /password/i }).waitFor();
+    await page
+      .getByRole('alert')
+      .filter({ hasText: /password/i })
+      .waitFor();
     problems.length = 0; // The browser itself reports the refusals.
   });
 
@@ -46,7 +49,10 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
     await page.getByTestId('egg-files').setInputFiles(egg());
     await page.getByRole('dialog').getByText('Imported as is.').waitFor();
     await page.getByRole('button', { name: 'Done' }).click();
-    await page.getByRole('link', { name: /OpenTTD/ }).first().waitFor();
+    await page
+      .getByRole('link', { name: /OpenTTD/ })
+      .first()
+      .waitFor();
   });
 
   await t.test('a container is created and runs', async () => {
@@ -67,7 +73,9 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
   });
 
   await t.test('a client connects to the address that the panel shows', async () => {
-    const shown = await heading().getByRole('button', { name: /^Copy / }).innerText();
+    const shown = await heading()
+      .getByRole('button', { name: /^Copy / })
+      .innerText();
     assert.equal(shown.trim(), `127.0.0.1:${port}`);
     await new Promise((resolve, reject) => {
       const socket = net.connect(port, '127.0.0.1', () => resolve(socket.destroy()));

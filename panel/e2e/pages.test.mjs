@@ -25,7 +25,17 @@ before(async () => {
   pages = [
     '/containers',
     `/containers/new?template=${template.id}`,
-    ...['', '/files', '/files?path=/&open=/server.properties', '/files?path=/&trash', '/startup', '/network', '/access', '/activity', '/settings'].map((tab) => `/containers/${id}${tab}`),
+    ...[
+      '',
+      '/files',
+      '/files?path=/&open=/server.properties',
+      '/files?path=/&trash',
+      '/startup',
+      '/network',
+      '/access',
+      '/activity',
+      '/settings'
+    ].map((tab) => `/containers/${id}${tab}`),
     '/daemons',
     `/daemons/${daemon.id}`,
     '/templates',
@@ -58,13 +68,17 @@ async function check(page, where) {
 async function fingers(page, where) {
   const small = await page.evaluate(() => {
     const area = (element) => (element.closest('label') ?? element).getBoundingClientRect();
-    return [...document.querySelectorAll('button, select, input:not([type=hidden], [type=file]), a.button, nav a, textarea, summary')]
-      .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('.sr-only, [aria-hidden=true], .xterm'))
-      .filter((element) => !element.classList.contains('sr-only') && !element.disabled)
-      // A row that opens by a touch anywhere in it is large enough.
-      .filter((element) => !element.closest('tr.cursor-pointer'))
-      .filter((element) => area(element).height < 40)
-      .map((element) => `${Math.round(area(element).height)} px: ${element.outerHTML.slice(0, 140)}`);
+    return (
+      [...document.querySelectorAll('button, select, input:not([type=hidden], [type=file]), a.button, nav a, textarea, summary')]
+        .filter(
+          (element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest('.sr-only, [aria-hidden=true], .xterm')
+        )
+        .filter((element) => !element.classList.contains('sr-only') && !element.disabled)
+        // A row that opens by a touch anywhere in it is large enough.
+        .filter((element) => !element.closest('tr.cursor-pointer'))
+        .filter((element) => area(element).height < 40)
+        .map((element) => `${Math.round(area(element).height)} px: ${element.outerHTML.slice(0, 140)}`)
+    );
   });
   wrong.push(...small.map((text) => `${where}: too small for a finger, ${text}`));
 }
@@ -135,7 +149,15 @@ test('the pages of a plain user', { timeout: 240_000 }, async () => {
   const page = await context.newPage();
   await signIn(page, world.base, 'lena', PASSWORD);
   const own = (await world.ask('GET', '/containers?search=Of%20Lena')).items[0].id;
-  for (const path of ['/containers', `/containers/${own}`, `/containers/${own}/startup`, `/containers/${own}/settings`, '/users', '/nowhere', '/account']) {
+  for (const path of [
+    '/containers',
+    `/containers/${own}`,
+    `/containers/${own}/startup`,
+    `/containers/${own}/settings`,
+    '/users',
+    '/nowhere',
+    '/account'
+  ]) {
     await page.goto(world.base + path);
     await page.locator('h1').first().waitFor();
     await page.locator('[aria-busy=true]:not([role=menu]), .skeleton').first().waitFor({ state: 'detached' });

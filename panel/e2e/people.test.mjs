@@ -17,7 +17,8 @@ before(async () => {
   await world.user('mara', 'manager');
   const jonas = await world.user('jonas', 'user');
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8'));
-  const make = (name, owner_id) => world.ask('POST', '/containers', { name, owner_id, template_id: template.id, limits: LIMITS, skip_install: true });
+  const make = (name, owner_id) =>
+    world.ask('POST', '/containers', { name, owner_id, template_id: template.id, limits: LIMITS, skip_install: true });
   await make('Of the admin', undefined);
   await make('Of Jonas', jonas.id);
 });
@@ -39,7 +40,10 @@ const places = (page) => page.getByRole('navigation', { name: 'Main' }).getByRol
 test('a user sees nothing but their own', { timeout: 60_000 }, async () => {
   const page = await visitor('jonas');
   await page.getByRole('link', { name: 'Of Jonas' }).first().waitFor();
-  assert.deepEqual((await places(page)).map((text) => text.trim()), ['Containers']);
+  assert.deepEqual(
+    (await places(page)).map((text) => text.trim()),
+    ['Containers']
+  );
   assert.equal(await page.getByText('Of the admin').count(), 0);
   assert.equal(await page.getByRole('link', { name: 'Create container' }).count(), 0);
   const foreign = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0].id;
@@ -53,7 +57,8 @@ test('access that is taken away closes the page at once', { timeout: 60_000 }, a
   const page = await visitor('jonas');
   await page.getByRole('link', { name: 'Of the admin' }).first().click();
   await page.getByRole('status').filter({ hasText: 'Live' }).waitFor();
-  for (const name of ['Settings', 'Files', 'Startup']) assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, `a user has no ${name}`);
+  for (const name of ['Settings', 'Files', 'Startup'])
+    assert.equal(await page.getByRole('link', { name, exact: true }).count(), 0, `a user has no ${name}`);
   const jonas = (await world.ask('GET', '/users?search=jonas')).items[0].id;
   await world.ask('DELETE', `/containers/${id}/access/${jonas}`);
   await page.getByText('Your access to this container has changed').or(page.getByText('Container not found')).first().waitFor();
@@ -70,7 +75,11 @@ test('a manager manages, but not roles and daemons', { timeout: 60_000 }, async 
   assert.equal(await page.getByRole('button', { name: 'Add daemon' }).count(), 0);
 });
 
-for (const [username, level] of [['mara', null], ['jonas', 'user'], ['jonas', 'admin']]) {
+for (const [username, level] of [
+  ['mara', null],
+  ['jonas', 'user'],
+  ['jonas', 'admin']
+]) {
   test(`nothing that ${level ?? 'a manager'} is offered is refused to ${username}`, { timeout: 120_000 }, async () => {
     const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
     if (level) await world.ask('POST', `/containers/${id}/access`, { user: username, level });
@@ -112,7 +121,8 @@ test('what may not be changed is shown with the reason, what may not be opened i
   assert.equal(await page.getByRole('button', { name: 'Save changes' }).count(), 0);
   await page.goto(`${world.base}/containers/${id}/files`);
   await page.getByRole('checkbox', { name: 'Select all' }).waitFor();
-  for (const name of ['Upload', 'New file', 'New folder']) assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
+  for (const name of ['Upload', 'New file', 'New folder'])
+    assert.equal(await page.getByRole('button', { name, exact: true }).count(), 0, name);
   for (const path of ['/users', '/roles', '/daemons', '/templates', '/activity', '/mail', '/containers/new']) {
     await page.goto(world.base + path);
     await page.getByRole('heading', { name: 'You don’t have access to this page' }).waitFor();
@@ -129,83 +139,93 @@ test('a session that is ended elsewhere leads to the sign-in page', { timeout: 6
   await page.waitForURL('**/sign-in?next=**', { timeout: 15_000 });
 });
 
-test('a daemon is added by one line with the key that is shown once, and gets its ports in the same place', { timeout: 90_000 }, async () => {
-  const page = await visitor('admin');
-  const port = await freePort();
-  await page.getByRole('link', { name: 'Daemons' }).click();
-  await page.getByRole('button', { name: 'Add daemon' }).click();
-  await page.getByLabel('Name').fill('Second host');
-  await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
-  await page.getByLabel('Port', { exact: true }).fill(String(port));
-  await page.getByRole('dialog').getByRole('button', { name: 'Add daemon' }).click();
-  const dialog = page.getByRole('dialog');
-  await dialog.getByText(`Waiting for 127.0.0.1:${port}`).waitFor();
-  assert.deepEqual(await barriers(page), []);
-  await shot(page, 'daemon-add');
-  await page.setViewportSize({ width: 390, height: 844 });
-  await page.emulateMedia({ colorScheme: 'dark' });
-  await shot(page, 'daemon-add-phone');
-  await page.emulateMedia({ colorScheme: 'light' });
-  await page.setViewportSize({ width: 1280, height: 800 });
+test(
+  'a daemon is added by one line with the key that is shown once, and gets its ports in the same place',
+  { timeout: 90_000 },
+  async () => {
+    const page = await visitor('admin');
+    const port = await freePort();
+    await page.getByRole('link', { name: 'Daemons' }).click();
+    await page.getByRole('button', { name: 'Add daemon' }).click();
+    await page.getByLabel('Name').fill('Second host');
+    await page.getByLabel('Host', { exact: true }).fill('127.0.0.1');
+    await page.getByLabel('Port', { exact: true }).fill(String(port));
+    await page.getByRole('dialog').getByRole('button', { name: 'Add daemon' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(`Waiting for 127.0.0.1:${port}`).waitFor();
+    assert.deepEqual(await barriers(page), []);
+    await shot(page, 'daemon-add');
+    await page.setViewportSize({ width: 390, height: 844 });
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await shot(page, 'daemon-add-phone');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1280, height: 800 });
 
-  // The key is not lost to a key or a click beside it: it is asked first.
-  for (const leave of [() => page.keyboard.press('Escape'), () => page.mouse.click(5, 5), () => dialog.getByRole('button', { name: 'Close', exact: true }).click()]) {
-    await leave();
-    await dialog.getByRole('alert').getByText('this key can’t be shown again').waitFor();
-    await dialog.getByRole('button', { name: 'Keep open' }).click();
-    await dialog.getByRole('alert').waitFor({ state: 'detached' });
+    // The key is not lost to a key or a click beside it: it is asked first.
+    for (const leave of [
+      () => page.keyboard.press('Escape'),
+      () => page.mouse.click(5, 5),
+      () => dialog.getByRole('button', { name: 'Close', exact: true }).click()
+    ]) {
+      await leave();
+      await dialog.getByRole('alert').getByText('this key can’t be shown again').waitFor();
+      await dialog.getByRole('button', { name: 'Keep open' }).click();
+      await dialog.getByRole('alert').waitFor({ state: 'detached' });
+    }
+    const boxes = await Promise.all(
+      [dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy command' })].map((found) => found.boundingBox())
+    );
+    assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
+
+    // A browser that refuses both ways of copying, and then the older one only where the page came over plain HTTP.
+    const refuse = (refused) =>
+      page.evaluate((refused) => {
+        Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
+        if (refused) document.execCommand = () => false;
+        else delete document.execCommand;
+      }, refused);
+    await refuse(true);
+    await dialog.getByRole('button', { name: 'Copy command' }).click();
+    await dialog.getByRole('alert').getByText('Your browser blocked copying. Select the text and copy it manually.').waitFor();
+    assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0, 'nothing was copied');
+    await refuse(false);
+    await dialog.getByRole('button', { name: 'Copy command' }).click();
+    await dialog.getByRole('button', { name: 'Copied' }).waitFor();
+    assert.equal(await dialog.getByRole('alert').count(), 0);
+
+    // The line is run as it is but for the program's place and the folder, which this test has no right to.
+    await dialog.getByRole('radio', { name: 'Without systemd' }).check();
+    const line = await dialog.getByTestId('line').innerText();
+    const folder = join(mkdtempSync(join(tmpdir(), 'raptor-setup-')), 'daemon');
+    const [settings] = line.split(' && ');
+    const here = settings.replace('/usr/local/bin/raptor-daemon setup', `'${PROGRAMS}/raptor-daemon' setup --folder '${folder}'`);
+    assert.notEqual(here, settings);
+    execFileSync('sh', ['-c', here], { env: {} });
+    const file = join(folder, '.env');
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    const written = readFileSync(file, 'utf8');
+    assert.match(written, new RegExp(`^DAEMON_ADDR=0\\.0\\.0\\.0:${port}$`, 'm'));
+
+    const wrong = await world.daemon(port, 'rd_9fK2mQ7xV4bN8sL1wE6tY3uI5oP0aZcDgHjRkXvBn2m');
+    await dialog.getByText('Wrong key').waitFor({ timeout: 30_000 });
+    await wrong.stop();
+    await world.daemon(port, /DAEMON_API_KEY=(\S+)/.exec(written)[1]);
+    await dialog.getByText('Online').waitFor({ timeout: 30_000 });
+    await dialog.getByText(/Version .* Docker/).waitFor();
+
+    // And it gets ports in the same place.
+    await dialog.getByLabel('Address', { exact: true }).fill('127.0.0.1');
+    await dialog.getByLabel('Ports').fill('27015-27019');
+    await dialog.getByRole('button', { name: 'Add ports' }).click();
+    await dialog.getByText('5 allocations added.').waitFor();
+    await dialog.getByText('Add ports for containers: done').waitFor();
+    await shot(page, 'daemon-added');
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    await page.getByRole('link', { name: /Second host/ }).click();
+    await page.getByText('5 of 5').waitFor();
   }
-  const boxes = await Promise.all([dialog.getByTestId('line'), dialog.getByRole('button', { name: 'Copy command' })].map((found) => found.boundingBox()));
-  assert.ok(boxes[1].y + boxes[1].height <= boxes[0].y, 'nothing lies over the key');
-
-  // A browser that refuses both ways of copying, and then the older one only where the page came over plain HTTP.
-  const refuse = (refused) =>
-    page.evaluate((refused) => {
-      Object.defineProperty(navigator, 'clipboard', { value: undefined, configurable: true });
-      if (refused) document.execCommand = () => false;
-      else delete document.execCommand;
-    }, refused);
-  await refuse(true);
-  await dialog.getByRole('button', { name: 'Copy command' }).click();
-  await dialog.getByRole('alert').getByText('Your browser blocked copying. Select the text and copy it manually.').waitFor();
-  assert.equal(await dialog.getByRole('button', { name: 'Copied' }).count(), 0, 'nothing was copied');
-  await refuse(false);
-  await dialog.getByRole('button', { name: 'Copy command' }).click();
-  await dialog.getByRole('button', { name: 'Copied' }).waitFor();
-  assert.equal(await dialog.getByRole('alert').count(), 0);
-
-  // The line is run as it is but for the program's place and the folder, which this test has no right to.
-  await dialog.getByRole('radio', { name: 'Without systemd' }).check();
-  const line = await dialog.getByTestId('line').innerText();
-  const folder = join(mkdtempSync(join(tmpdir(), 'raptor-setup-')), 'daemon');
-  const [settings] = line.split(' && ');
-  const here = settings.replace('/usr/local/bin/raptor-daemon setup', `'${PROGRAMS}/raptor-daemon' setup --folder '${folder}'`);
-  assert.notEqual(here, settings);
-  execFileSync('sh', ['-c', here], { env: {} });
-  const file = join(folder, '.env');
-  assert.equal(statSync(file).mode & 0o777, 0o600);
-  const written = readFileSync(file, 'utf8');
-  assert.match(written, new RegExp(`^DAEMON_ADDR=0\\.0\\.0\\.0:${port}$`, 'm'));
-
-  const wrong = await world.daemon(port, 'rd_9fK2mQ7xV4bN8sL1wE6tY3uI5oP0aZcDgHjRkXvBn2m');
-  await dialog.getByText('Wrong key').waitFor({ timeout: 30_000 });
-  await wrong.stop();
-  await world.daemon(port, /DAEMON_API_KEY=(\S+)/.exec(written)[1]);
-  await dialog.getByText('Online').waitFor({ timeout: 30_000 });
-  await dialog.getByText(/Version .* Docker/).waitFor();
-
-  // And it gets ports in the same place.
-  await dialog.getByLabel('Address', { exact: true }).fill('127.0.0.1');
-  await dialog.getByLabel('Ports').fill('27015-27019');
-  await dialog.getByRole('button', { name: 'Add ports' }).click();
-  await dialog.getByText('5 allocations added.').waitFor();
-  await dialog.getByText('Add ports for containers: done').waitFor();
-  await shot(page, 'daemon-added');
-  await page.keyboard.press('Escape');
-  await dialog.waitFor({ state: 'detached' });
-  await page.getByRole('link', { name: /Second host/ }).click();
-  await page.getByText('5 of 5').waitFor();
-});
+);
 
 test('the rule of a password is read before there is an error, and one can be made, seen and copied', { timeout: 60_000 }, async () => {
   const page = await visitor('admin');
@@ -244,14 +264,26 @@ test('a new container gets a name of its own and is told what the host has left'
     const [daemon] = (await world.ask('GET', '/daemons')).items;
     return { daemon, total_mib: Math.floor(daemon.system.memory_total_bytes / 2 ** 20) };
   })();
-  const { id: taken } = await world.ask('POST', '/containers', { name, template_id: id, limits: LIMITS, skip_install: true, allocation_count: 0 });
+  const { id: taken } = await world.ask('POST', '/containers', {
+    name,
+    template_id: id,
+    limits: LIMITS,
+    skip_install: true,
+    allocation_count: 0
+  });
   await page.goto(`${world.base}/containers/new?template=${id}`);
   const field = page.getByLabel('Name', { exact: true });
   await until('a name is suggested', async () => (await field.inputValue()) === `${name} 2`);
   await page.getByText(`left on ${daemon.name}`).first().waitFor();
-  await page.getByText(new RegExp(`^(Only )?\\d+ free on ${daemon.name}$`)).first().waitFor();
+  await page
+    .getByText(new RegExp(`^(Only )?\\d+ free on ${daemon.name}$`))
+    .first()
+    .waitFor();
   await page.getByLabel('Memory').fill(String(total_mib + 1));
-  await page.getByText(/^Only .* left on /).first().waitFor();
+  await page
+    .getByText(/^Only .* left on /)
+    .first()
+    .waitFor();
   assert.deepEqual(await barriers(page), []);
   await shot(page, 'container-room');
   await world.ask('DELETE', `/containers/${taken}`);
@@ -270,7 +302,9 @@ test('names of accounts are suggested to those who may list them, and to nobody 
     return { page, field };
   };
   const { page: admin } = await suggested('admin');
-  await until('mara is suggested', async () => (await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value))).includes('mara'));
+  await until('mara is suggested', async () =>
+    (await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value))).includes('mara')
+  );
   const own = await admin.locator('#access-users option').evaluateAll((all) => all.map(({ value }) => value));
   assert.ok(!own.includes('jonas'), 'not those who have access already');
   const { page: owner, field } = await suggested('jonas');
@@ -279,26 +313,30 @@ test('names of accounts are suggested to those who may list them, and to nobody 
   assert.ok(asked.includes('admin') && !asked.includes('jonas'), asked.join());
 });
 
-test('somebody who may create containers but not see daemons leaves the host to Raptor, and is asked for nothing else', { timeout: 90_000 }, async () => {
-  await world.ask('POST', '/roles', { name: 'maker', description: '', permissions: ['containers.create', 'templates.read'] });
-  await world.user('dave', 'maker');
-  const { id } = (await world.ask('GET', '/templates')).items[0];
-  const page = await visitor('dave');
-  const refused = [];
-  page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
-  await page.goto(`${world.base}/containers/new?template=${id}`);
-  await page.getByText('Raptor picks the host').waitFor();
-  assert.equal(await page.getByText('No daemons yet').count(), 0);
-  assert.deepEqual(await barriers(page), []);
-  await shot(page, 'maker');
-  await page.getByLabel('Ports', { exact: true }).fill('0');
-  await page.getByLabel('Skip installation').check();
-  await page.getByLabel('Start immediately').uncheck();
-  await page.getByRole('button', { name: 'Create container' }).click();
-  await page.waitForURL(/\/containers\/[0-9a-f-]{36}/);
-  assert.deepEqual(refused, []);
-  await page.context().close();
-});
+test(
+  'somebody who may create containers but not see daemons leaves the host to Raptor, and is asked for nothing else',
+  { timeout: 90_000 },
+  async () => {
+    await world.ask('POST', '/roles', { name: 'maker', description: '', permissions: ['containers.create', 'templates.read'] });
+    await world.user('dave', 'maker');
+    const { id } = (await world.ask('GET', '/templates')).items[0];
+    const page = await visitor('dave');
+    const refused = [];
+    page.on('response', (answer) => answer.status() === 403 && refused.push(answer.url()));
+    await page.goto(`${world.base}/containers/new?template=${id}`);
+    await page.getByText('Raptor picks the host').waitFor();
+    assert.equal(await page.getByText('No daemons yet').count(), 0);
+    assert.deepEqual(await barriers(page), []);
+    await shot(page, 'maker');
+    await page.getByLabel('Ports', { exact: true }).fill('0');
+    await page.getByLabel('Skip installation').check();
+    await page.getByLabel('Start immediately').uncheck();
+    await page.getByRole('button', { name: 'Create container' }).click();
+    await page.waitForURL(/\/containers\/[0-9a-f-]{36}/);
+    assert.deepEqual(refused, []);
+    await page.context().close();
+  }
+);
 
 test('who may not read the console gets the first page that is theirs, on a phone without an empty line', { timeout: 60_000 }, async () => {
   const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
@@ -356,7 +394,13 @@ test('changing access begins at the level, and its button is in reach on a phone
   const page = await visitor('admin');
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto(`${world.base}/containers/${id}/access`);
-  await page.getByRole('listitem').or(page.getByRole('row')).filter({ hasText: 'hugo' }).first().getByRole('button', { name: /Change/ }).click();
+  await page
+    .getByRole('listitem')
+    .or(page.getByRole('row'))
+    .filter({ hasText: 'hugo' })
+    .first()
+    .getByRole('button', { name: /Change/ })
+    .click();
   const dialog = page.getByRole('dialog', { name: 'Access of hugo' });
   const level = dialog.getByRole('radio', { name: /^User/ });
   await level.waitFor();

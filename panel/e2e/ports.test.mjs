@@ -24,7 +24,14 @@ before(async () => {
   // What owners are given: the second port only.
   const body = { name, host, port, sftp_read_only, self_service_ports: String(ports[1]) };
   await world.ask('PUT', `/daemons/${daemon.id}`, body);
-  ({ id } = await world.ask('POST', '/containers', { name: 'Trains', owner_id: lena.id, template_id: template.id, limits: LIMITS, skip_install: true, allocation_ids }));
+  ({ id } = await world.ask('POST', '/containers', {
+    name: 'Trains',
+    owner_id: lena.id,
+    template_id: template.id,
+    limits: LIMITS,
+    skip_install: true,
+    allocation_ids
+  }));
   busy = net.createServer();
   await new Promise((resolve) => busy.listen(ports[0], '127.0.0.1', resolve));
   page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
@@ -45,7 +52,10 @@ test('an owner whose container may have no more allocations is told so', { timeo
 test('a port that another program has is said in words, and another one is a click away', { timeout: 120_000 }, async () => {
   await page.goto(`${world.base}/containers/${id}`);
   await page.getByRole('button', { name: 'Start', exact: true }).click();
-  await page.getByRole('status').getByText(`Port ${ports[0]} is used by another program on this host. Stop that, or use another port.`).waitFor({ timeout: 60_000 });
+  await page
+    .getByRole('status')
+    .getByText(`Port ${ports[0]} is used by another program on this host. Stop that, or use another port.`)
+    .waitFor({ timeout: 60_000 });
   await page.getByText('Details').click();
   await page.getByText('address already in use').first().waitFor();
   await page.getByRole('button', { name: 'Use another port' }).click();
@@ -64,9 +74,15 @@ test('the dialog lists what a level may do before it is given', { timeout: 60_00
   await user.waitFor();
   const items = (await user.getByRole('listitem').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
   assert.ok(items.includes('Allowed: Read the console') && items.includes('Allowed: Start'), items.join('; '));
-  for (const no of ['Open and download files', 'See files and folders', 'See the startup command and variables']) assert.ok(items.includes(`Not allowed: ${no}`), no);
+  for (const no of ['Open and download files', 'See files and folders', 'See the startup command and variables'])
+    assert.ok(items.includes(`Not allowed: ${no}`), no);
   await page.getByRole('radio', { name: /Admin/ }).check();
-  const admin = (await page.getByRole('list', { name: 'What Admin can do' }).getByRole('listitem').allInnerTexts()).map((text) => text.replace(/\s+/g, ' ').trim());
-  assert.deepEqual(admin.filter((text) => text.startsWith('Not allowed:')), ['Not allowed: Delete the container']);
+  const admin = (await page.getByRole('list', { name: 'What Admin can do' }).getByRole('listitem').allInnerTexts()).map((text) =>
+    text.replace(/\s+/g, ' ').trim()
+  );
+  assert.deepEqual(
+    admin.filter((text) => text.startsWith('Not allowed:')),
+    ['Not allowed: Delete the container']
+  );
   assert.equal(await page.getByRole('radio').count(), 3, 'the owner is not a level to be given');
 });

@@ -22,7 +22,9 @@ const running = [];
 before(async () => {
   path = mkdtempSync(join(tmpdir(), 'raptor-proxies-'));
   const files = ['-keyout', join(path, 'privkey.pem'), '-out', join(path, 'fullchain.pem')];
-  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', ...files], { stdio: 'ignore' });
+  execFileSync('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', ...files], {
+    stdio: 'ignore'
+  });
   browser = await launch();
 });
 after(async () => {
@@ -58,25 +60,40 @@ async function behind(name, scheme, run) {
   const [command, args] = run(port, new URL(world.base).host);
   const program = spawn(command, args, { stdio: ['ignore', log, log], env: { ...process.env, HOME: path } });
   running.push({ world, program });
-  await until(`${name} answers`, () => ask(base, 'GET', '/settings').then(({ status }) => status === 200, () => program.exitCode !== null && assert.fail(readFileSync(join(path, `${name}.log`), 'utf8'))));
+  await until(`${name} answers`, () =>
+    ask(base, 'GET', '/settings').then(
+      ({ status }) => status === 200,
+      () => program.exitCode !== null && assert.fail(readFileSync(join(path, `${name}.log`), 'utf8'))
+    )
+  );
   return { world, base };
 }
 
 /** A request through the proxy from another address than its own. */
 function ask(base, method, at, { body, headers, onanswer } = {}) {
   const url = new URL(`${base}/api/v1${at}`);
-  const options = { method, host: '127.0.0.1', port: url.port, path: url.pathname + url.search, localAddress: CLIENT, rejectUnauthorized: false };
+  const options = {
+    method,
+    host: '127.0.0.1',
+    port: url.port,
+    path: url.pathname + url.search,
+    localAddress: CLIENT,
+    rejectUnauthorized: false
+  };
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? https : http).request({ ...options, headers: { host: url.host, ...headers } }, (answer) => {
-      if (onanswer) return onanswer(answer, request);
-      const parts = [];
-      answer.on('data', (part) => parts.push(part));
-      answer.on('error', reject);
-      answer.on('end', () => {
-        const text = Buffer.concat(parts).toString();
-        resolve({ status: answer.statusCode, text, json: () => JSON.parse(text) });
-      });
-    });
+    const request = (url.protocol === 'https:' ? https : http).request(
+      { ...options, headers: { host: url.host, ...headers } },
+      (answer) => {
+        if (onanswer) return onanswer(answer, request);
+        const parts = [];
+        answer.on('data', (part) => parts.push(part));
+        answer.on('error', reject);
+        answer.on('end', () => {
+          const text = Buffer.concat(parts).toString();
+          resolve({ status: answer.statusCode, text, json: () => JSON.parse(text) });
+        });
+      }
+    );
     request.on('error', reject);
     request.end(body);
   });
@@ -85,7 +102,14 @@ function ask(base, method, at, { body, headers, onanswer } = {}) {
 async function made(world, name) {
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
   const limits = { memory_mib: 64, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };
-  return world.ask('POST', '/containers', { name, template_id: template.id, limits, skip_install: true, allocation_count: 0, startup_command: 'sleep 1000' });
+  return world.ask('POST', '/containers', {
+    name,
+    template_id: template.id,
+    limits,
+    skip_install: true,
+    allocation_count: 0,
+    startup_command: 'sleep 1000'
+  });
 }
 
 /** The first event that comes, as a program reads it. */
@@ -98,7 +122,9 @@ const firstEvent = (base, token) =>
   });
 
 async function upload(page, size) {
-  await page.getByLabel('Files to upload').setInputFiles({ name: 'two.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(size, 7) });
+  await page
+    .getByLabel('Files to upload')
+    .setInputFiles({ name: 'two.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(size, 7) });
 }
 
 async function whole(world, container, size) {
@@ -126,7 +152,10 @@ async function works({ world, base }) {
   await page.getByRole('link', { name: 'Behind' }).waitFor();
   await world.ask('PUT', `/containers/${container.id}`, { name: 'Seen at once' });
   await page.getByRole('link', { name: 'Seen at once' }).click();
-  await page.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
+  await page
+    .getByRole('status')
+    .filter({ hasText: /^\s*Live\s*$/ })
+    .waitFor();
   assert.equal(await page.getByText('Not live').count(), 0);
   await page.getByRole('link', { name: 'Files' }).click();
   await upload(page, 9 * MIB);
@@ -149,7 +178,13 @@ const there = (file, t) => existsSync(file) || (process.env.CI ? assert.fail(`${
 test('the example for nginx', { timeout: 180_000 }, async (t) => {
   if (!there('/usr/sbin/nginx', t)) return;
   const run = (port, upstream) =>
-    nginx(example('nginx', [['listen 443 ssl;', `listen 127.0.0.1:${port} ssl;`], ['panel.example.com', 'localhost'], [UPSTREAM, upstream]]));
+    nginx(
+      example('nginx', [
+        ['listen 443 ssl;', `listen 127.0.0.1:${port} ssl;`],
+        ['panel.example.com', 'localhost'],
+        [UPSTREAM, upstream]
+      ])
+    );
   await works(await behind('nginx', 'https', run));
 });
 
@@ -158,7 +193,10 @@ test('the example for Caddy', { timeout: 180_000 }, async (t) => {
   const run = (port, upstream) => {
     const file = join(path, 'Caddyfile');
     // Without certificates from elsewhere and without its own control port; the rest is the example.
-    const site = example('caddyfile', [['panel.example.com', `http://localhost:${port}`], [UPSTREAM, upstream]]);
+    const site = example('caddyfile', [
+      ['panel.example.com', `http://localhost:${port}`],
+      [UPSTREAM, upstream]
+    ]);
     writeFileSync(file, `{\n\tadmin off\n\tauto_https off\n}\n${site}`);
     return ['/usr/bin/caddy', ['run', '--config', file, '--adapter', 'caddyfile']];
   };
@@ -169,9 +207,22 @@ test('the example for Apache', { timeout: 180_000 }, async (t) => {
   if (!there('/usr/sbin/apache2', t)) return;
   const run = (port, upstream) => {
     const file = join(path, 'apache.conf');
-    const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'ssl'].map((name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`);
-    const site = example('apache', [['*:443', `127.0.0.1:${port}`], ['panel.example.com', 'localhost'], [UPSTREAM, upstream]]);
-    const around = [`ServerRoot ${path}`, `PidFile ${path}/apache.pid`, 'ErrorLog /dev/stderr', `Listen 127.0.0.1:${port}`, `DefaultRuntimeDir ${path}`, `Mutex file:${path} default`];
+    const modules = ['mpm_event', 'authz_core', 'proxy', 'proxy_http', 'ssl'].map(
+      (name) => `LoadModule ${name}_module /usr/lib/apache2/modules/mod_${name}.so`
+    );
+    const site = example('apache', [
+      ['*:443', `127.0.0.1:${port}`],
+      ['panel.example.com', 'localhost'],
+      [UPSTREAM, upstream]
+    ]);
+    const around = [
+      `ServerRoot ${path}`,
+      `PidFile ${path}/apache.pid`,
+      'ErrorLog /dev/stderr',
+      `Listen 127.0.0.1:${port}`,
+      `DefaultRuntimeDir ${path}`,
+      `Mutex file:${path} default`
+    ];
     writeFileSync(file, [...modules, ...around, site].join('\n'));
     return ['/usr/sbin/apache2', ['-f', file, '-D', 'FOREGROUND']];
   };
@@ -196,13 +247,25 @@ test('nginx with its defaults: it is live, and an upload of more than it lets pa
   await whole(world, container, 3 * MIB);
   // What can't be sent in pieces says what is in the way.
   const told = await page.evaluate(async () => {
-    const answer = await fetch('/api/v1/templates/import', { method: 'POST', headers: { 'X-Raptor-CSRF': '1' }, body: new Blob(['x'.repeat(2_000_000)]) });
+    const answer = await fetch('/api/v1/templates/import', {
+      method: 'POST',
+      headers: { 'X-Raptor-CSRF': '1' },
+      body: new Blob(['x'.repeat(2_000_000)])
+    });
     return answer.status;
   });
   assert.equal(told, 413);
   await page.goto(`${base}/templates`);
-  await page.getByTestId('egg-files').setInputFiles({ name: 'egg-large.json', mimeType: 'application/json', buffer: Buffer.from(JSON.stringify({ ...JSON.parse(readFileSync(egg(), 'utf8')), description: 'x'.repeat(1_500_000) })) });
-  await page.getByText('The proxy in front of Raptor rejects requests of this size (413). An administrator can raise its limit, such as client_max_body_size in nginx.').waitFor();
+  await page.getByTestId('egg-files').setInputFiles({
+    name: 'egg-large.json',
+    mimeType: 'application/json',
+    buffer: Buffer.from(JSON.stringify({ ...JSON.parse(readFileSync(egg(), 'utf8')), description: 'x'.repeat(1_500_000) }))
+  });
+  await page
+    .getByText(
+      'The proxy in front of Raptor rejects requests of this size (413). An administrator can raise its limit, such as client_max_body_size in nginx.'
+    )
+    .waitFor();
   await page.close();
 });
 

@@ -38,10 +38,13 @@ for (const theme of ['light', 'dark']) {
     await page.locator('h1').waitFor();
     await shot('forgot-password');
     await signIn(page, base, username, password);
-    const container = (await read(page, '/containers?phase=running&limit=1')).items[0] ?? (await read(page, '/containers?limit=1')).items[0];
+    const container =
+      (await read(page, '/containers?phase=running&limit=1')).items[0] ?? (await read(page, '/containers?limit=1')).items[0];
     const daemons = (await read(page, '/daemons')).items;
     // One of each state that a link to a host can be in.
-    const states = Object.fromEntries(daemons.map(({ id, connection }) => [`daemon-${connection.message ? 'trouble' : ''}${connection.state}`, `/daemons/${id}`]));
+    const states = Object.fromEntries(
+      daemons.map(({ id, connection }) => [`daemon-${connection.message ? 'trouble' : ''}${connection.state}`, `/daemons/${id}`])
+    );
     const template = (await read(page, '/templates?limit=1')).items[0];
     const pages = {
       containers: '/containers',

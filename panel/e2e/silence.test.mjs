@@ -22,7 +22,16 @@ after(async () => {
 });
 
 async function running(name, more = {}) {
-  const made = { name, template_id: template.id, limits, skip_install: true, allocation_count: 0, startup_command: ECHO, start: true, ...more };
+  const made = {
+    name,
+    template_id: template.id,
+    limits,
+    skip_install: true,
+    allocation_count: 0,
+    startup_command: ECHO,
+    start: true,
+    ...more
+  };
   const { id } = await world.ask('POST', '/containers', made);
   await until(`${name} runs`, async () => {
     const { live } = await world.ask('GET', `/containers/${id}`);
@@ -71,37 +80,41 @@ test('between browser and Raptor: it is said, orders are not carried out afterwa
   await page.close();
 });
 
-test('between Raptor and a daemon: it is said, orders are refused at once and not carried out afterwards', { timeout: 240_000 }, async () => {
-  const port = await freePort();
-  const line = await Silence.before(port);
-  const { daemon, api_key } = await world.ask('POST', '/daemons', { name: 'Far', host: '127.0.0.1', port: line.port });
-  await world.daemon(port, api_key);
-  const state = async () => (await world.ask('GET', `/daemons/${daemon.id}`)).connection.state;
-  await until('the daemon is online', async () => (await state()) === 'online');
-  const id = await running('Far away', { daemon_id: daemon.id });
-  const started = await since(id);
+test(
+  'between Raptor and a daemon: it is said, orders are refused at once and not carried out afterwards',
+  { timeout: 240_000 },
+  async () => {
+    const port = await freePort();
+    const line = await Silence.before(port);
+    const { daemon, api_key } = await world.ask('POST', '/daemons', { name: 'Far', host: '127.0.0.1', port: line.port });
+    await world.daemon(port, api_key);
+    const state = async () => (await world.ask('GET', `/daemons/${daemon.id}`)).connection.state;
+    await until('the daemon is online', async () => (await state()) === 'online');
+    const id = await running('Far away', { daemon_id: daemon.id });
+    const started = await since(id);
 
-  line.fall();
-  // One order while nobody knows yet.
-  const first = world.ask('POST', `/containers/${id}/commands`, { command: 'into the void' }).then(() => null, String);
-  await until('the daemon is said to be away', async () => (await state()) === 'unreachable');
-  for (const [path, body] of [
-    ['power', { action: 'restart' }],
-    ['commands', { command: 'later' }]
-  ]) {
-    const refused = await world.ask('POST', `/containers/${id}/${path}`, body).then(() => null, String);
-    assert.match(refused, /answered 503.*daemon_unreachable/);
+    line.fall();
+    // One order while nobody knows yet.
+    const first = world.ask('POST', `/containers/${id}/commands`, { command: 'into the void' }).then(() => null, String);
+    await until('the daemon is said to be away', async () => (await state()) === 'unreachable');
+    for (const [path, body] of [
+      ['power', { action: 'restart' }],
+      ['commands', { command: 'later' }]
+    ]) {
+      const refused = await world.ask('POST', `/containers/${id}/${path}`, body).then(() => null, String);
+      assert.match(refused, /answered 503.*daemon_unreachable/);
+    }
+    assert.match(await first, /answered 503.*(may have been done or not|lost)/);
+    // Longer than an order holds.
+    await new Promise((resolve) => setTimeout(resolve, 10_000));
+    line.end();
+    await until('the daemon is back', async () => (await state()) === 'online');
+    await world.ask('POST', `/containers/${id}/commands`, { command: 'after' });
+    await until('what is ordered now is carried out', async () => (await lines(id)).includes('got after'));
+    assert.ok(!(await lines(id)).some((text) => text === 'got into the void' || text === 'got later'));
+    assert.equal(await since(id), started);
+    await world.ask('DELETE', `/containers/${id}`);
+    await until('it is gone', async () => !(await world.ask('GET', '/containers?limit=100')).items.some((item) => item.id === id));
+    line.close();
   }
-  assert.match(await first, /answered 503.*(may have been done or not|lost)/);
-  // Longer than an order holds.
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  line.end();
-  await until('the daemon is back', async () => (await state()) === 'online');
-  await world.ask('POST', `/containers/${id}/commands`, { command: 'after' });
-  await until('what is ordered now is carried out', async () => (await lines(id)).includes('got after'));
-  assert.ok(!(await lines(id)).some((text) => text === 'got into the void' || text === 'got later'));
-  assert.equal(await since(id), started);
-  await world.ask('DELETE', `/containers/${id}`);
-  await until('it is gone', async () => !(await world.ask('GET', '/containers?limit=100')).items.some((item) => item.id === id));
-  line.close();
-});
+);

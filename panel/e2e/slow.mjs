@@ -12,7 +12,12 @@ async function slowed(page) {
   const counted = { requests: 0, bytes: 0 };
   await line.send('Network.enable');
   const throughput = (kilobits * 1000) / 8;
-  await line.send('Network.emulateNetworkConditions', { offline: false, latency, downloadThroughput: throughput, uploadThroughput: throughput });
+  await line.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency,
+    downloadThroughput: throughput,
+    uploadThroughput: throughput
+  });
   const cached = new Set();
   line.on('Network.requestServedFromCache', ({ requestId }) => cached.add(requestId));
   line.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => {
@@ -41,7 +46,9 @@ try {
     const began = performance.now();
     await work();
     const seconds = ((performance.now() - began) / 1000).toFixed(1);
-    console.log(`${what}: ${seconds} s, ${counted.requests - before.requests} requests, ${Math.round((counted.bytes - before.bytes) / 1000)} kB`);
+    console.log(
+      `${what}: ${seconds} s, ${counted.requests - before.requests} requests, ${Math.round((counted.bytes - before.bytes) / 1000)} kB`
+    );
   };
   console.log(`${kilobits} kbit/s, ${latency} ms`);
   await step('first visit → form', async () => {
@@ -60,27 +67,40 @@ try {
   await step('row → console', async () => {
     await page.getByRole('link', { name: 'Server 1', exact: true }).click();
     await page.locator('.xterm-screen').waitFor();
-    await page.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
+    await page
+      .getByRole('status')
+      .filter({ hasText: /^\s*Live\s*$/ })
+      .waitFor();
   });
   await page.waitForTimeout(3_000);
   await step('console, loaded anew', async () => {
     await page.reload({ waitUntil: 'commit' });
     await page.locator('.xterm-screen').waitFor();
-    await page.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
+    await page
+      .getByRole('status')
+      .filter({ hasText: /^\s*Live\s*$/ })
+      .waitFor();
   });
   await page.waitForTimeout(2_000);
   await step('list, loaded anew', async () => {
     await page.goto(`${world.base}/containers`, { waitUntil: 'commit' });
     await rows(page);
   });
-  const cold = await (await browser.newContext({ storageState: await context.storageState(), viewport: { width: 1280, height: 800 } })).newPage();
+  const cold = await (
+    await browser.newContext({ storageState: await context.storageState(), viewport: { width: 1280, height: 800 } })
+  ).newPage();
   Object.assign(counted, { requests: 0, bytes: 0 });
   const other = await slowed(cold);
   const began = performance.now();
   await cold.goto(`${world.base}/containers/${ids[1]}`, { waitUntil: 'commit' });
   await cold.locator('.xterm-screen').waitFor();
-  await cold.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
-  console.log(`console, first visit while signed in: ${((performance.now() - began) / 1000).toFixed(1)} s, ${other.requests} requests, ${Math.round(other.bytes / 1000)} kB`);
+  await cold
+    .getByRole('status')
+    .filter({ hasText: /^\s*Live\s*$/ })
+    .waitFor();
+  console.log(
+    `console, first visit while signed in: ${((performance.now() - began) / 1000).toFixed(1)} s, ${other.requests} requests, ${Math.round(other.bytes / 1000)} kB`
+  );
 } finally {
   await browser.close();
   await world.end();

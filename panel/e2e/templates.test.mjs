@@ -20,7 +20,14 @@ before(async () => {
   const owner = await world.user('lena', 'user');
   ({ template } = await world.ask('POST', '/templates/import', readFileSync(egg(), 'utf8')));
   const limits = { memory_mib: 256, swap_mib: 0, cpu_percent: 0, disk_mib: 512, pids: 64, io_weight: 500 };
-  ({ id } = await world.ask('POST', '/containers', { name: 'Trains', owner_id: owner.id, template_id: template.id, limits, skip_install: true, allocation_count: 0 }));
+  ({ id } = await world.ask('POST', '/containers', {
+    name: 'Trains',
+    owner_id: owner.id,
+    template_id: template.id,
+    limits,
+    skip_install: true,
+    allocation_count: 0
+  }));
   admin = await signedIn('admin');
   lena = await signedIn('lena');
 });

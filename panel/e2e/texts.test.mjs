@@ -16,7 +16,14 @@ before(async () => {
   const ports = String(await freePort());
   await world.ask('POST', `/daemons/${daemon.id}/allocations`, { ip: '127.0.0.1', ports });
   const [allocation] = (await world.ask('GET', `/daemons/${daemon.id}/allocations?search=${ports}`)).items;
-  const body = { name: 'Texts', template_id: template.id, limits: LIMITS, skip_install: true, daemon_id: daemon.id, allocation_ids: [allocation.id] };
+  const body = {
+    name: 'Texts',
+    template_id: template.id,
+    limits: LIMITS,
+    skip_install: true,
+    daemon_id: daemon.id,
+    allocation_ids: [allocation.id]
+  };
   id = (await world.ask('POST', '/containers', body)).id;
   page = await (await browser.newContext({ viewport: { width: 1280, height: 800 } })).newPage();
   await signIn(page, world.base, 'admin', PASSWORD);
@@ -100,7 +107,7 @@ test('a letter that the encoding lacks is asked about and never replaced', { tim
   await page.keyboard.insertText('服');
   await page.keyboard.press('Control+s');
   const refused = page.getByRole('dialog', { name: 'Not saved' });
-  await refused.getByText('windows-1252 can\'t represent “服”').waitFor();
+  await refused.getByText("windows-1252 can't represent “服”").waitFor();
   assert.equal(await get('/lacks.cfg'), '636166e90a');
   await refused.getByRole('button', { name: 'Save as UTF-8 instead' }).click();
   await page.getByText('Saved.').last().waitFor();
@@ -114,7 +121,9 @@ test('a file is reopened in another encoding, saved in another one, and given ot
   let dialog = page.getByRole('dialog', { name: 'Encoding' });
   await dialog.getByLabel('Encoding').selectOption('windows-1251');
   await dialog.getByRole('button', { name: 'Reopen with encoding' }).click();
-  await until('it reads well', async () => (await page.getByRole('textbox', { name: 'Content of again.txt' }).textContent()).includes('Привет'));
+  await until('it reads well', async () =>
+    (await page.getByRole('textbox', { name: 'Content of again.txt' }).textContent()).includes('Привет')
+  );
   await until('nobody is asked about it', async () => (await page.getByText('Is the text displayed correctly?').count()) === 0);
   await page.getByLabel('Line endings', { exact: true }).selectOption('lf');
   await page.getByRole('button', { name: 'Encoding: windows-1251' }).click();
@@ -160,10 +169,20 @@ test('the encoding of a console is a setting of its container', { timeout: 60_00
   await page.goto(`${world.base}/containers/${id}/settings`);
   await page.getByLabel('Console encoding').selectOption('GBK');
   await page.getByRole('button', { name: 'Save changes' }).click();
-  await page.getByText(/^Saved\./).last().waitFor();
+  await page
+    .getByText(/^Saved\./)
+    .last()
+    .waitFor();
   assert.equal((await world.ask('GET', `/containers/${id}`)).behaviour.console_encoding, 'GBK');
   await page.reload();
-  await until('it is shown', async () => (await page.getByLabel('Console encoding').inputValue().catch(() => '')) === 'GBK');
+  await until(
+    'it is shown',
+    async () =>
+      (await page
+        .getByLabel('Console encoding')
+        .inputValue()
+        .catch(() => '')) === 'GBK'
+  );
 });
 
 test('500 small files arrive with few requests, though Raptor goes away meanwhile', { timeout: 240_000 }, async () => {
@@ -173,14 +192,24 @@ test('500 small files arrive with few requests, though Raptor goes away meanwhil
   const requests = [];
   page.on('request', (request) => request.url().includes('/files') && requests.push(`${request.method()} ${request.url()}`));
   const name = (i) => `mod-${String(i).padStart(3, '0')}.jar`;
-  const some = Array.from({ length: 500 }, (_, i) => ({ name: name(i), mimeType: 'application/java-archive', buffer: Buffer.from(`jar ${i}`) }));
+  const some = Array.from({ length: 500 }, (_, i) => ({
+    name: name(i),
+    mimeType: 'application/java-archive',
+    buffer: Buffer.from(`jar ${i}`)
+  }));
   await page.getByLabel('Files to upload').setInputFiles(some);
   await until('some have arrived', async () => (await world.ask('GET', `/containers/${id}/files?path=/mods`)).total > 20);
   await world.api.stop();
-  await page.getByText(/waiting: /).first().waitFor();
+  await page
+    .getByText(/waiting: /)
+    .first()
+    .waitFor();
   world.api.start();
   await world.answers();
-  await until('all have arrived', async () => (await world.ask('GET', `/containers/${id}/files?path=/mods`).catch(() => ({}))).total === 500);
+  await until(
+    'all have arrived',
+    async () => (await world.ask('GET', `/containers/${id}/files?path=/mods`).catch(() => ({}))).total === 500
+  );
   await page.getByText('500 of 500 uploaded').waitFor();
   await page.getByText('500 items').waitFor();
   for (const i of [0, 250, 499]) assert.equal(Buffer.from(await get(`/mods/${name(i)}`), 'hex').toString(), `jar ${i}`);
@@ -240,7 +269,11 @@ test('"Resume all" sends what failed once there is room for it', { timeout: 120_
   await limit(1);
   await synced();
   await page.goto(`${world.base}/containers/${id}/files?path=/`);
-  const worlds = [0, 1].map((i) => ({ name: `world-${i}.dat`, mimeType: 'application/octet-stream', buffer: Buffer.alloc(1_500_000, i + 1) }));
+  const worlds = [0, 1].map((i) => ({
+    name: `world-${i}.dat`,
+    mimeType: 'application/octet-stream',
+    buffer: Buffer.alloc(1_500_000, i + 1)
+  }));
   await page.getByLabel('Files to upload').setInputFiles(worlds);
   const resume = page.getByRole('button', { name: 'Resume all (2)' });
   await resume.waitFor();

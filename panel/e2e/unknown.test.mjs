@@ -15,7 +15,9 @@ const EGG = JSON.stringify({
   docker_images: { x: '~raptor-test/busybox:1' },
   variables: [],
   config: { files: '{}', startup: '{"done": "ready"}', logs: '{}', stop: 'stop' },
-  scripts: { installation: { script: '#!/bin/sh\ndate > /mnt/server/installed.txt', container: '~raptor-test/busybox:1', entrypoint: 'sh' } }
+  scripts: {
+    installation: { script: '#!/bin/sh\ndate > /mnt/server/installed.txt', container: '~raptor-test/busybox:1', entrypoint: 'sh' }
+  }
 });
 let world, browser, page, daemon, ids, ports;
 
@@ -23,7 +25,10 @@ let world, browser, page, daemon, ids, ports;
 async function shot(name) {
   if (!process.env.SHOTS) return;
   mkdirSync(process.env.SHOTS, { recursive: true });
-  for (const [width, height, colorScheme] of [[1440, 900, 'light'], [390, 844, 'dark']]) {
+  for (const [width, height, colorScheme] of [
+    [1440, 900, 'light'],
+    [390, 844, 'dark']
+  ]) {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.screenshot({ path: join(process.env.SHOTS, `${name}-${colorScheme}-${width}.png`) });
@@ -88,7 +93,10 @@ test('the daemon’s page lists them, adopts one as it runs, and stops and delet
   await page.getByRole('region', { name: '1 container on this host is missing from Raptor’s database' }).waitFor();
   const kept = await until('it is there', () => world.ask('GET', `/containers/${ids.kept}`).catch(() => null));
   assert.equal(kept.live.phase, 'running');
-  assert.deepEqual(kept.allocations.map(({ port }) => port), [ports[0]]);
+  assert.deepEqual(
+    kept.allocations.map(({ port }) => port),
+    [ports[0]]
+  );
 
   await item('Old test server').getByRole('button', { name: 'Stop' }).click();
   await item('Old test server').getByText('Offline').waitFor();

@@ -59,7 +59,10 @@ test('a visitor loads the panel in one language, which can be changed', { timeou
   const twice = () => loaded.filter((path) => path.endsWith('.de.js') && loaded.includes(path.replace('.de.js', '.js')));
   await signInGerman(page);
   assert.equal(await page.locator('html').getAttribute('lang'), 'de');
-  assert.ok(loaded.some((path) => path.endsWith('.de.js')), 'it is in German');
+  assert.ok(
+    loaded.some((path) => path.endsWith('.de.js')),
+    'it is in German'
+  );
   assert.deepEqual(twice(), []);
 
   loaded = [];
@@ -70,7 +73,10 @@ test('a visitor loads the panel in one language, which can be changed', { timeou
   await page.goto(`${world.base}/containers`);
   await page.getByRole('heading', { name: 'Containers', level: 1 }).waitFor();
   assert.equal(await page.locator('html').getAttribute('lang'), 'en');
-  assert.deepEqual(loaded.filter((path) => path.endsWith('.de.js')), []);
+  assert.deepEqual(
+    loaded.filter((path) => path.endsWith('.de.js')),
+    []
+  );
 });
 
 async function signInGerman(page) {

@@ -82,7 +82,12 @@ export class World {
   }
 
   answers() {
-    return until('the API answers', () => fetch(`${this.base}/api/v1/settings`).then((answer) => answer.ok, () => false));
+    return until('the API answers', () =>
+      fetch(`${this.base}/api/v1/settings`).then(
+        (answer) => answer.ok,
+        () => false
+      )
+    );
   }
 
   async signIn() {

@@ -36,7 +36,11 @@ test.each(areas)('%s: each message is there in every language, with the same par
         for (const [, name] of declarations.map((text) => /^local (\w+) = \w+: plural$/.exec(text) ?? [])) {
           if (!name) continue;
           const rules = new Intl.PluralRules(locale).resolvedOptions().pluralCategories;
-          for (const rule of rules) expect(Object.keys(match).some((key) => key.includes(`${name}=${rule}`) || key.includes(`${name}=*`)), `${locale}: ${key}: ${rule}`).toBe(true);
+          for (const rule of rules)
+            expect(
+              Object.keys(match).some((key) => key.includes(`${name}=${rule}`) || key.includes(`${name}=*`)),
+              `${locale}: ${key}: ${rule}`
+            ).toBe(true);
         }
       }
     }
@@ -69,5 +73,8 @@ test('sentences are found in markup, attributes and code', () => {
   const page = `<script lang="ts">let a = 'Saved.'; if (key === 'Escape') go('/containers');</script>
     <p class="flex gap-2" title="Close it">{n} files <b>{a ? 'On' : \`\${n} ago\`}</b></p><Section text="What is sent." id="x" />`;
   expect(found('a.svelte', page)).toEqual(['Saved.', 'Close it', 'files', 'On', 'ago', 'What is sent.']);
-  expect(found('a.ts', `export const path = '/a/b', tone = 'text-bad bg-tint', say = () => toast(\`Deleted \${n} files\`);`)).toEqual(['Deleted', 'files']);
+  expect(found('a.ts', `export const path = '/a/b', tone = 'text-bad bg-tint', say = () => toast(\`Deleted \${n} files\`);`)).toEqual([
+    'Deleted',
+    'files'
+  ]);
 });

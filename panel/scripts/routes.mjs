@@ -14,7 +14,9 @@ export function pages(folder, address = '') {
       // Folders in parentheses only group pages.
       if (/^\(.*\)$/.test(name)) return pages(`${folder}/${name}`, address);
       if (!/^([a-z0-9-]+|\[[a-z_]+\])$/.test(name)) {
-        throw new Error(`${folder}/${name}: the servers of the panel don't know this kind of route. Teach scripts/routes.mjs, panel.rs and nginx.conf.`);
+        throw new Error(
+          `${folder}/${name}: the servers of the panel don't know this kind of route. Teach scripts/routes.mjs, panel.rs and nginx.conf.`
+        );
       }
       return pages(`${folder}/${name}`, `${address}/${name}`);
     })

@@ -15,7 +15,11 @@ export const PANEL = `http://${ADDRESS}:5173`;
 export const API = `http://${ADDRESS}:3000`;
 export const DEBIAN = 'raptor-test/debian:1';
 const PROJECT = 'raptor-compose-test';
-const NAMES = { API_IMAGE: 'raptor-test/compose-api', PANEL_IMAGE: 'raptor-test/compose-panel', POSTGRES_IMAGE: 'raptor-test/compose-postgres' };
+const NAMES = {
+  API_IMAGE: 'raptor-test/compose-api',
+  PANEL_IMAGE: 'raptor-test/compose-panel',
+  POSTGRES_IMAGE: 'raptor-test/compose-postgres'
+};
 const BASES = ['raptor-test/compose-nginx', 'raptor-test/compose-api-runtime', 'raptor-test/compose-panel-runtime'];
 const ENV = { PATH: process.env.PATH, HOME: process.env.HOME, BIND_ADDRESS: ADDRESS, NETWORK, APP_URL: PANEL, BCRYPT_COST: '4', ...NAMES };
 
@@ -25,14 +29,17 @@ export const run = (command, args, options = {}) =>
 const SETTINGS = join(tmpdir(), `raptor-compose-${process.pid}.env`);
 const line = (args) => ['--project-name', PROJECT, '--env-file', SETTINGS, ...args];
 export const compose = (args, env = {}) => run('docker-compose', line(args), { cwd: ROOT, env: { ...ENV, ...env } });
-export const composed = (args, env = {}) => spawnSync('docker-compose', line(args), { cwd: ROOT, env: { ...ENV, ...env }, encoding: 'utf8' });
+export const composed = (args, env = {}) =>
+  spawnSync('docker-compose', line(args), { cwd: ROOT, env: { ...ENV, ...env }, encoding: 'utf8' });
 export const up = (env) => compose(['up', '--detach', '--no-build'], env);
 export const logs = () => compose(['logs', '--no-color', '--tail=40']);
 /** What a program of the Compose network gets to see, as one with this address in it. */
 export const within = (address, args) => run('docker', ['run', '--rm', '--network', `${PROJECT}_raptor`, '--ip', address, DEBIAN, ...args]);
 /** How Docker says that each of these services is. */
 export const health = (...services) => {
-  const ids = compose(['ps', '--quiet', ...services]).split(/\s+/).filter(Boolean);
+  const ids = compose(['ps', '--quiet', ...services])
+    .split(/\s+/)
+    .filter(Boolean);
   return ids.map((id) => run('docker', ['inspect', '--format', '{{.State.Health.Status}}', id]).trim());
 };
 

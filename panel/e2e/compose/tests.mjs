@@ -130,34 +130,49 @@ test('the database is reached on its port with the password that was made', () =
   const password = compose(['exec', '-T', 'api', 'cat', '/run/raptor/database/password']).trim();
   assert.ok(password.length >= 32);
   const ask = (PGPASSWORD) =>
-    spawnSync('psql', ['-h', ADDRESS, '-U', 'raptor', '-Atc', 'SELECT COUNT(*) FROM users', 'raptor'], { env: { ...process.env, PGPASSWORD }, encoding: 'utf8' });
+    spawnSync('psql', ['-h', ADDRESS, '-U', 'raptor', '-Atc', 'SELECT COUNT(*) FROM users', 'raptor'], {
+      env: { ...process.env, PGPASSWORD },
+      encoding: 'utf8'
+    });
   assert.equal(ask(password).stdout.trim(), '1');
   assert.notEqual(ask('wrong').status, 0);
 });
 
-test('a daemon on this machine is reached by the name that the panel says, and all of it works through the panel', { timeout: 180_000 }, async () => {
-  const port = await freePort();
-  const world = Object.assign(new World(), { base: PANEL, daemons: [] });
-  await world.signIn();
-  const made = await world.ask('POST', '/daemons', { name: 'This machine', host: 'host.docker.internal', port, tls: false });
-  const daemon = await world.daemon(port, made.api_key, '0.0.0.0');
-  try {
-    await until('the daemon is online', async () => (await world.ask('GET', `/daemons/${made.daemon.id}`)).connection.state === 'online');
-    await worksThroughThePanel(world, made.daemon.id);
-  } finally {
-    for (const { id } of (await world.ask('GET', '/containers')).items) await world.ask('DELETE', `/containers/${id}`);
-    await until('the container is gone', async () => (await world.ask('GET', '/containers')).items.length === 0);
-    await daemon.stop();
-    rmSync(daemon.path, { recursive: true, force: true });
+test(
+  'a daemon on this machine is reached by the name that the panel says, and all of it works through the panel',
+  { timeout: 180_000 },
+  async () => {
+    const port = await freePort();
+    const world = Object.assign(new World(), { base: PANEL, daemons: [] });
+    await world.signIn();
+    const made = await world.ask('POST', '/daemons', { name: 'This machine', host: 'host.docker.internal', port, tls: false });
+    const daemon = await world.daemon(port, made.api_key, '0.0.0.0');
+    try {
+      await until('the daemon is online', async () => (await world.ask('GET', `/daemons/${made.daemon.id}`)).connection.state === 'online');
+      await worksThroughThePanel(world, made.daemon.id);
+    } finally {
+      for (const { id } of (await world.ask('GET', '/containers')).items) await world.ask('DELETE', `/containers/${id}`);
+      await until('the container is gone', async () => (await world.ask('GET', '/containers')).items.length === 0);
+      await daemon.stop();
+      rmSync(daemon.path, { recursive: true, force: true });
+    }
   }
-});
+);
 
 /** What passes the panel's nginx: a socket with console and commands, events, files. */
 async function worksThroughThePanel(world, daemon) {
   const { template } = await world.ask('POST', '/templates/import', readFileSync(egg('~raptor-test/busybox:1'), 'utf8'));
   const limits = { memory_mib: 64, swap_mib: 0, cpu_percent: 0, disk_mib: 64, pids: 64, io_weight: 500 };
   const startup = `sh -c 'echo Map generated, starting game; while read -r line; do echo heard $line; done'`;
-  const new_ = { name: 'Echo', template_id: template.id, daemon_id: daemon, limits, skip_install: true, allocation_count: 0, startup_command: startup };
+  const new_ = {
+    name: 'Echo',
+    template_id: template.id,
+    daemon_id: daemon,
+    limits,
+    skip_install: true,
+    allocation_count: 0,
+    startup_command: startup
+  };
   const { id } = await world.ask('POST', '/containers', new_);
 
   const events = new AbortController();
@@ -169,7 +184,10 @@ async function worksThroughThePanel(world, daemon) {
   await enter(page, PASSWORD);
   await page.getByRole('heading', { name: 'Containers', level: 1 }).waitFor();
   await page.goto(`${PANEL}/containers/${id}`);
-  await page.getByRole('status').filter({ hasText: /^\s*Live\s*$/ }).waitFor();
+  await page
+    .getByRole('status')
+    .filter({ hasText: /^\s*Live\s*$/ })
+    .waitFor();
   await world.ask('POST', `/containers/${id}/power`, { action: 'start' });
   const line = page.getByLabel('Command', { exact: true });
   await until('it runs', async () => (await page.locator('.xterm-rows').innerText()).includes('Map generated'));
@@ -177,7 +195,9 @@ async function worksThroughThePanel(world, daemon) {
   await line.press('Enter');
   await until('the console answers', async () => (await page.locator('.xterm-rows').innerText()).includes('heard ninety-nine'));
   await page.getByRole('link', { name: 'Files' }).click();
-  await page.getByLabel('Files to upload').setInputFiles({ name: 'nine.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(9 * MIB, 7) });
+  await page
+    .getByLabel('Files to upload')
+    .setInputFiles({ name: 'nine.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(9 * MIB, 7) });
   await until('the upload has arrived whole', async () => {
     const { items } = await world.ask('GET', `/containers/${id}/files?path=%2F`);
     return items.find(({ name }) => name === 'nine.bin')?.size_bytes === 9 * MIB;
@@ -189,10 +209,20 @@ test('made anew, everything is as it was', { timeout: 180_000 }, async () => {
   const secrets = () => compose(['exec', '-T', 'api', 'cat', '/run/raptor/database/password', '/var/lib/raptor/app.key']);
   const kept = secrets();
   compose(['restart', 'postgres', 'api']);
-  await until('it answers', () => signIn(PANEL, PASSWORD).then((answer) => answer.status === 200, () => false));
+  await until('it answers', () =>
+    signIn(PANEL, PASSWORD).then(
+      (answer) => answer.status === 200,
+      () => false
+    )
+  );
   compose(['down']);
   up();
-  await until('it answers', () => signIn(PANEL, PASSWORD).then((answer) => answer.status === 200, () => false));
+  await until('it answers', () =>
+    signIn(PANEL, PASSWORD).then(
+      (answer) => answer.status === 200,
+      () => false
+    )
+  );
   assert.equal((await signIn(PANEL, 'admin123')).status, 401);
   assert.equal(secrets(), kept);
 });
@@ -206,7 +236,10 @@ test('where others reach it, it does not start while everybody knows the passwor
   assert.notEqual(refused.status, 0);
   assert.match(refused.stdout + refused.stderr, /admin still has the default password/);
   // The way out that it names.
-  const started = compose([...others, '-e', `ADMIN_PASSWORD=${PASSWORD}`, '--detach', 'api']).trim().split('\n').pop();
+  const started = compose([...others, '-e', `ADMIN_PASSWORD=${PASSWORD}`, '--detach', 'api'])
+    .trim()
+    .split('\n')
+    .pop();
   await until('it is well', () => spawnSync('docker', ['exec', started, 'raptor-api', 'health']).status === 0);
   run('docker', ['rm', '--force', started]);
 });
@@ -214,7 +247,12 @@ test('where others reach it, it does not start while everybody knows the passwor
 test('ADMIN_PASSWORD is the first password, and no other is asked for', { timeout: 180_000 }, async () => {
   compose(['down', '--volumes']);
   up({ ADMIN_PASSWORD: PASSWORD, SIGN_IN_ATTEMPTS: '100' });
-  const signed = await until('it answers', () => signIn(PANEL, PASSWORD).then((answer) => answer.status === 200 && answer.json(), () => false));
+  const signed = await until('it answers', () =>
+    signIn(PANEL, PASSWORD).then(
+      (answer) => answer.status === 200 && answer.json(),
+      () => false
+    )
+  );
   assert.equal((await call(PANEL, 'GET', '/containers', { token: signed.token })).status, 200);
   assert.equal((await signIn(PANEL, 'admin123')).status, 401);
   assert.match(compose(['exec', '-T', 'api', 'env']), /^SIGN_IN_ATTEMPTS=100$/m);

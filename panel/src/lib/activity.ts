@@ -11,7 +11,11 @@ const isFields = (value: unknown): value is Fields => typeof value === 'object' 
 const called = (key: string): string => FIELDS[key] ?? key.replaceAll('_', ' ');
 /** Whether there is nothing to say about it. */
 const empty = (value: unknown): boolean =>
-  value === null || value === undefined || value === '' || value === false || (Array.isArray(value) ? value.every(empty) : isFields(value) && Object.values(value).every(empty));
+  value === null ||
+  value === undefined ||
+  value === '' ||
+  value === false ||
+  (Array.isArray(value) ? value.every(empty) : isFields(value) && Object.values(value).every(empty));
 /** Whether the sentence, or what is shown below it, says it already. */
 const told = (action: string, key: string): boolean =>
   key === 'lines' || (action === 'container.command' && key === 'command') || (action === 'container.sftp.changed' && key === 'changes');
@@ -19,10 +23,17 @@ const told = (action: string, key: string): boolean =>
 /** A value by itself: "/secret → /x", "a, b", "2". */
 function plain(value: unknown): string {
   if (empty(value)) return m.activity_value_none();
-  if (Array.isArray(value)) return value.filter((one) => !empty(one)).map(plain).join(', ');
+  if (Array.isArray(value))
+    return value
+      .filter((one) => !empty(one))
+      .map(plain)
+      .join(', ');
   if (!isFields(value)) return value === true ? m.activity_value_yes() : String(value);
   if (isMove(value)) return `${plain(value['from'])} → ${plain(value['to'])}`;
-  return Object.entries(value).filter(([, one]) => !empty(one)).map(([key, one]) => named(key, one)).join(', ');
+  return Object.entries(value)
+    .filter(([, one]) => !empty(one))
+    .map(([key, one]) => named(key, one))
+    .join(', ');
 }
 
 const isMove = (value: Fields): boolean => Object.keys(value).length === 2 && 'from' in value && 'to' in value;
@@ -50,7 +61,8 @@ export function detailOf({ action, detail }: Pick<Activity, 'action' | 'detail'>
   const listed = Object.values(others).find((value) => Array.isArray(value)) as unknown[] | undefined;
   for (const [key, value] of Object.entries(others)) {
     // A number that is 0 says nothing either, but for how a process ended.
-    if (empty(value) || (value === 0 && key !== 'exit_code') || told(action, key) || (typeof value === 'string' && ID.test(value))) continue;
+    if (empty(value) || (value === 0 && key !== 'exit_code') || told(action, key) || (typeof value === 'string' && ID.test(value)))
+      continue;
     // How many there are is seen, unless they are too many to be listed.
     if (key === 'count' && listed?.length && typeof value === 'number') {
       if (value > listed.length) parts.push(m.activity_more({ count: value - listed.length }));

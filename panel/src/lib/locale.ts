@@ -10,7 +10,8 @@ const known = (name?: string) => (Object.keys(LOCALES) as Locale[]).find((locale
 export const locale: Locale = known(globalThis.document?.documentElement.lang) ?? 'en';
 
 /** For `Intl`: the browser's own variant of the language, such as "de-AT", else the language alone. */
-export const region: string = (globalThis.document ? navigator.languages : ['en-US']).find((name) => name.split('-')[0] === locale) ?? locale;
+export const region: string =
+  (globalThis.document ? navigator.languages : ['en-US']).find((name) => name.split('-')[0] === locale) ?? locale;
 
 /** Chooses a language for this browser, and loads the page in it. */
 export function chooseLocale(choice: Locale) {

@@ -12,7 +12,8 @@ const MARK = '\uE000';
 /** The parts of a message. What is filled in stays text, whatever it looks like: "<b>" in a name is no tag. */
 export function parts<Values extends object>(message: (values: Values) => string, values: Values): Part[] {
   const names = Object.entries(values).map(([name, value]) => [name, typeof value === 'string' ? MARK + name + MARK : value]);
-  const filled = (text: string) => text.replace(new RegExp(`${MARK}(\\w+)${MARK}`, 'g'), (_, name: string) => String(values[name as keyof Values]));
+  const filled = (text: string) =>
+    text.replace(new RegExp(`${MARK}(\\w+)${MARK}`, 'g'), (_, name: string) => String(values[name as keyof Values]));
   const text = message(Object.fromEntries(names) as Values);
   const found: Part[] = [];
   let end = 0;

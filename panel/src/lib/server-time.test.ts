@@ -19,7 +19,7 @@ describe('the time until which an order holds', () => {
   };
   const left = (time: ServerTime, api: number) => Date.parse(time.limit() ?? '') - api;
 
-  it('is the API\'s, whatever this machine\'s clock says', () => {
+  it("is the API's, whatever this machine's clock says", () => {
     const time = new ServerTime();
     expect(time.limit()).toBeUndefined();
     time.says(new Date(API).toISOString());
@@ -37,7 +37,7 @@ describe('the time until which an order holds', () => {
     expect(left(time, API + 3_600_000)).toBe(PATIENCE);
   });
 
-  it('is not over when this machine\'s clock is set back', () => {
+  it("is not over when this machine's clock is set back", () => {
     const time = new ServerTime();
     time.says(new Date(API).toISOString());
     vi.setSystemTime(Date.now() - 7_200_000);

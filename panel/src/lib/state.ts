@@ -38,7 +38,12 @@ function trouble({ crashes, fault, problem, last_exit }: ContainerSummary['live'
   return last_exit?.crash ? bad(m.containers_state_crashed()) : null;
 }
 
-export function stateOf({ live, suspended, deleting, damaged }: Pick<ContainerSummary, 'live' | 'suspended' | 'deleting' | 'damaged'>): State {
+export function stateOf({
+  live,
+  suspended,
+  deleting,
+  damaged
+}: Pick<ContainerSummary, 'live' | 'suspended' | 'deleting' | 'damaged'>): State {
   if (deleting) return { word: m.containers_state_deleting(), icon: Trash2, tone: 'text-bad' };
   if (damaged.length) return bad(m.common_damaged());
   if (suspended) return { word: m.common_suspended(), icon: Ban, tone: 'text-warn' };

@@ -34,7 +34,10 @@ class Toasts {
   release(id: number) {
     this.hold(id);
     const toast = this.shown.find((other) => other.id === id);
-    this.timers.set(id, setTimeout(() => this.hide(id), toast?.bad || toast?.undo ? 10_000 : 4_000));
+    this.timers.set(
+      id,
+      setTimeout(() => this.hide(id), toast?.bad || toast?.undo ? 10_000 : 4_000)
+    );
   }
 
   /** Says what was done; with `undo`, offers to take it back. */

@@ -33,4 +33,5 @@ const SENTENCES: Partial<Record<Problem['code'], string>> = {
 };
 
 /** The panel's sentence for a problem with this code, if it has one. */
-export const worded = (code: string | undefined): string | undefined => (code !== undefined && Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined);
+export const worded = (code: string | undefined): string | undefined =>
+  code !== undefined && Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined;

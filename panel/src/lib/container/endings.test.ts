@@ -8,10 +8,14 @@ describe('a program whose file is not there', () => {
   it('is recognised by what Java, Node.js and Python write', () => {
     expect(missingFile(['Error: Unable to access jarfile app.jar'])).toBe('app.jar');
     expect(missingFile(['x', "Error: Cannot find module '/home/container/index.js'", '    at Module._resolve'])).toBe('index.js');
-    expect(missingFile(["\u001b[31mpython: can't open file '/home/container/src/main.py': [Errno 2] No such file or directory\u001b[0m"])).toBe('src/main.py');
+    expect(
+      missingFile(["\u001b[31mpython: can't open file '/home/container/src/main.py': [Errno 2] No such file or directory\u001b[0m"])
+    ).toBe('src/main.py');
   });
   it('is not taken for one that lacks a package or crashes otherwise', () => {
-    expect(missingFile(["Error: Cannot find module 'express'", 'Error: Invalid or corrupt jarfile app.jar', "can't open file '/x': [Errno 13]"])).toBe(null);
+    expect(
+      missingFile(["Error: Cannot find module 'express'", 'Error: Invalid or corrupt jarfile app.jar', "can't open file '/x': [Errno 13]"])
+    ).toBe(null);
   });
   it('is told with the file instead of a number', () => {
     expect(crashed(crashes(['Error: Unable to access jarfile app.jar'], 5, true), { code: 1 } as never, null)).toBe(

@@ -6,7 +6,8 @@ import { m } from '$lib/messages';
 
 /** Of a process that ended once, by itself. */
 export function ended({ code, out_of_memory }: Exit, fault: Fault | null): string {
-  if (fault?.type === 'out_of_memory') return fault.limit_mib == null ? m.containers_ended_host_memory() : m.containers_ended_memory({ limit: mib(fault.limit_mib) });
+  if (fault?.type === 'out_of_memory')
+    return fault.limit_mib == null ? m.containers_ended_host_memory() : m.containers_ended_memory({ limit: mib(fault.limit_mib) });
   if (fault?.type === 'disk_full') return m.containers_ended_disk({ code });
   return out_of_memory ? m.containers_ended_no_memory() : m.containers_ended_code({ code });
 }
@@ -32,7 +33,8 @@ export function missingFile(lines: string[]): string | null {
 
 /** Why it crashed, if that is known. */
 function reason(lines: string[], exit: Exit | null, fault: Fault | null): string | null {
-  if (fault?.type === 'out_of_memory') return fault.limit_mib == null ? m.containers_why_host_memory() : m.containers_why_memory({ limit: mib(fault.limit_mib) });
+  if (fault?.type === 'out_of_memory')
+    return fault.limit_mib == null ? m.containers_why_host_memory() : m.containers_why_memory({ limit: mib(fault.limit_mib) });
   if (fault?.type === 'disk_full') return m.containers_why_disk();
   const file = missingFile(lines);
   if (file) return m.containers_why_file({ file });

@@ -28,4 +28,7 @@ export function scaleEnd(most: number, least: number, limit: number | undefined,
 
 /** The time at a graph's foot. Over more than a day, the time of day says too little. */
 export const axisTime = (seconds: number, span: number): string =>
-  new Date(seconds * 1000).toLocaleString(region, span > 90_000 ? { weekday: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit' });
+  new Date(seconds * 1000).toLocaleString(
+    region,
+    span > 90_000 ? { weekday: 'short', day: 'numeric' } : { hour: '2-digit', minute: '2-digit' }
+  );

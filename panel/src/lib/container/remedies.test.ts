@@ -2,7 +2,15 @@ import { describe, expect, it } from 'vitest';
 import type { Fault } from '$lib/api';
 import { remedies, type Trouble } from './remedies';
 
-const everything: Omit<Trouble, 'fault'> = { missing: false, installing: false, suspended: false, limited: true, can: () => true, manages: () => true, has: () => true };
+const everything: Omit<Trouble, 'fault'> = {
+  missing: false,
+  installing: false,
+  suspended: false,
+  limited: true,
+  can: () => true,
+  manages: () => true,
+  has: () => true
+};
 const nothing: Omit<Trouble, 'fault'> = { ...everything, can: () => false, manages: () => false };
 const titles = (trouble: Trouble) => remedies(trouble).map(({ title }) => title);
 
@@ -15,7 +23,11 @@ describe('the ways out', () => {
   it('fit what is wrong, the likeliest first', () => {
     expect(titles({ ...everything, fault: port })).toEqual(['Use another port', 'Try again']);
     expect(titles({ ...everything, fault: away })).toEqual(['Choose another image', 'Try again']);
-    expect(titles({ ...everything, fault: { ...away, type: 'login_required' } })).toEqual(['Add registry login', 'Choose another image', 'Try again']);
+    expect(titles({ ...everything, fault: { ...away, type: 'login_required' } })).toEqual([
+      'Add registry login',
+      'Choose another image',
+      'Try again'
+    ]);
     expect(titles({ ...everything, fault: full })).toEqual(['Empty trash (8.0 MiB)', 'Raise limit', 'Open files', 'Try again']);
     expect(titles({ ...everything, fault: memory })).toEqual(['Raise limit', 'Try again']);
     expect(titles({ ...everything, fault: { type: 'files_missing' } })).toEqual(['Upload files', 'Reinstall', 'Delete…']);
@@ -33,7 +45,10 @@ describe('the ways out', () => {
     expect(titles({ ...everything, fault: port, has: () => false })).toEqual(['Try again']);
     expect(titles({ ...everything, fault: { ...full, trash_bytes: 0 } })[0]).toBe('Raise limit');
     expect(titles({ ...everything, fault: memory, limited: false })).toEqual(['Try again']);
-    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual(['Open template', 'Try again']);
+    expect(titles({ ...everything, fault: away, installing: true }), 'an installer’s image is its template’s').toEqual([
+      'Open template',
+      'Try again'
+    ]);
     expect(titles({ ...everything, fault: away, installing: true, manages: () => false })).toEqual(['Try again']);
   });
 });

@@ -13,11 +13,19 @@ function daemon(id: string, memory: number, more: object = {}): Daemon {
 describe('what a host has left', () => {
   it('is what it has without what is given away, and never more than is free', () => {
     expect(room([daemon('a', 8)], 'a')).toEqual({ host: 'a', memory_mib: 7168, disk_mib: 20 * 1024, cpu_percent: 250, ports: 3 });
-    expect(room([daemon('a', 8, { memory_limit_mib: 1500, disk_limit_mib: 12 * 1024 })], 'a')).toMatchObject({ memory_mib: 476, disk_mib: 2048 });
+    expect(room([daemon('a', 8, { memory_limit_mib: 1500, disk_limit_mib: 12 * 1024 })], 'a')).toMatchObject({
+      memory_mib: 476,
+      disk_mib: 2048
+    });
     expect(room([daemon('a', 8, { memory_limit_mib: 512 })], 'a')?.memory_mib).toBe(0);
   });
   it('is that of the host with most memory where none is chosen', () => {
-    const hosts = [daemon('a', 8), daemon('b', 32), daemon('c', 64, { connection: { state: 'unreachable' } }), daemon('d', 64, { maintenance: 'disk' })];
+    const hosts = [
+      daemon('a', 8),
+      daemon('b', 32),
+      daemon('c', 64, { connection: { state: 'unreachable' } }),
+      daemon('d', 64, { maintenance: 'disk' })
+    ];
     expect(room(hosts, '')?.host).toBe('b');
     expect(room(hosts, 'c')).toBeNull();
     expect(room([], '')).toBeNull();

@@ -36,12 +36,19 @@ export function roomOf(daemon: Daemon): Room | null {
 export function room(daemons: Daemon[], id: string): Room | null {
   const chosen = daemons.find((daemon) => daemon.id === id);
   if (chosen) return roomOf(chosen);
-  const rooms = daemons.filter(({ maintenance }) => !maintenance).map(roomOf).filter((found) => found !== null);
+  const rooms = daemons
+    .filter(({ maintenance }) => !maintenance)
+    .map(roomOf)
+    .filter((found) => found !== null);
   return rooms.sort((a, b) => b.memory_mib - a.memory_mib)[0] ?? null;
 }
 
 /** What is left of one thing, and whether that is enough for what is `wanted`. */
-export function roomSentence(room: Room, key: 'memory_mib' | 'disk_mib' | 'cpu_percent', wanted: number): { text: string; enough: boolean } {
+export function roomSentence(
+  room: Room,
+  key: 'memory_mib' | 'disk_mib' | 'cpu_percent',
+  wanted: number
+): { text: string; enough: boolean } {
   const free = room[key];
   const enough = wanted <= free;
   const host = room.host;

@@ -12,5 +12,4 @@ const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
 export const command = (place: Place): string => `sftp -P ${place.port} ${place.username}@${bracketed(hostOf(place))}`;
 
 /** For FileZilla's quick connect, WinSCP's host name field, and links. */
-export const url = (place: Place): string =>
-  `sftp://${encodeURIComponent(place.username)}@${bracketed(hostOf(place))}:${place.port}/`;
+export const url = (place: Place): string => `sftp://${encodeURIComponent(place.username)}@${bracketed(hostOf(place))}:${place.port}/`;

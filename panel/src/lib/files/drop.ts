@@ -17,7 +17,7 @@ export async function dropped(transfer: DataTransfer): Promise<Dropped> {
       return;
     }
     const reader = (entry as FileSystemDirectoryEntry).createReader();
-    for (let count = 0; ; ) {
+    for (let count = 0; ;) {
       const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
       count += some.length;
       if (some.length === 0) {

@@ -95,7 +95,14 @@ const shared = (name: string, readonly: boolean, label = m.files_content_of({ na
   theme
 ];
 
-export function edit(parent: HTMLElement, name: string, text: string, readonly: boolean, changed: () => void, save: () => void): EditorView {
+export function edit(
+  parent: HTMLElement,
+  name: string,
+  text: string,
+  readonly: boolean,
+  changed: () => void,
+  save: () => void
+): EditorView {
   const extensions = [
     keymap.of([{ key: 'Mod-s', run: () => (save(), true), preventDefault: true }]),
     shared(name, readonly),

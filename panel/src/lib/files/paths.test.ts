@@ -4,7 +4,13 @@ import { free, isArchive, isPackedLog, isSingle, isZip, join, nameOf, octal, par
 
 describe('paths', () => {
   it('come apart and together', () => {
-    expect([nameOf('/a/b.txt'), parentOf('/a/b.txt'), parentOf('/a'), join('/', 'a'), join('/a', 'b')]).toEqual(['b.txt', '/a', '/', '/a', '/a/b']);
+    expect([nameOf('/a/b.txt'), parentOf('/a/b.txt'), parentOf('/a'), join('/', 'a'), join('/a', 'b')]).toEqual([
+      'b.txt',
+      '/a',
+      '/',
+      '/a',
+      '/a/b'
+    ]);
     expect(trail('/a/b')).toEqual([
       { name: 'a', path: '/a' },
       { name: 'b', path: '/a/b' }
@@ -16,9 +22,25 @@ describe('paths', () => {
     expect(free('.env', () => false)).toBe('.env (2)');
   });
   it('tell archives from packed logs', () => {
-    expect([isArchive('w.tar.gz'), isPackedLog('w.tar.gz'), isPackedLog('2024.log.gz'), isArchive('2024.log.gz')]).toEqual([true, false, true, false]);
-    expect([isArchive('mods.7z'), isArchive('mods.7Z'), isArchive('mods.rar'), isArchive('mods.7z.txt')]).toEqual([true, true, false, false]);
-    expect([isSingle('2024.log.gz'), isSingle('w.tar.gz'), isZip('w.zip'), isZip('w.tar.gz'), isZip('mods.7z')]).toEqual([true, false, true, true, false]);
+    expect([isArchive('w.tar.gz'), isPackedLog('w.tar.gz'), isPackedLog('2024.log.gz'), isArchive('2024.log.gz')]).toEqual([
+      true,
+      false,
+      true,
+      false
+    ]);
+    expect([isArchive('mods.7z'), isArchive('mods.7Z'), isArchive('mods.rar'), isArchive('mods.7z.txt')]).toEqual([
+      true,
+      true,
+      false,
+      false
+    ]);
+    expect([isSingle('2024.log.gz'), isSingle('w.tar.gz'), isZip('w.zip'), isZip('w.tar.gz'), isZip('mods.7z')]).toEqual([
+      true,
+      false,
+      true,
+      true,
+      false
+    ]);
     expect(octal(0o644)).toBe('644');
   });
   it('name the folders on the way', () => {

@@ -48,7 +48,18 @@ class Uploads {
 
   add(files: { file: File; path: string }[]) {
     for (const { file, path } of files) {
-      this.all.push({ key: this.next++, file, path, replace: false, sent: 0, state: 'waiting', problem: null, held: null, taken: false, upload: null });
+      this.all.push({
+        key: this.next++,
+        file,
+        path,
+        replace: false,
+        sent: 0,
+        state: 'waiting',
+        problem: null,
+        held: null,
+        taken: false,
+        upload: null
+      });
     }
     this.work();
   }
@@ -187,7 +198,8 @@ class Uploads {
         this.requests.delete(one.key);
         const answer = read(request.responseText);
         if (request.status >= 200 && request.status < 300) resolve(answer as T);
-        else reject(new Refusal({ ...(request.status === 0 && { detail: m.files_upload_no_answer() }), ...answer, status: request.status }));
+        else
+          reject(new Refusal({ ...(request.status === 0 && { detail: m.files_upload_no_answer() }), ...answer, status: request.status }));
       };
       request.send(body);
     });

@@ -126,13 +126,27 @@ export class LiveContainer {
   }
 
   /** Puts what the host measured before the stream was opened in front of its samples. Nothing is drawn between the two. */
-  recall({ from, step_seconds: step, cpu_percent, memory_bytes, network_rx_bytes_per_second: rx, network_tx_bytes_per_second: tx }: StatsHistory) {
+  recall({
+    from,
+    step_seconds: step,
+    cpu_percent,
+    memory_bytes,
+    network_rx_bytes_per_second: rx,
+    network_tx_bytes_per_second: tx
+  }: StatsHistory) {
     const now = Date.now() / 1000;
     const until = Math.min(this.samples[0]?.at ?? now, now) - 1;
     const begin = new Date(from).getTime() / 1000;
     const value = ({ avg }: Series, i: number) => avg[i] ?? null;
     const earlier = memory_bytes.avg
-      .map((memory, i): Sample => ({ at: begin + i * step, cpu_percent: value(cpu_percent, i), memory_bytes: memory, cache_bytes: null, rx: value(rx, i), tx: value(tx, i) }))
+      .map((memory, i): Sample => ({
+        at: begin + i * step,
+        cpu_percent: value(cpu_percent, i),
+        memory_bytes: memory,
+        cache_bytes: null,
+        rx: value(rx, i),
+        tx: value(tx, i)
+      }))
       .filter(({ at, memory_bytes }) => memory_bytes !== null && at < until && at > now - KEPT);
     const last = earlier.at(-1);
     if (!last) return;

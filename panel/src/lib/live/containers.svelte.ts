@@ -150,7 +150,7 @@ export class Containers {
     this.wanted = count;
     void this.load();
     // Whatever else is asked for meanwhile takes the place of what was.
-    for (let awaited: unknown; awaited !== this.reading; ) await (awaited = this.reading);
+    for (let awaited: unknown; awaited !== this.reading;) await (awaited = this.reading);
   }
 
   /** What is on the screen: only that is kept true to the second. To be called again when the items are others. */
@@ -199,7 +199,13 @@ export class Containers {
 
   /** Has the measurements of what is on the screen told. */
   private watch() {
-    const ids = document.hidden || !this.following ? [] : this.items.slice(...this.range).map(({ id }) => id).slice(0, PAGE);
+    const ids =
+      document.hidden || !this.following
+        ? []
+        : this.items
+            .slice(...this.range)
+            .map(({ id }) => id)
+            .slice(0, PAGE);
     this.watched = { number: watch(ids), ids };
   }
 

@@ -25,7 +25,20 @@ export class Opened {
     const status = this.live.connected ? this.live.status : null;
     if (!container || !status) return container;
     const { phase, since, problem, fault, config_problems = [], progress, last_exit, hold, crashes, pending } = status;
-    const live = { phase, since, problem, fault, config_problems, progress, last_exit, hold, crashes, pending, known: true, stats: this.live.stats };
+    const live = {
+      phase,
+      since,
+      problem,
+      fault,
+      config_problems,
+      progress,
+      last_exit,
+      hold,
+      crashes,
+      pending,
+      known: true,
+      stats: this.live.stats
+    };
     return { ...container, live: { ...container.live, ...live } };
   });
 

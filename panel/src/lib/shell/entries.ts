@@ -5,7 +5,17 @@ import SunMoon from '@lucide/svelte/icons/sun-moon';
 import type { Component } from 'svelte';
 import { goto } from '$app/navigation';
 import { ACTIONS, may } from '$lib/actions';
-import { ask, listContainers, listDaemons, listTemplates, listUsers, type ContainerSummary, type Daemon, type TemplateSummary, type User } from '$lib/api';
+import {
+  ask,
+  listContainers,
+  listDaemons,
+  listTemplates,
+  listUsers,
+  type ContainerSummary,
+  type Daemon,
+  type TemplateSummary,
+  type User
+} from '$lib/api';
 import { TABS } from '$lib/container/tabs';
 import { foreseen } from '$lib/foresight.svelte';
 import { powersOf, use } from '$lib/power';
@@ -136,7 +146,11 @@ export function entries(text: string, found: Found, here: ContainerSummary | nul
     run: () => goto(`/users?search=${encodeURIComponent(username)}`)
   }));
   const templates = named(m.common_templates(), '/templates', found.templates);
-  templates.entries = templates.entries.map((entry, i) => ({ ...entry, hint: found.templates[i] && byline(found.templates[i]), template: found.templates[i] }));
+  templates.entries = templates.entries.map((entry, i) => ({
+    ...entry,
+    hint: found.templates[i] && byline(found.templates[i]),
+    template: found.templates[i]
+  }));
   const matching = (group: Group): Group => ({ ...group, entries: group.entries.filter(({ title }) => fits(title, words)) });
   const parts = matching({ title: '', entries: others.slice(0, 3).flatMap((item) => about(item, true)) }).entries;
   // Whoever types more than a name wants more than its page.

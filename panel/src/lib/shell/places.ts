@@ -42,7 +42,9 @@ export const groups = (): { title: string | null; places: Place[] }[] =>
   ].filter(({ places }) => places.length > 0);
 
 /** Pages that are no place of the rail, and what opens them. */
-const PAGES: Pick<Place, 'path' | 'permission'>[] = [{ path: ACTIONS.createContainer.path, permission: ACTIONS.createContainer.permission }];
+const PAGES: Pick<Place, 'path' | 'permission'>[] = [
+  { path: ACTIONS.createContainer.path, permission: ACTIONS.createContainer.permission }
+];
 
 /** Whether this person may open what is at this path. What belongs to one container is that container's own matter. */
 export const admits = (path: string): boolean => {

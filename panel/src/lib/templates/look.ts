@@ -39,7 +39,9 @@ interface Told {
 
 /** Author, format and source in one line. */
 export const byline = (template: Told): string =>
-  template.origin?.kind === 'own' ? m.templates_byline_included() : [template.author.trim() || m.templates_author_unknown(), format(template.source_format), place(template.origin)].join(' · ');
+  template.origin?.kind === 'own'
+    ? m.templates_byline_included()
+    : [template.author.trim() || m.templates_author_unknown(), format(template.source_format), place(template.origin)].join(' · ');
 
 /** A hue for a name, 0 to 359: the same one each time. */
 export function hue(name: string): number {

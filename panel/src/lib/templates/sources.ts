@@ -1,5 +1,14 @@
 // Where templates are imported from.
-import { ask, importTemplate, importTemplateFromUrl, previewTemplate, previewTemplateFromUrl, type ImportedTemplate, type OnExisting, type TemplatePreview } from '$lib/api';
+import {
+  ask,
+  importTemplate,
+  importTemplateFromUrl,
+  previewTemplate,
+  previewTemplateFromUrl,
+  type ImportedTemplate,
+  type OnExisting,
+  type TemplatePreview
+} from '$lib/api';
 import { m } from '$lib/messages';
 
 /** One template to be imported. */

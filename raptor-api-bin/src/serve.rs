@@ -21,7 +21,7 @@ use raptor_core::Raptor;
 use raptor_server::{
     http::{self, Limits, Transport},
     openapi::PAGE_POLICY,
-    process::asked_to_end,
+    process::shutdown_signal,
 };
 use short::ShortIds;
 use std::{convert::Infallible, pin::pin, time::Duration};
@@ -163,12 +163,12 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
 /// Serves until Ctrl-C or SIGTERM, then ends the streams and lets requests that are under way finish.
 pub async fn run(listener: TcpListener, app: App) {
     let ending = app.ending.clone();
-    let limits = Limits::but_for(app.trusted_proxies.clone());
+    let limits = Limits::exempting(app.trusted_proxies.clone());
     let service = everything(app);
     let mut serving = pin!(http::serve(listener, Transport::Plain, service, limits, ending.clone()));
     tokio::select! {
         () = &mut serving => return,
-        () = asked_to_end() => ending.cancel(),
+        () = shutdown_signal() => ending.cancel(),
     }
     if tokio::time::timeout(DRAIN, serving).await.is_err() {
         tracing::info!("some requests did not end in time");

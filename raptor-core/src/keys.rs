@@ -1,8 +1,8 @@
-//! Changing `APP_KEY` and `JWT_SECRET`, and keeping out a program that has others.
+//! Rotating `APP_KEY` and `JWT_SECRET`, and refusing to start with the wrong ones.
 //!
-//! A canary in the store is sealed under each of the two. A [`Raptor`](crate::Raptor) with another key does not start:
-//! [`Error::Conflict`] `app_key_changed` or `jwt_secret_changed`, with what to do. [`rotate_app_key`] and [`rotate_jwt_secret`] are
-//! the way to change one, while no API is running.
+//! The store holds a canary sealed with each of the two. A [`Raptor`](crate::Raptor) with another key does not start:
+//! [`Error::Conflict`] `app_key_changed` or `jwt_secret_changed`, with what to do. To change one, stop all APIs and use
+//! [`rotate_app_key`] or [`rotate_jwt_secret`].
 
 use crate::{
     Error, Result,
@@ -15,21 +15,21 @@ use crate::{
 
 const APP_KEY: &str = "APP_KEY";
 const JWT_SECRET: &str = "JWT_SECRET";
-/// What a canary says.
+/// The plain text of a canary.
 const CANARY: &str = "raptor";
-/// How many lost secrets a message names.
+/// How many lost secrets a message lists.
 const NAMED: usize = 20;
 
-/// What a change of keys did.
+/// The result of a rotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rotation {
-    /// How many secrets are sealed under the new key now that were not before.
+    /// Secrets that were re-encrypted with the new key.
     pub resealed: usize,
-    /// How many were sealed under it already.
+    /// Secrets that were already encrypted with it.
     pub kept: usize,
-    /// What can't be read any more. It stays in the store, in case the key that opens it turns up.
+    /// Secrets that can't be decrypted any more. They stay in the store, in case their key is found.
     pub lost: Vec<String>,
-    /// How many sessions ended, where they were signed with the former key.
+    /// Sessions that ended because they were signed with the former key.
     pub sessions_ended: usize,
 }
 
@@ -55,8 +55,8 @@ fn other_jwt_secret() -> Error {
     )
 }
 
-/// Makes sure that the store belongs to these keys. A store without canaries gets them: that of `APP_KEY` only where something that
-/// is sealed opens with it, or nothing is sealed.
+/// Checks that the store belongs to these keys. A store without canaries gets them; that of `APP_KEY` only if the key opens
+/// something sealed, or nothing is sealed.
 ///
 /// # Errors
 /// [`Error::Conflict`] `app_key_changed` or `jwt_secret_changed`.
@@ -83,7 +83,7 @@ pub(crate) async fn check(store: &Store, app_key: &Sealer, jwt_secret: &Sealer) 
         store::keys::add_canary(&mut tx.conn(), JWT_SECRET, &seal(jwt_secret, JWT_SECRET)?).await?;
         tx.commit().await?;
     }
-    // Also after writing them: another API may have been quicker.
+    // Read again after writing: another API may have written them first.
     let known = store::keys::canaries(&mut store.read().await?.conn()).await?;
     let belongs = |name: &str, sealer| known.get(name).is_some_and(|canary| opens(sealer, name, canary));
     if !belongs(APP_KEY, app_key) {
@@ -95,12 +95,12 @@ pub(crate) async fn check(store: &Store, app_key: &Sealer, jwt_secret: &Sealer) 
     Ok(())
 }
 
-/// Seals everything anew under `app_key`, all or nothing, while no API is running. What is sealed under it already stays, so it may
-/// be done again. `former` is the key until now; without it, or with a wrong one, what it sealed is lost, which `accept_loss` has
-/// to allow. Where `jwt_secret` is none, sessions are signed with `app_key` too, so they end.
+/// Re-encrypts all secrets with `app_key` in one transaction, while no API is running. Idempotent: secrets that are already
+/// sealed with it stay. `former` is the previous key; without it, or with a wrong one, what it sealed is lost, which
+/// `accept_loss` has to allow. Without a `jwt_secret`, sessions are signed with `app_key` too, so they end.
 ///
 /// # Errors
-/// [`Error::Conflict`] `secrets_lost` with what can't be read, `api_running`.
+/// [`Error::Conflict`] `secrets_lost` with what can't be decrypted, `api_running`.
 pub async fn rotate_app_key(
     store: &Store,
     clock: &Clock,
@@ -112,7 +112,7 @@ pub async fn rotate_app_key(
     let new = Sealer::new(app_key)?;
     let former = former.map(Sealer::new).transpose()?;
     let mut tx = store.begin().await?;
-    store::keys::keep_apis_out(&mut tx.conn()).await?;
+    store::keys::exclude_apis(&mut tx.conn()).await?;
     let mut done = Rotation::default();
     let mut lost = Vec::new();
     for sealed in store::keys::sealed(&mut tx.conn()).await? {
@@ -159,18 +159,18 @@ pub async fn rotate_app_key(
     Ok(done)
 }
 
-/// Whether `app_key` is the key that `store` belongs to. Waits for a change of keys that is under way.
+/// Whether `app_key` is the store's key. Waits for a rotation in progress.
 ///
 /// # Errors
-/// When the database can't be read.
+/// If the database can't be read.
 pub async fn is_app_key(store: &Store, app_key: &str) -> Result<bool> {
     let sealer = Sealer::new(app_key)?;
     let canaries = store::keys::canaries(&mut store.read().await?.conn()).await?;
     Ok(canaries.get(APP_KEY).is_some_and(|canary| opens(&sealer, APP_KEY, canary)))
 }
 
-/// Has sessions signed with `jwt_secret` from now on, or with `app_key` where there is none, while no API is running. All sessions
-/// end. Tells how many there were; none where it was this secret before.
+/// Signs sessions with `jwt_secret` from now on, or with `app_key` if there is none, while no API is running. All sessions end.
+/// Returns how many there were, or `None` if this was already the secret.
 ///
 /// # Errors
 /// [`Error::Conflict`] `app_key_changed`, `api_running`.
@@ -181,7 +181,7 @@ pub async fn rotate_jwt_secret(
     jwt_secret: Option<&str>,
 ) -> Result<usize> {
     let mut tx = store.begin().await?;
-    store::keys::keep_apis_out(&mut tx.conn()).await?;
+    store::keys::exclude_apis(&mut tx.conn()).await?;
     let canaries = store::keys::canaries(&mut tx.conn()).await?;
     let app_sealer = Sealer::new(app_key)?;
     if canaries.get(APP_KEY).is_some_and(|canary| !opens(&app_sealer, APP_KEY, canary)) {
@@ -196,8 +196,8 @@ pub async fn rotate_jwt_secret(
     Ok(ended.unwrap_or_default())
 }
 
-/// Makes `signing` the key of sessions, and ends those of another one. Tells how many there were; none where it was this key
-/// already.
+/// Makes `signing` the key of sessions, and ends those of another one. Returns how many there were, or `None` if it was already
+/// the key.
 async fn sign_with(c: &mut Conn<'_>, signing: &Sealer) -> Result<Option<usize>> {
     let canaries = store::keys::canaries(c).await?;
     if canaries.get(JWT_SECRET).is_some_and(|canary| opens(signing, JWT_SECRET, canary)) {

@@ -1,4 +1,4 @@
-//! The handle: everything that Raptor can do, in one value.
+//! The handle to all services.
 
 use crate::{
     Result,
@@ -29,7 +29,7 @@ use crate::{
     roles::service::RoleService,
     sftp::SftpService,
     sshkeys::service::SshKeyService,
-    store::{self, Change, Heard, Store, Subject},
+    store::{self, Change, FeedEvent, Store, Subject},
     templates::{origin::RAW_FILES, service::TemplateService, source},
     users::service::UserService,
     warnings::{Warnings, warn_of},
@@ -38,12 +38,12 @@ use chrono::TimeDelta;
 use std::{ops::Deref, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// How often what has expired is thrown away.
+/// How often expired rows are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
-/// How long the database may take to say that it is there.
+/// How long the database may take to answer a health check.
 const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Everything that Raptor can do. Cheap to clone; [`Raptor::shutdown`] ends its work in the background.
+/// All of Raptor's services. Cheap to clone; [`Raptor::shutdown`] ends the background work.
 #[derive(Clone)]
 pub struct Raptor(Arc<Inner>);
 
@@ -76,7 +76,7 @@ impl Deref for Raptor {
     }
 }
 
-/// Collects what a [`Raptor`] needs. All but the key has a default.
+/// Builds a [`Raptor`]. Everything but the key has a default.
 pub struct Builder {
     app_key: String,
     database_url: String,
@@ -104,112 +104,111 @@ impl Builder {
         self
     }
 
-    /// A store that is open already, in place of the one at the database's URL. A program that also builds a host opens the store
-    /// first: the lock on the database then stops a second process before it does anything.
+    /// An open store, instead of opening the database URL. A program that also builds a host opens the store first, so that the
+    /// lock on the database stops a second process before it does anything.
     #[must_use]
     pub fn store(mut self, store: Store) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Connections to PostgreSQL at most; 20 unless given, and fewer where that is more than half of what the server admits.
+    /// Most connections to PostgreSQL; by default 20, or half of what the server admits if that is less.
     #[must_use]
     pub fn database_pool(mut self, connections: u32) -> Self {
         self.connections = Some(connections);
         self
     }
 
-    /// What session tokens are signed with; the application's key unless given.
+    /// The secret that session tokens are signed with; by default the application key.
     #[must_use]
     pub fn jwt_secret(mut self, secret: impl Into<String>) -> Self {
         self.jwt_secret = Some(secret.into());
         self
     }
 
-    /// How long a session lasts; 7 days unless given.
+    /// How long a session lasts; by default 7 days.
     #[must_use]
     pub fn session_lifetime(mut self, lifetime: TimeDelta) -> Self {
         self.jwt_expiry = lifetime;
         self
     }
 
-    /// bcrypt's cost, 4 to 31; 12 unless given. Each step doubles the time.
+    /// The cost of bcrypt, 4 to 31; by default 12. Each step doubles the time.
     #[must_use]
     pub fn bcrypt_cost(mut self, cost: u32) -> Self {
         self.bcrypt_cost = cost;
         self
     }
 
-    /// Attempts to sign in to one account from one address per minute; 10 unless given, 0 = no limit.
+    /// Sign-in attempts per account, address and minute; by default 10, 0 = unlimited.
     #[must_use]
     pub fn sign_in_attempts(mut self, attempts: u32) -> Self {
         self.sign_in_burst = Some(attempts);
         self
     }
 
-    /// Runs containers on this very host, through `node`. When it is new, its record gets the allocations `ports` (`25565,
-    /// 25570-25580`) on all addresses.
+    /// Runs containers on this machine through `node`. When its record is created, it gets the allocations `ports` (e.g.
+    /// `25565, 25570-25580`) on all addresses.
     #[must_use]
     pub fn local_node(mut self, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
         self.local = Some((node, ports.into()));
         self
     }
 
-    /// How mail is sent, and where people open the panel, which links in mails lead to. Without it none is sent.
+    /// How mail is sent, and the panel's URL for links in mails. By default no mail is sent.
     #[must_use]
     pub fn mail(mut self, carrier: Arc<dyn Carrier>, panel_url: &str) -> Self {
         self.post = Some(Post { carrier, panel: panel_url.trim_end_matches('/').to_owned() });
         self
     }
 
-    /// How daemons are reached; over HTTP and WebSocket unless given.
+    /// How daemons are reached; by default over HTTP and WebSocket.
     #[must_use]
     pub fn connector(mut self, connect: Connector) -> Self {
         self.connect = Some(connect);
         self
     }
 
-    /// How the addresses are fetched that people give; from public ones only unless given.
+    /// How addresses that people enter are fetched; by default from public addresses only.
     #[must_use]
     pub fn outbound(mut self, outbound: Outbound) -> Self {
         self.outbound = outbound;
         self
     }
 
-    /// The address that published eggs of the catalogue are fetched from in place of GitHub's, with the same paths below it:
-    /// `<mirror>/<owner>/<name>/<branch>/<path>`. One that is not public also has to be opened in [`Self::outbound`].
+    /// The base URL for published eggs of the catalogue instead of GitHub's, with the same paths:
+    /// `<mirror>/<owner>/<name>/<branch>/<path>`. If it is not public, also open it in [`Self::outbound`].
     #[must_use]
     pub fn catalogue_mirror(mut self, url: impl Into<String>) -> Self {
         self.catalogue_mirror = Some(url.into());
         self
     }
 
-    /// The host name or address at which people open the panel. Requests whose address a person gives are refused there, as they
-    /// are on daemons; none unless given.
+    /// The panel's host name or address. Like daemons, it is off limits for addresses that people enter; by default none.
     #[must_use]
     pub fn panel_host(mut self, host: impl Into<String>) -> Self {
         self.panel_host = Some(host.into());
         self
     }
 
-    /// How often each template's source is looked at for a newer file; never by itself unless given.
+    /// How often each template's source is checked for a newer file; by default never.
     #[must_use]
     pub fn source_checks(mut self, interval: Option<Duration>) -> Self {
         self.source_checks = interval;
         self
     }
 
-    /// Where the time comes from; the machine's clock unless given.
+    /// The clock; by default the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Opens the store, migrates it, makes sure that its secrets are those of these keys, and starts the work in the background.
+    /// Opens and migrates the store, checks that its secrets belong to these keys, and starts the background work.
     ///
     /// # Errors
-    /// As [`Store::open`], and as [`keys`] says where the store belongs to other keys.
+    /// Those of [`Store::open`], and those in [`keys`] if the store belongs to other keys.
     pub async fn build(self) -> Result<Raptor> {
         let store = match self.store {
             Some(store) => store,
@@ -243,8 +242,8 @@ impl Builder {
         raptor.store.feed().hook(move |heard| {
             let Some(raptor) = watched.upgrade() else { return };
             match heard {
-                Heard::Change(change) => raptor.fleet.journal.change(change),
-                Heard::Gap => {
+                FeedEvent::Change(change) => raptor.fleet.journal.change(change),
+                FeedEvent::Gap => {
                     raptor.fleet.gap();
                     raptor.fleet.journal.gap();
                 }
@@ -270,12 +269,12 @@ impl Builder {
 }
 
 impl Raptor {
-    /// Where published files are fetched from: the mirror, where one is set.
+    /// The base URL of published files: the mirror if set, else GitHub's.
     pub(crate) fn raw_files(&self) -> &str {
         self.catalogue_mirror.as_deref().unwrap_or(RAW_FILES)
     }
 
-    /// Begins to build one. `app_key` is the secret that everything secret in the store is encrypted under.
+    /// Starts building a [`Raptor`]. `app_key` is the secret that all secrets in the store are encrypted with.
     pub fn builder(app_key: impl Into<String>) -> Builder {
         Builder {
             app_key: app_key.into(),
@@ -297,67 +296,62 @@ impl Raptor {
         }
     }
 
-    /// Mints permits.
+    /// Issues permits.
     #[must_use]
     pub fn authz(&self) -> Authz {
         Authz::new(self.store.clone())
     }
 
-    /// Signing in and the own account.
+    /// Sessions and one's own account.
     #[must_use]
     pub fn auth(&self) -> AuthService<'_> {
         AuthService(self)
     }
 
-    /// The actor's public keys.
+    /// The actor's public SSH keys.
     #[must_use]
     pub fn ssh_keys(&self) -> SshKeyService<'_> {
         SshKeyService(self)
     }
 
-    /// What hosts ask about SFTP.
+    /// Answers to hosts' questions about SFTP.
     #[must_use]
     pub fn sftp(&self) -> SftpService<'_> {
         SftpService(self)
     }
 
-    /// Users.
     #[must_use]
     pub fn users(&self) -> UserService<'_> {
         UserService(self)
     }
 
-    /// Roles.
     #[must_use]
     pub fn roles(&self) -> RoleService<'_> {
         RoleService(self)
     }
 
-    /// Daemons.
     #[must_use]
     pub fn daemons(&self) -> DaemonService<'_> {
         DaemonService(self)
     }
 
-    /// Allocations.
     #[must_use]
     pub fn allocations(&self) -> AllocationService<'_> {
         AllocationService(self)
     }
 
-    /// Which images containers may use.
+    /// The list of allowed images.
     #[must_use]
     pub fn images(&self) -> ImageService<'_> {
         ImageService(self)
     }
 
-    /// Logins for registries.
+    /// Logins for image registries.
     #[must_use]
     pub fn registries(&self) -> RegistryService<'_> {
         RegistryService(self)
     }
 
-    /// Templates.
     #[must_use]
     pub fn templates(&self) -> TemplateService<'_> {
         TemplateService(self)
@@ -369,13 +363,12 @@ impl Raptor {
         CatalogueService(self)
     }
 
-    /// Containers.
     #[must_use]
     pub fn containers(&self) -> ContainerService<'_> {
         ContainerService(self)
     }
 
-    /// Files.
+    /// Containers' files.
     #[must_use]
     pub fn files(&self) -> FileService<'_> {
         FileService(self)
@@ -387,33 +380,31 @@ impl Raptor {
         LinkService(self)
     }
 
-    /// Mail.
     #[must_use]
     pub fn mail(&self) -> MailService<'_> {
         MailService(self)
     }
 
-    /// The audit trail.
     #[must_use]
     pub fn activity(&self) -> ActivityService<'_> {
         ActivityService(self)
     }
 
-    /// Whether other processes can use the same database at the same time, which PostgreSQL allows.
+    /// Whether other processes can use the same database at the same time, as PostgreSQL allows.
     #[must_use]
     pub fn shares_database(&self) -> bool {
         self.store.is_postgres()
     }
 
-    /// Whether the changes that other processes make to the database arrive here. False for a moment after the start, and while the
-    /// database is away.
+    /// Whether changes that other processes make to the database arrive here. False for a moment after the start, and while the
+    /// database is down.
     #[must_use]
     pub fn hears_others(&self) -> bool {
         self.store.feed().is_complete()
     }
 
-    /// Does `doing`, unless it waits for the database and that does not answer for two seconds. What waits for a host or for a
-    /// file that is being sent is not given up.
+    /// Runs `doing`, and cancels it if it waits for the database and that does not answer for two seconds. Waiting for a host,
+    /// or for a file that is being sent, is not cancelled.
     ///
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) `database_unavailable`.
@@ -421,13 +412,12 @@ impl Raptor {
         self.store.unless_silent(doing).await
     }
 
-    /// The clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// Whether the database answers, within two seconds.
+    /// Checks that the database answers within two seconds.
     ///
     /// # Errors
     /// [`Error::Unavailable`] `database_unavailable`.
@@ -441,7 +431,7 @@ impl Raptor {
             .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
 
-    /// Whether requests can be answered: as [`Self::health`], and the database's tables are those of this version.
+    /// Checks that requests can be answered: [`Self::health`], and the database's tables are those of this version.
     ///
     /// # Errors
     /// [`Error::Unavailable`] `database_unavailable` or `database_outdated`.
@@ -455,18 +445,18 @@ impl Raptor {
             .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
 
-    /// Ends the work in the background, waits for it, and closes the store.
+    /// Ends the background work, waits for it, and closes the store.
     pub async fn shutdown(&self) {
         self.stop.cancel();
         self.tasks.close();
         self.tasks.wait().await;
-        // The last of what was done may have ended just now.
+        // The last action may have ended just now.
         self.late.give_up();
         self.store.close().await;
     }
 }
 
-/// Keeps the links as the store has the daemons, also when another replica changes them.
+/// Keeps the links in line with the daemons in the store, also when another replica changes them.
 async fn follow_daemons(raptor: Raptor) {
     let mut changes = raptor.store.feed().subscribe();
     loop {

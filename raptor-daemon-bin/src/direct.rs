@@ -8,7 +8,7 @@ use axum::{
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use raptor_model::node::files::Direct;
-use raptor_server::http::{Encrypted, Stream, Timed};
+use raptor_server::http::{Encrypted, Stream, TimedStream};
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 
 /// What the connection becomes.
@@ -54,16 +54,20 @@ pub(crate) fn answer(connection: OnUpgrade, content: Box<dyn Direct>) -> Respons
 
 async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()> {
     let upgraded = connection.await.map_err(io::Error::other)?;
-    let parts = upgraded.downcast::<TokioIo<Timed>>().map_err(|_| io::Error::other("this is no TCP"))?;
-    let (stream, place) = parts.io.into_inner().into_parts();
-    let Stream::Plain(stream) = stream else { return Err(io::Error::other("this is no TCP")) };
+    let parts = upgraded
+        .downcast::<TokioIo<TimedStream>>()
+        .map_err(|_| io::Error::other("this is not a plain TCP connection"))?;
+    let (stream, slot) = parts.io.into_inner().into_parts();
+    let Stream::Plain(stream) = stream else {
+        return Err(io::Error::other("this is not a plain TCP connection"));
+    };
     let socket = stream.into_std()?;
     socket.set_nonblocking(false)?;
     socket.set_write_timeout(Some(LOOK_UP))?;
     let _cut = Cut(socket.try_clone()?);
     let sent = tokio::task::spawn_blocking(move || {
         // It counts among the connections for as long as it sends.
-        let _place = place;
+        let _slot = slot;
         content.send(&socket)
     });
     sent.await.map_err(io::Error::other)?

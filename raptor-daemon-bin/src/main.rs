@@ -9,7 +9,7 @@ use raptor_node_lib::start_again;
 use raptor_outbound::Outbound;
 use raptor_server::{
     http::{self, Limits},
-    process::{asked_to_end, listen},
+    process::{listen, shutdown_signal},
     say,
 };
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
@@ -68,11 +68,11 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         upgrade.settle();
         router = upgrade.over(router);
     }
-    let limits = Limits { per_address: PER_ADDRESS, ..Limits::but_for(config.trusted_proxies.clone()) };
+    let limits = Limits { per_address: PER_ADDRESS, ..Limits::exempting(config.trusted_proxies.clone()) };
     let end = CancellationToken::new();
     let again = tokio::select! {
         () = http::serve(listener, transport, router, limits, end) => false,
-        () = asked_to_end() => {
+        () = shutdown_signal() => {
             tracing::info!("ending; containers run on");
             false
         }

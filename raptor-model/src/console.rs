@@ -28,13 +28,13 @@ pub fn plain(line: &str) -> Cow<'_, str> {
 }
 
 /// What is looked for in a console. Patterns take time in proportion to the text, whatever they are.
-pub struct Sought {
+pub struct SearchPattern {
     pattern: Option<Regex>,
     from: Option<DateTime<Utc>>,
     to: Option<DateTime<Utc>>,
 }
 
-impl Sought {
+impl SearchPattern {
     /// What `search` asks for.
     ///
     /// # Errors
@@ -96,7 +96,7 @@ fn last_line(message: &str) -> &str {
 /// Looks for lines among `lines`, which are in the order asked for. `enough` says when to stop though there are more lines.
 pub fn search(
     lines: impl Iterator<Item = ConsoleLine>,
-    sought: &Sought,
+    sought: &SearchPattern,
     limit: u32,
     mut enough: impl FnMut() -> bool,
 ) -> (Vec<ConsoleHit>, Option<u64>) {
@@ -136,8 +136,13 @@ mod tests {
         ConsoleLine { seq: 7, at: DateTime::UNIX_EPOCH, kind: LineKind::Output, text: text.into() }
     }
 
-    fn sought(text: &str, regex: bool, match_case: bool) -> Result<Sought, String> {
-        Sought::new(&ConsoleSearch { text: Some(text.into()), regex, match_case, ..ConsoleSearch::default() })
+    fn sought(text: &str, regex: bool, match_case: bool) -> Result<SearchPattern, String> {
+        SearchPattern::new(&ConsoleSearch {
+            text: Some(text.into()),
+            regex,
+            match_case,
+            ..ConsoleSearch::default()
+        })
     }
 
     #[test]
@@ -186,7 +191,7 @@ mod tests {
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
         let within = |from, to| {
             let search = ConsoleSearch { from: at(from), to: at(to), ..ConsoleSearch::default() };
-            Sought::new(&search).unwrap().hit(&line("x")).is_some()
+            SearchPattern::new(&search).unwrap().hit(&line("x")).is_some()
         };
         assert!(within(-1, 1) && within(0, 0));
         assert!(!within(1, 2) && !within(-2, -1));

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether an address belongs to the public internet. What is private, local, shared, reserved or leads to such an address by
-/// translation is not (the registries are RFC 6890's, for IPv4 and IPv6).
+/// Whether an address belongs to the public internet. Private, local, shared and reserved ones don't (RFC 6890's registries for
+/// IPv4 and IPv6), nor do those that translate to such an address.
 #[must_use]
 pub fn is_public(address: IpAddr) -> bool {
     match address {
@@ -49,7 +49,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         is_public_v4(Ipv4Addr::new(a, b, c, d))
     };
     match parts {
-        // Mapped and compatible addresses are their IPv4 selves.
+        // Mapped and compatible addresses stand for their IPv4 address.
         [0, 0, 0, 0, 0, 0xffff | 0, high, low] => parts[5] == 0xffff && embedded(high, low),
         // NAT64, and 6to4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => embedded(high, low),

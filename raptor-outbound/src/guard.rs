@@ -1,4 +1,4 @@
-//! The one rule for where requests go whose address somebody typed.
+//! The policy for requests to addresses that somebody typed.
 
 use super::{
     Resolver,
@@ -12,11 +12,11 @@ use std::{
     time::Duration,
 };
 
-/// How long finding the addresses of one closed name may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long resolving one closed host may take.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Decides which addresses may be connected to: public ones that are neither this machine's own nor those of closed hosts, and
-/// whatever an administrator has opened. Its copies share what they know.
+/// those that an administrator has opened. Clones share their state.
 #[derive(Clone)]
 pub(super) struct Guard {
     pub(super) rule: fn(IpAddr) -> bool,
@@ -24,11 +24,11 @@ pub(super) struct Guard {
     closed: Arc<Mutex<Closed>>,
 }
 
-/// Hosts that are refused.
+/// Hosts to which requests are refused.
 #[derive(Default)]
 struct Closed {
     hosts: Vec<String>,
-    /// The addresses that a name had when it was last found: a resolver that fails opens nothing.
+    /// The addresses of each name when it was last resolved, so that a failing resolver opens nothing.
     known: HashMap<String, Vec<IpAddr>>,
 }
 
@@ -39,14 +39,14 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// Refuses the addresses of these hosts, names or addresses, in place of those that were given before.
+    /// Refuses these hosts (names or addresses) instead of the previous ones.
     pub(super) fn close(&self, hosts: Vec<String>) {
         let mut closed = self.closed.lock().unwrap_or_else(PoisonError::into_inner);
         closed.known.retain(|host, _| hosts.contains(host));
         closed.hosts = hosts;
     }
 
-    /// The decision as it is now, with the addresses that closed names have at this moment.
+    /// The policy with the current addresses of the closed hosts.
     pub(super) async fn gate(&self, resolver: &dyn Resolver) -> Gate {
         let hosts = self.closed.lock().unwrap_or_else(PoisonError::into_inner).hosts.clone();
         let found = futures_util::future::join_all(hosts.iter().map(|host| addresses(host, resolver))).await;
@@ -61,16 +61,16 @@ impl Guard {
     }
 }
 
-/// The addresses of a host; none where they can't be found.
+/// The addresses of a host, or `None` if they can't be resolved.
 async fn addresses(host: &str, resolver: &dyn Resolver) -> Option<Vec<IpAddr>> {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     if let Ok(address) = bare.parse() {
         return Some(vec![address]);
     }
-    tokio::time::timeout(PATIENCE, resolver.resolve(host)).await.ok()?.ok()
+    tokio::time::timeout(RESOLVE_TIMEOUT, resolver.resolve(host)).await.ok()?.ok()
 }
 
-/// The decision for one request and its redirects.
+/// The policy for one request and its redirects.
 pub(super) struct Gate {
     rule: fn(IpAddr) -> bool,
     open: Arc<[IpNet]>,
@@ -78,10 +78,9 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Whether this address may be connected to.
     pub(super) fn allows(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
-        // What a translator leads to counts as well.
+        // The address that a translator leads to counts as well.
         let inner = v4_behind(address).map(IpAddr::V4);
         self.allows_one(address) && inner.is_none_or(|inner| self.allows_one(inner))
     }
@@ -97,7 +96,7 @@ fn is_elsewhere(address: IpAddr) -> bool {
     is_public(address) && !is_own(address)
 }
 
-/// Whether an address is this machine's own: the kernel then sends to it from that very address. Nothing is sent here.
+/// Whether an address is this machine's own: the kernel would use the same address as the source. Sends nothing.
 pub(super) fn is_own(address: IpAddr) -> bool {
     let any: IpAddr = match address {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),

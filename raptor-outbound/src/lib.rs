@@ -1,7 +1,7 @@
-//! Requests to addresses that somebody typed: over HTTP and HTTPS only, and never to one that only this machine or its network can
-//! reach, to this machine itself or to a daemon, each redirect checked like the first address. It holds for administrators too:
-//! they open addresses for everybody with `OUTBOUND_ALLOW`. What they set up (daemons, the mail server, registries, the
-//! database) is no such request.
+//! Requests to addresses that somebody typed. Only HTTP and HTTPS, and never to an address that only this machine or its
+//! network can reach, to this machine itself or to a daemon; redirects are checked the same way. Administrators are no
+//! exception: they open addresses for everybody with `OUTBOUND_ALLOW`. Not meant for what they set up themselves (daemons, the
+//! mail server, registries, the database).
 
 mod address;
 mod guard;
@@ -29,59 +29,55 @@ use std::{
 
 /// How many redirects are followed.
 const MAX_HOPS: usize = 5;
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the other server may say nothing.
-const READ_PATIENCE: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the other server may send nothing.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Why nothing was fetched.
+/// Why a fetch failed. The messages are for people.
 #[derive(Debug, thiserror::Error)]
 pub enum OutboundError {
-    /// It is no address.
-    #[error("This is no web address: {0}.")]
-    NoAddress(String),
-    /// It is an address of something else.
-    #[error("The address has to begin with http:// or https://.")]
+    #[error("This is not a valid web address: {0}.")]
+    InvalidAddress(String),
+    /// Neither HTTP nor HTTPS.
+    #[error("The address must begin with http:// or https://.")]
     Scheme,
-    /// It leads to where only this machine or its network can go.
+    /// The address is private, this machine's own or a daemon's.
     #[error(
         "Raptor fetches from public addresses only; this one is private, local, or that of a Raptor host. The administrator of this Raptor can allow it with OUTBOUND_ALLOW."
     )]
     Private,
-    /// It redirects to what is no address.
-    #[error("The redirect leads nowhere.")]
-    Nowhere,
-    /// It redirects too often.
+    /// A redirect without a valid address.
+    #[error("The server redirects to an invalid address.")]
+    BadRedirect,
     #[error("The address redirects more than {MAX_HOPS} times.")]
     Redirects,
-    /// The other server refuses.
+    /// Any status other than success.
     #[error("The other server answered {0}.")]
     Status(StatusCode),
-    /// What is there is too large.
-    #[error("What is at this address is larger than {} KiB.", .limit / 1024)]
+    #[error("The file at this address is larger than {} KiB.", .limit / 1024)]
     TooLarge {
-        /// The most that is taken, in bytes.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// It takes too long.
     #[error("The other server took longer than {} seconds.", .0.as_secs())]
     TooSlow(Duration),
-    /// The other server can't be reached, or breaks off.
+    /// The other server can't be reached, or the connection broke.
     #[error("The address can't be fetched: {0}.")]
     Failed(String),
-    /// Its name leads to no address, as far as this machine's resolver knows; what that said is in the log.
+    /// The name can't be resolved. The resolver's message is in the log.
     #[error(
-        "No server is found under the name {0}. Check its spelling, and whether this machine can look up names."
+        "The name {0} can't be resolved. Check the spelling, and whether this machine can resolve names."
     )]
     Unresolved(String),
 }
 
-/// By what the other server recognises the file that it answered with.
+/// The headers that identify the version of the file (`ETag`, `Last-Modified`).
 fn version_of(answer: &Response) -> SourceVersion {
     let text = |name| Some(answer.headers().get(name)?.to_str().ok()?.to_owned());
     SourceVersion { etag: text(ETAG), last_modified: text(LAST_MODIFIED) }
 }
 
-/// What asks for the file only where it differs from `known`.
+/// The conditional headers for fetching the file only if it differs from `known`.
 fn conditions(known: &SourceVersion) -> HeaderMap {
     let pairs = [(IF_NONE_MATCH, &known.etag), (IF_MODIFIED_SINCE, &known.last_modified)];
     let pairs = pairs
@@ -90,27 +86,27 @@ fn conditions(known: &SourceVersion) -> HeaderMap {
     pairs.collect()
 }
 
-/// Finds the addresses of a name.
+/// Resolves names to addresses.
 #[async_trait::async_trait]
 pub trait Resolver: Send + Sync + 'static {
     /// All addresses of `name`.
     ///
     /// # Errors
-    /// When they can't be found.
+    /// If the name can't be resolved.
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// The machine's own resolver.
-struct Machine;
+/// The operating system's resolver.
+struct SystemResolver;
 
 #[async_trait::async_trait]
-impl Resolver for Machine {
+impl Resolver for SystemResolver {
     async fn resolve(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect())
     }
 }
 
-/// Fetches from addresses that people give.
+/// A client for addresses that people enter.
 #[derive(Clone)]
 pub struct Outbound {
     guard: Guard,
@@ -119,19 +115,19 @@ pub struct Outbound {
 
 impl Default for Outbound {
     fn default() -> Self {
-        Self { guard: Guard::default(), resolver: Arc::new(Machine) }
+        Self { guard: Guard::default(), resolver: Arc::new(SystemResolver) }
     }
 }
 
 impl Outbound {
-    /// Which addresses may be fetched from where nothing else says so; public ones that are not this machine's own unless given.
+    /// Overrides which addresses may be fetched from; by default public ones that are not this machine's own.
     #[must_use]
     pub fn allowed(mut self, allowed: fn(IpAddr) -> bool) -> Self {
         self.guard.rule = allowed;
         self
     }
 
-    /// Addresses that may be fetched from whatever they are; none unless given.
+    /// Networks that may be fetched from although they are not public; none by default.
     #[must_use]
     pub fn open(mut self, networks: Vec<IpNet>) -> Self {
         self.guard.open = networks.into();
@@ -143,14 +139,14 @@ impl Outbound {
         self.guard.close(hosts);
     }
 
-    /// What finds the addresses of names; the machine's resolver unless given.
+    /// Overrides how names are resolved; by default by the operating system.
     #[must_use]
     pub fn resolver(mut self, resolver: Arc<dyn Resolver>) -> Self {
         self.resolver = resolver;
         self
     }
 
-    /// Asks for `url` and follows its redirects. What the answer holds is still to be read.
+    /// Requests `url` and follows redirects. The body of the response has not been read yet.
     ///
     /// # Errors
     /// [`OutboundError`].
@@ -158,9 +154,9 @@ impl Outbound {
         self.ask(url, HeaderMap::new()).await
     }
 
-    /// Asks with these headers, which may make `304 Not Modified` an answer.
+    /// Requests with these headers, so `304 Not Modified` may be a valid response.
     async fn ask(&self, url: &str, headers: HeaderMap) -> Result<Response, OutboundError> {
-        // Fails when it is installed already, which is as good.
+        // Fails if a provider is already installed, which is fine.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let gate = Arc::new(self.guard.gate(&*self.resolver).await);
         let checked = Checked { gate: gate.clone(), resolver: self.resolver.clone() };
@@ -168,12 +164,13 @@ impl Outbound {
             .dns_resolver(Arc::new(checked))
             .redirect(Policy::none())
             .no_proxy()
-            .connect_timeout(CONNECT_PATIENCE)
-            .read_timeout(READ_PATIENCE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
             .user_agent(concat!("raptor/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| failed(&error))?;
-        let mut url = Url::parse(url.trim()).map_err(|error| OutboundError::NoAddress(error.to_string()))?;
+        let mut url =
+            Url::parse(url.trim()).map_err(|error| OutboundError::InvalidAddress(error.to_string()))?;
         for _ in 0..=MAX_HOPS {
             check(&gate, &url)?;
             let asked = client.get(url.clone()).headers(headers.clone());
@@ -181,8 +178,8 @@ impl Outbound {
             let status = answer.status();
             if status.is_redirection() && status != StatusCode::NOT_MODIFIED {
                 let next = answer.headers().get(LOCATION).and_then(|next| next.to_str().ok());
-                let next = next.ok_or(OutboundError::Nowhere)?;
-                url = url.join(next).map_err(|_| OutboundError::Nowhere)?;
+                let next = next.ok_or(OutboundError::BadRedirect)?;
+                url = url.join(next).map_err(|_| OutboundError::BadRedirect)?;
                 continue;
             }
             let unchanged = status == StatusCode::NOT_MODIFIED && !headers.is_empty();
@@ -195,7 +192,7 @@ impl Outbound {
         Err(OutboundError::Redirects)
     }
 
-    /// All of what is at `url`: at most `limit` bytes, within `patience`.
+    /// Fetches `url`: at most `limit` bytes, within `patience`.
     ///
     /// # Errors
     /// [`OutboundError`].
@@ -204,7 +201,7 @@ impl Outbound {
         tokio::time::timeout(patience, read).await.unwrap_or(Err(OutboundError::TooSlow(patience)))
     }
 
-    /// The same where the file is another one than the `known` one, with by what it is recognised; none where it is that one.
+    /// Like [`Self::read`], but returns `None` if the file is still the `known` version, and otherwise the new version with it.
     ///
     /// # Errors
     /// [`OutboundError`].
@@ -227,7 +224,7 @@ impl Outbound {
     }
 }
 
-/// What an answer holds: at most `limit` bytes.
+/// The body of a response: at most `limit` bytes.
 async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, OutboundError> {
     let too_large = |length: u64| length > u64::try_from(limit).unwrap_or(u64::MAX);
     if answer.content_length().is_some_and(too_large) {
@@ -243,7 +240,7 @@ async fn whole(mut answer: Response, limit: usize) -> Result<Vec<u8>, OutboundEr
     Ok(whole)
 }
 
-/// What the resolver never sees: addresses that are written out.
+/// Checks literal IP addresses, which never reach the resolver.
 fn check(gate: &Gate, url: &Url) -> Result<(), OutboundError> {
     if !matches!(url.scheme(), "http" | "https") {
         return Err(OutboundError::Scheme);
@@ -257,21 +254,19 @@ fn check(gate: &Gate, url: &Url) -> Result<(), OutboundError> {
     if allowed { Ok(()) } else { Err(OutboundError::Private) }
 }
 
-/// Resolves names to addresses that are allowed only. The connection goes to the very addresses that were checked: nobody is
-/// asked a second time.
+/// Resolves names to allowed addresses only. The connection uses exactly the addresses that were checked, so there is no second
+/// lookup that could differ.
 struct Checked {
     gate: Arc<Gate>,
     resolver: Arc<dyn Resolver>,
 }
 
-/// A name leads to where nobody may go.
 #[derive(Debug, thiserror::Error)]
 #[error("its address is private")]
 struct Refused;
 
-/// A name leads nowhere.
 #[derive(Debug, thiserror::Error)]
-#[error("no server is found under the name {0}")]
+#[error("the name {0} can't be resolved")]
 struct Unknown(String);
 
 impl Resolve for Checked {
@@ -279,10 +274,10 @@ impl Resolve for Checked {
         let (gate, resolver) = (self.gate.clone(), self.resolver.clone());
         Box::pin(async move {
             let addresses = resolver.resolve(name.as_str()).await.map_err(|error| {
-                tracing::debug!(name = name.as_str(), %error, "a name was not found");
+                tracing::debug!(name = name.as_str(), %error, "a name can't be resolved");
                 Unknown(name.as_str().to_owned())
             })?;
-            // One address that is not allowed is enough to refuse the name: it is not what an honest one has.
+            // One address that is not allowed is enough to refuse the name: an honest one has none.
             if addresses.is_empty() || !addresses.iter().all(|address| gate.allows(*address)) {
                 return Err(Refused.into());
             }
@@ -292,20 +287,22 @@ impl Resolve for Checked {
     }
 }
 
-/// What a connection that failed means, in words for people; none for what is rare.
+/// A plain description of a failed connection; `None` for rare errors.
 const fn plain(kind: io::ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        io::ErrorKind::ConnectionRefused => "the other server accepts no connections at this port",
-        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => "the other server broke off",
-        io::ErrorKind::TimedOut => "the other server does not answer",
+        io::ErrorKind::ConnectionRefused => "the other server refuses connections on this port",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            "the other server closed the connection"
+        }
+        io::ErrorKind::TimedOut => "the other server does not respond",
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "there is no way from this machine to the other server"
+            "there is no route from this machine to the other server"
         }
         _ => return None,
     })
 }
 
-/// The innermost reason, which is the one that says something.
+/// The innermost cause, which is the informative one.
 fn failed(error: &(dyn StdError + 'static)) -> OutboundError {
     let mut inmost = error;
     loop {

@@ -5,7 +5,7 @@ use tokio::{
     net::TcpListener,
 };
 
-/// A web server at `address` that answers everything so, and how often it was asked.
+/// A web server at `address` that always gives this response, and the number of requests it got.
 async fn server(address: &str, answer: impl Into<String>) -> (u16, Arc<AtomicUsize>) {
     let (answer, asked) = (answer.into(), Arc::new(AtomicUsize::new(0)));
     let listener = TcpListener::bind((address, 0)).await.unwrap();
@@ -31,27 +31,27 @@ fn redirect(to: &str) -> String {
     format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
-/// Gives another answer each time that it is asked, the last one for ever.
-struct Flips {
+/// A resolver with a different answer for each query; the last one is repeated.
+struct ChangingResolver {
     answers: Vec<&'static str>,
     asked: AtomicUsize,
 }
 
-impl Flips {
+impl ChangingResolver {
     fn new(answers: &[&'static str]) -> Arc<Self> {
         Arc::new(Self { answers: answers.to_vec(), asked: AtomicUsize::new(0) })
     }
 }
 
 #[async_trait::async_trait]
-impl Resolver for Flips {
+impl Resolver for ChangingResolver {
     async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst).min(self.answers.len() - 1);
         Ok(self.answers[turn].split(' ').map(|address| address.parse().unwrap()).collect())
     }
 }
 
-/// 127.0.0.1 stands for a public address here, all others of this machine are private.
+/// A client for which 127.0.0.1 counts as public and all other addresses of this machine as private.
 fn outbound() -> Outbound {
     Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1]))
 }
@@ -71,11 +71,11 @@ async fn what_is_public_is_fetched_through_redirects() {
 #[tokio::test]
 async fn a_name_that_changes_its_address_is_connected_to_where_it_was_checked() {
     let (port, asked) = server("127.0.0.1", page("public")).await;
-    let resolver = Flips::new(&["127.0.0.1", "127.0.0.2"]);
+    let resolver = ChangingResolver::new(&["127.0.0.1", "127.0.0.2"]);
     let outbound = outbound().resolver(resolver.clone());
     assert_eq!(text(&outbound, &format!("http://flips.test:{port}/")).await.unwrap(), "public");
     assert_eq!((resolver.asked.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (1, 1));
-    // Now it has become private: refused, and nobody was connected to.
+    // Now the name resolves to a private address: refused, without a connection.
     let refused = text(&outbound, &format!("http://flips.test:{port}/")).await;
     assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -84,7 +84,7 @@ async fn a_name_that_changes_its_address_is_connected_to_where_it_was_checked() 
 #[tokio::test]
 async fn a_name_with_one_private_address_among_public_ones_is_refused() {
     let (port, asked) = server("127.0.0.1", page("public")).await;
-    let outbound = outbound().resolver(Flips::new(&["127.0.0.1 127.0.0.2"]));
+    let outbound = outbound().resolver(ChangingResolver::new(&["127.0.0.1 127.0.0.2"]));
     let refused = text(&outbound, &format!("http://both.test:{port}/")).await;
     assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
     assert_eq!(asked.load(Ordering::SeqCst), 0);
@@ -104,7 +104,7 @@ async fn every_redirect_is_checked_like_the_first_address() {
     ];
     for target in targets {
         let (first, _) = server("127.0.0.1", redirect(&target)).await;
-        let outbound = outbound().resolver(Flips::new(&["127.0.0.2"]));
+        let outbound = outbound().resolver(ChangingResolver::new(&["127.0.0.2"]));
         let refused = text(&outbound, &format!("http://127.0.0.1:{first}/")).await;
         assert!(
             matches!(refused, Err(OutboundError::Private | OutboundError::Scheme)),
@@ -117,7 +117,7 @@ async fn every_redirect_is_checked_like_the_first_address() {
 #[tokio::test]
 async fn a_redirect_to_the_same_name_is_resolved_and_checked_anew() {
     let (port, asked) = server("127.0.0.1", redirect("/again")).await;
-    let outbound = outbound().resolver(Flips::new(&["127.0.0.1", "10.0.0.1"]));
+    let outbound = outbound().resolver(ChangingResolver::new(&["127.0.0.1", "10.0.0.1"]));
     let refused = text(&outbound, &format!("http://flips.test:{port}/")).await;
     assert!(matches!(refused, Err(OutboundError::Private)), "{refused:?}");
     assert_eq!(asked.load(Ordering::SeqCst), 1);
@@ -135,7 +135,7 @@ async fn this_machine_is_refused_however_it_is_written() {
     for url in ["file:///etc/passwd", "ftp://example.com/x", "gopher://127.0.0.1/", "data:text/plain,x"] {
         assert!(matches!(text(&Outbound::default(), url).await, Err(OutboundError::Scheme)), "{url}");
     }
-    assert!(matches!(text(&Outbound::default(), "nonsense").await, Err(OutboundError::NoAddress(_))));
+    assert!(matches!(text(&Outbound::default(), "nonsense").await, Err(OutboundError::InvalidAddress(_))));
     assert_eq!(asked.load(Ordering::SeqCst), 0);
 }
 
@@ -174,12 +174,12 @@ fn addresses_of_this_machine_are_known_as_such() {
 /// The public address that the machine has in the test below.
 const PUBLIC: &str = "93.184.216.34";
 
-/// Runs inside a network of its own, where the machine has a public address.
+/// Runs in a network namespace in which the machine has a public address.
 #[tokio::test]
 #[ignore = "the next test runs it in a network of its own"]
 async fn inside_a_machine_with_a_public_address() {
     let (port, asked) = server("0.0.0.0", page("INTERNAL-METRICS")).await;
-    let resolver = Flips::new(&[PUBLIC]);
+    let resolver = ChangingResolver::new(&[PUBLIC]);
     for host in [PUBLIC, "1572395042", "[::ffff:93.184.216.34]", "named.test"] {
         let outbound = Outbound::default().resolver(resolver.clone());
         let refused = text(&outbound, &format!("http://{host}:{port}/metrics")).await;
@@ -222,14 +222,14 @@ fn the_machines_own_public_address_is_refused_like_a_private_one() {
 #[tokio::test]
 async fn closed_hosts_are_refused_by_name_and_address_and_an_administrator_opens_single_ones() {
     let (port, asked) = server("127.0.0.1", page("daemon")).await;
-    // Both names have the address that stands for a public one.
-    let names = Flips::new(&["127.0.0.1"]);
+    // Both names resolve to the address that stands for a public one.
+    let names = ChangingResolver::new(&["127.0.0.1"]);
     let outbound = outbound().resolver(names);
     let fetch =
         async |outbound: &Outbound, host: &str| text(outbound, &format!("http://{host}:{port}/")).await;
     fetch(&outbound, "127.0.0.1").await.unwrap();
     for hosts in [vec!["127.0.0.1".into()], vec!["[::ffff:127.0.0.1]".into()], vec!["node1.test".into()]] {
-        // A copy, as each container's operations have one.
+        // A clone, as the operations of each container have one.
         outbound.clone().close(hosts);
         for host in ["127.0.0.1", "[::ffff:127.0.0.1]", "other.test"] {
             let refused = fetch(&outbound, host).await;
@@ -273,13 +273,13 @@ impl Resolver for Nothing {
     }
 }
 
-/// People read these: neither the resolver's words nor the system's numbers.
+/// People read these messages: they contain neither the resolver's text nor errno numbers.
 #[tokio::test]
 async fn a_name_that_is_not_found_and_a_closed_port_are_said_plainly() {
     let unknown = text(&outbound().resolver(Arc::new(Nothing)), "http://nosuch.example/x").await.unwrap_err();
     assert_eq!(
         unknown.to_string(),
-        "No server is found under the name nosuch.example. Check its spelling, and whether this machine can look up names."
+        "The name nosuch.example can't be resolved. Check the spelling, and whether this machine can resolve names."
     );
     let port = {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -288,6 +288,6 @@ async fn a_name_that_is_not_found_and_a_closed_port_are_said_plainly() {
     let closed = text(&outbound(), &format!("http://127.0.0.1:{port}/")).await.unwrap_err();
     assert_eq!(
         closed.to_string(),
-        "The address can't be fetched: the other server accepts no connections at this port."
+        "The address can't be fetched: the other server refuses connections on this port."
     );
 }

@@ -1,9 +1,9 @@
-//! The files of certificate authorities that the environment names.
+//! The certificate authority files named by the environment.
 
 use std::{ffi::OsString, fs, io, path::PathBuf};
 
-/// A warning for each of `SSL_CERT_FILE` and `SSL_CERT_DIR` whose value can't be read: nothing is trusted then, and every https
-/// address seems to be signed by nobody.
+/// A warning for each of `SSL_CERT_FILE` and `SSL_CERT_DIR` that points to something unreadable: no certificate is trusted
+/// then, so every HTTPS request fails with a misleading error.
 pub(crate) fn problems(environment: impl Fn(&str) -> Option<OsString>) -> Vec<String> {
     let set = |name| environment(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let file = set("SSL_CERT_FILE").and_then(|path| Some(("SSL_CERT_FILE", fs::read(&path).err()?, path)));

@@ -1,8 +1,8 @@
-//! The header `Authorization`.
+//! The `Authorization` header.
 
 use axum::http::{HeaderMap, header};
 
-/// What stands after `scheme` in the header `Authorization`. Its case does not matter (RFC 9110, 11.1).
+/// The credentials after `scheme` in the `Authorization` header. The scheme's case does not matter (RFC 9110, section 11.1).
 #[must_use]
 pub fn token<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h str> {
     let (shown, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;

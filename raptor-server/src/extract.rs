@@ -1,4 +1,4 @@
-//! Reading requests: every refusal is a [`Problem`].
+//! Extractors for requests. Whatever they reject is answered with a [`Problem`].
 
 mod json;
 mod query;
@@ -14,7 +14,7 @@ use axum::{
 use raptor_model::nul;
 use serde::de::DeserializeOwned;
 
-/// Ids and names in the path, without the character U+0000.
+/// Path parameters. Rejects the character U+0000.
 pub struct Path<T>(pub T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {

@@ -1,4 +1,4 @@
-//! What can be set about a host that runs containers, for the daemon and for `raptor-api up` alike.
+//! Settings of a host that runs containers, shared by the daemon and `raptor-api up`.
 
 use clap::Args;
 use ipnet::IpNet;
@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Configuration of a host.
+/// Settings of a host that runs containers.
 #[derive(Args, Clone, Debug)]
 pub struct HostConfig {
     /// Address of the SFTP server
@@ -56,7 +56,7 @@ pub struct HostConfig {
 }
 
 impl HostConfig {
-    /// A host on `folder` that is set up like this.
+    /// A builder for a host with these settings that stores its data in `folder`.
     #[must_use]
     pub fn builder(&self, folder: &Path) -> Builder {
         Host::builder(folder)
@@ -79,10 +79,10 @@ fn ip(text: &str) -> Result<IpAddr, &'static str> {
     text.trim().parse().map_err(|_| "use IP addresses, like 203.0.113.7")
 }
 
-/// A port.
+/// Parses a port number.
 ///
 /// # Errors
-/// What is allowed.
+/// A description of what is allowed.
 pub fn port(text: &str) -> Result<u16, &'static str> {
     text.parse().ok().filter(|port| *port > 0).ok_or("use a number from 1 to 65535")
 }
@@ -121,10 +121,10 @@ fn folder(text: &str) -> Result<PathBuf, String> {
     if path.is_absolute() { Ok(path) } else { Err("use absolute paths".into()) }
 }
 
-/// An address or a network.
+/// Parses an IP address or a network in CIDR notation.
 ///
 /// # Errors
-/// What is allowed.
+/// A description of what is allowed.
 pub fn network(text: &str) -> Result<IpNet, &'static str> {
     let text = text.trim();
     let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));

@@ -1,10 +1,10 @@
-//! Taking HTTP connections, for both programs: how many, and how long one may do nothing.
+//! The HTTP server of both programs, with limits on the number of connections and on how long they may be inactive.
 //!
-//! A connection on which a request is being answered is never cut for being quiet, so that streams of events and sockets live as long
-//! as both sides want. Cut are connections that send no request, or not all of it, and those that take nothing of what is sent.
+//! A connection on which a request is being answered is never closed for being idle, so event streams and sockets live as long as
+//! both sides want. Connections are closed that send no request or an incomplete one, or that don't read what is sent to them.
 
 mod connection;
-mod places;
+mod slots;
 mod transport;
 
 use axum::{
@@ -12,13 +12,13 @@ use axum::{
     extract::ConnectInfo,
     http::{Request, Response, StatusCode},
 };
-use connection::Clock;
-pub use connection::Timed;
+use connection::IdleTimer;
+pub use connection::TimedStream;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use ipnet::IpNet;
-pub use places::Place;
-use places::Places;
+pub use slots::ConnectionSlot;
+use slots::ConnectionSlots;
 use std::{
     convert::Infallible,
     io::ErrorKind,
@@ -32,20 +32,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::{Service, ServiceExt};
 pub use transport::{Encrypted, Stream, Transport};
 
-/// What connections may take.
+/// Limits on connections.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// How long the head of a request may take to come, from its first byte on.
+    /// How long a request's head may take to arrive, counted from its first byte.
     pub head: Duration,
-    /// How long a connection may wait for its next request.
+    /// How long a connection may be idle between two requests.
     pub idle: Duration,
-    /// How long nothing may come of a body that is being read, and nothing be taken of what is being sent.
+    /// How long a body that is being read may make no progress, and how long a client may read nothing of a response.
     pub still: Duration,
-    /// Connections of one address at most; an IPv6 network of 64 bits counts as one.
+    /// Most connections per address. An IPv6 /64 network counts as one address.
     pub per_address: usize,
-    /// Connections in all at most.
+    /// Most connections in total.
     pub in_all: usize,
-    /// Proxies, for whose addresses neither the two numbers nor [`Limits::idle`] holds.
+    /// Proxies. Neither the connection counts nor [`Limits::idle`] apply to their addresses.
     pub exempt: Vec<IpNet>,
 }
 
@@ -53,7 +53,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             head: Duration::from_secs(20),
-            // Longer than programs keep a connection for their next request (reqwest: 90 s): they close first.
+            // Longer than clients keep an idle connection (reqwest: 90 s), so that they close it first.
             idle: Duration::from_secs(120),
             still: Duration::from_secs(60),
             per_address: 1_000,
@@ -64,9 +64,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Those for the connections of everybody but these.
+    /// The default limits, with these networks exempt.
     #[must_use]
-    pub fn but_for(exempt: Vec<IpNet>) -> Self {
+    pub fn exempting(exempt: Vec<IpNet>) -> Self {
         Self { exempt, ..Self::default() }
     }
 
@@ -75,13 +75,13 @@ impl Limits {
     }
 }
 
-/// What is said to a connection that is one too many.
+/// Sent to a connection beyond the limits.
 const TOO_MANY: &[u8] =
     b"HTTP/1.1 429 Too Many Requests\r\nretry-after: 30\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-/// The pause after a connection that could not be taken, as without descriptors.
+/// The pause after a failed `accept`, e.g. when file descriptors have run out.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves until `end` is cancelled and every request that is under way then has been answered.
+/// Serves until `end` is cancelled and all requests in progress have been answered.
 pub async fn serve<S>(
     listener: TcpListener,
     transport: Transport,
@@ -95,7 +95,7 @@ pub async fn serve<S>(
         + 'static,
 {
     let limits = Arc::new(limits);
-    let places = Places::new(limits.per_address, limits.in_all);
+    let slots = ConnectionSlots::new(limits.per_address, limits.in_all);
     let connections = TaskTracker::new();
     loop {
         let accepted = tokio::select! {
@@ -105,65 +105,65 @@ pub async fn serve<S>(
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
-                // A client that is gone already is no reason to wait.
+                // The client has already gone, which is no reason to pause.
                 if !matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
-                    tracing::warn!(%error, "a connection was not accepted");
+                    tracing::warn!(%error, "accepting a connection failed");
                     tokio::time::sleep(PAUSE).await;
                 }
                 continue;
             }
         };
         let ip = peer.ip().to_canonical();
-        let place = if limits.exempts(ip) { Ok(None) } else { places.take(ip).map(Some).ok_or(()) };
-        let Ok(place) = place else {
-            tracing::debug!(%ip, "one connection too many");
-            // There is room for so little in the socket, or the client is gone.
+        let slot = if limits.exempts(ip) { Ok(None) } else { slots.take(ip).map(Some).ok_or(()) };
+        let Ok(slot) = slot else {
+            tracing::debug!(%ip, "refused a connection over the limit");
+            // So few bytes always fit into the socket's buffer, unless the client is gone.
             let _ = stream.try_write(TOO_MANY);
             continue;
         };
-        let arrived = Arrived { stream, peer, place, transport: transport.clone() };
-        connections.spawn(connection(arrived, service.clone(), limits.clone(), end.clone()));
+        let accepted = Accepted { stream, peer, slot, transport: transport.clone() };
+        connections.spawn(connection(accepted, service.clone(), limits.clone(), end.clone()));
     }
     drop(listener);
     connections.close();
     connections.wait().await;
 }
 
-/// A connection that was taken, of which nothing was read.
-struct Arrived {
+/// An accepted connection of which nothing has been read.
+struct Accepted {
     stream: TcpStream,
     peer: SocketAddr,
-    place: Option<Place>,
+    slot: Option<ConnectionSlot>,
     transport: Transport,
 }
 
-async fn connection<S>(arrived: Arrived, service: S, limits: Arc<Limits>, end: CancellationToken)
+async fn connection<S>(accepted: Accepted, service: S, limits: Arc<Limits>, end: CancellationToken)
 where
     S: Service<Request<Body>, Response = Response<Body>, Error = Infallible, Future: Send>
         + Clone
         + Send
         + 'static,
 {
-    let Arrived { stream, peer, place, transport } = arrived;
+    let Accepted { stream, peer, slot, transport } = accepted;
     let _ = stream.set_nodelay(true);
-    // A proxy keeps its connections for as long as it likes.
-    let idle = place.is_some().then_some(limits.idle);
+    // A proxy may keep idle connections for as long as it likes.
+    let idle = slot.is_some().then_some(limits.idle);
     let opening = transport.open(stream, idle, limits.head);
     let stream = match end.run_until_cancelled(opening).await {
         Some(Ok(stream)) => stream,
         Some(Err(error)) => {
-            tracing::debug!(%error, %peer, "a connection was not opened");
+            tracing::debug!(%error, %peer, "opening a connection failed");
             return;
         }
         None => return,
     };
     let encrypted = matches!(stream, Stream::Tls(_)).then_some(Encrypted);
-    let clock = Clock::new(limits.head, idle);
-    let io = TokioIo::new(Timed::new(stream, clock.clone(), limits.still, place));
+    let timer = IdleTimer::new(limits.head, idle);
+    let io = TokioIo::new(TimedStream::new(stream, timer.clone(), limits.still, slot));
     let still = limits.still;
     let answer = service_fn(move |request: Request<Incoming>| {
-        let busy = clock.busy();
-        let mut request = request.map(|body| Body::new(connection::Moving::new(body, still)));
+        let busy = timer.busy();
+        let mut request = request.map(|body| Body::new(connection::TimedBody::new(body, still)));
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(encrypted) = encrypted {
             request.extensions_mut().insert(encrypted);
@@ -172,13 +172,13 @@ where
         async move {
             let response = answering.await?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                busy.for_good();
+                busy.disable();
                 return Ok(response);
             }
             Ok::<_, Infallible>(response.map(|body| connection::sent(body, busy)))
         }
     });
-    // The clock of the connection does what this timer would do, and knows idle connections from slow ones.
+    // The connection's own timer does what hyper's would, and tells idle connections from slow ones.
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(None);
     let mut serving = pin!(http.serve_connection(io, answer).with_upgrades());
@@ -194,6 +194,6 @@ where
         }
     };
     if let Err(error) = served {
-        tracing::debug!(%error, %peer, "a connection ended");
+        tracing::debug!(%error, %peer, "a connection failed");
     }
 }

@@ -1,6 +1,6 @@
-//! What Raptor's two servers share: reading their configuration ([`read`]) and saying what is wrong with it in one sentence and
-//! without its secrets; logs ([`logs`]); the process ([`process`]) and its HTTP connections ([`http`]); reading requests
-//! ([`extract`]) and refusing them ([`problem`]); and what their OpenAPI documents share ([`openapi`]).
+//! What Raptor's two servers share: reading their configuration ([`read`]) and reporting mistakes in it in one sentence without
+//! secrets; logs ([`logs`]); the process ([`process`]) and its HTTP connections ([`http`]); extractors ([`extract`]) and errors
+//! ([`problem`]) of requests; and common parts of their OpenAPI documents ([`openapi`]).
 
 mod authorities;
 pub mod authorization;

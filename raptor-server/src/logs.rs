@@ -1,13 +1,13 @@
-//! Where logs go and what they look like, for both programs.
+//! Log output of both programs.
 
 use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
-/// Begins to log what `filter` lets through (`RUST_LOG`) to standard output. Colours are for terminals only, and not where
+/// Starts logging to standard output with the filter `filter` (`RUST_LOG`). Output is coloured only on terminals, and not if
 /// `NO_COLOR` is set (<https://no-color.org>).
 ///
 /// # Errors
-/// One sentence where `filter` is not understood.
+/// One sentence if `filter` can't be parsed.
 pub fn start(filter: &str) -> anyhow::Result<()> {
     let parsed = EnvFilter::try_new(filter).map_err(|_| {
         anyhow::anyhow!(

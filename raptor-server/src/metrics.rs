@@ -1,4 +1,4 @@
-//! What Prometheus reads, in the OpenMetrics text format.
+//! Metrics for Prometheus, in the OpenMetrics text format.
 
 use axum::{
     http::header,
@@ -11,14 +11,14 @@ use prometheus_client::{
 };
 use std::sync::atomic::AtomicU64;
 
-/// What a series is told apart by.
+/// The labels of a series, as names and values.
 pub type Labels = Vec<(&'static str, String)>;
 
-/// One answer to Prometheus: what is counted all the time, and what is measured when it asks.
+/// One response to a scrape: counters that are kept all the time, and gauges measured for this scrape.
 pub struct Page(Registry);
 
 impl Page {
-    /// An empty one. All names begin with `prefix` and `_`.
+    /// An empty page. All metric names are prefixed with `prefix` and `_`.
     #[must_use]
     pub fn new(prefix: &str, version: &str) -> Self {
         let mut page = Self(Registry::with_prefix(prefix));
@@ -30,12 +30,12 @@ impl Page {
         page
     }
 
-    /// Adds what is counted all the time.
+    /// The registry, to add counters that are kept all the time.
     pub fn registry(&mut self) -> &mut Registry {
         &mut self.0
     }
 
-    /// Adds measurements: one series for each set of labels. Names end with their unit; `help` has no full stop.
+    /// Adds a gauge with one series per set of labels. Its name ends with its unit; `help` has no full stop.
     pub fn gauge(&mut self, name: &str, help: &str, series: impl IntoIterator<Item = (Labels, f64)>) {
         let family = Family::<Labels, Gauge<f64, AtomicU64>>::default();
         for (labels, value) in series {
@@ -44,7 +44,7 @@ impl Page {
         self.0.register(name, help, family);
     }
 
-    /// Adds one measurement without labels.
+    /// Adds a gauge without labels.
     pub fn single(&mut self, name: &str, help: &str, value: f64) {
         self.gauge(name, help, [(Vec::new(), value)]);
     }
@@ -53,14 +53,14 @@ impl Page {
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
         let mut text = String::new();
-        // Writing into a text does not fail.
+        // Writing to a string can't fail.
         let _ = encode(&mut text, &self.0);
         let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
         ([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "no-store")], text).into_response()
     }
 }
 
-/// A count as a measurement. Beyond 2⁵³ it is rounded.
+/// A count as a gauge's value. Rounded beyond 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "Prometheus has no other numbers")]
 #[must_use]
 pub const fn number(count: u64) -> f64 {

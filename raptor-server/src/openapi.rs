@@ -1,12 +1,12 @@
-//! What both programs' OpenAPI documents need beyond what their routes say, so that generators of clients understand them.
+//! What both OpenAPI documents need beyond what their routes declare, so that client generators understand them.
 
 use axum::http::{HeaderName, header};
 use serde_json::{Map, Value, json};
 
-/// What the page that shows a document may load and who may frame it.
+/// `Content-Security-Policy` of the page that shows a document.
 pub const PAGE_POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
 
-/// Headers of that page, for a program that serves no other.
+/// Headers of that page, for a server that serves no other page.
 pub const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (header::CONTENT_SECURITY_POLICY, PAGE_POLICY),
     (header::X_FRAME_OPTIONS, "DENY"),
@@ -15,14 +15,14 @@ pub const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Describes bodies of bytes as binary, and unsigned numbers by their formats in OpenAPI's registry.
+/// Marks bodies of bytes as binary, and gives unsigned numbers the formats of OpenAPI's format registry.
 pub fn refine(value: &mut Value) {
     match value {
         Value::Object(map) => {
             if let Some(bytes) = map.get_mut("application/octet-stream") {
                 *bytes = json!({ "schema": { "type": "string", "format": "binary" } });
             }
-            // The registry has `uint8`, and not what the generator of the document writes.
+            // The registry has `uint8` etc.; utoipa writes other names.
             if let Some(Value::String(format)) = map.get_mut("format")
                 && let Some(bits) = format.strip_prefix("u-int")
             {
@@ -35,7 +35,7 @@ pub fn refine(value: &mut Value) {
     }
 }
 
-/// All operations of a document, each with its path and its method.
+/// All operations of a document, each with its path and method.
 pub fn operations(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mut Value)> {
     let paths = document.get_mut("paths").and_then(Value::as_object_mut).into_iter().flatten();
     paths.filter_map(|(path, item)| Some((path.as_str(), item.as_object_mut()?))).flat_map(|(path, item)| {
@@ -43,7 +43,7 @@ pub fn operations(document: &mut Value) -> impl Iterator<Item = (&str, &str, &mu
     })
 }
 
-/// Leaves the first sentence in an operation's summary and puts the others at the beginning of its description.
+/// Keeps the first sentence of an operation's summary and moves the others to the beginning of its description.
 pub fn split_summary(operation: &mut Value) {
     let text = operation["summary"].as_str().unwrap_or_default().replace('\n', " ");
     let (first, rest) = text.split_once(". ").unwrap_or((text.as_str(), ""));
@@ -56,37 +56,35 @@ pub fn split_summary(operation: &mut Value) {
     }
 }
 
-/// An operation, as far as its answers depend on it.
+/// What the shared responses of an operation depend on.
 pub struct Operation<'a> {
-    /// Its path, with its parameters in braces.
+    /// Its path, with parameters in braces.
     pub path: &'a str,
     /// Its method, in lower case.
     pub method: &'a str,
-    /// Its `operationId`.
     pub id: &'a str,
-    /// Whether it can be called without proving who calls.
+    /// Whether it can be called without authentication.
     pub public: bool,
-    /// Its `requestBody`.
     pub body: Option<&'a Value>,
-    /// Whether it has parameters, in its path or query.
+    /// Whether it has path or query parameters.
     pub has_parameters: bool,
     /// Whether it opens a WebSocket.
     pub is_socket: bool,
 }
 
-/// An answer that many operations share.
+/// A response that many operations share.
 pub struct Shared {
-    /// The HTTP status, as the document writes it.
+    /// The HTTP status, as a string as in the document.
     pub status: &'static str,
-    /// Its name among the document's components.
+    /// Its name among the document's `components`.
     pub name: &'static str,
-    /// A sentence on what it means.
+    /// One sentence on what it means.
     pub description: &'static str,
-    /// Which operations may give it.
+    /// Whether an operation may respond with it.
     pub applies: fn(&Operation<'_>) -> bool,
 }
 
-/// Adds to each operation those of the `shared` answers that it may give, and words to each answer that has none.
+/// Adds to each operation the `shared` responses that apply to it, and a description to each response that has none.
 pub fn add_answers(document: &mut Value, shared: &[Shared]) {
     for (path, method, operation) in operations(document) {
         let wanted = {
@@ -105,7 +103,7 @@ pub fn add_answers(document: &mut Value, shared: &[Shared]) {
             continue;
         };
         for shared in wanted {
-            // Unless the operation itself describes this status.
+            // Unless the operation describes this status itself.
             let reference = || json!({ "$ref": format!("#/components/responses/{}", shared.name) });
             responses.entry(shared.status).or_insert_with(reference);
         }
@@ -115,7 +113,7 @@ pub fn add_answers(document: &mut Value, shared: &[Shared]) {
     document["components"]["responses"] = all.collect::<Map<String, Value>>().into();
 }
 
-/// OpenAPI wants words for every answer.
+/// Adds the description that OpenAPI requires for every response.
 fn describe((status, response): (&String, &mut Value)) {
     let described = response["description"].as_str().is_some_and(|words| !words.is_empty());
     if response.get("$ref").is_none() && !described {
@@ -130,7 +128,7 @@ fn describe((status, response): (&String, &mut Value)) {
     }
 }
 
-/// An answer that is a problem (RFC 9457).
+/// A response with a problem document (RFC 9457).
 fn problem(description: &str) -> Value {
     let schema = json!({ "$ref": "#/components/schemas/Problem" });
     json!({ "description": description, "content": { "application/problem+json": { "schema": schema } } })

@@ -14,7 +14,7 @@ use serde::Serialize;
 use std::error::Error as _;
 use utoipa::ToSchema;
 
-/// When to try again while the database is away, in seconds. It is looked for several times in each.
+/// `Retry-After` while the database is down, in seconds. It is probed several times per second.
 const DATABASE_RETRY_S: u64 = 2;
 
 /// What went wrong (RFC 9457).
@@ -45,7 +45,7 @@ pub struct Problem {
     pub request_id: Option<Box<str>>,
 }
 
-/// What handlers answer.
+/// The result of a handler.
 pub type Answer<T> = Result<T, Problem>;
 
 impl Problem {
@@ -96,7 +96,7 @@ impl From<Error> for Problem {
     }
 }
 
-/// As a host answers the control side, which turns it back into the same [`NodeError`].
+/// The daemon's error for the API, which turns it back into the same [`NodeError`].
 impl From<NodeError> for Problem {
     fn from(error: NodeError) -> Self {
         let (status, code) = match &error {
@@ -138,11 +138,7 @@ impl From<BytesRejection> for Problem {
 
 impl From<PathRejection> for Problem {
     fn from(_: PathRejection) -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "not_found",
-            "There is nothing at this address: an id in it is not a UUID.",
-        )
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Nothing found: an id in the path is not a UUID.")
     }
 }
 
@@ -161,9 +157,10 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The answer to a method that an address does not take. Those that it takes are in the header `Allow`.
+/// The response to a method that a path does not support. The `Allow` header lists those that it does.
 pub async fn wrong_method(method: Method) -> Problem {
-    let detail =
-        format!("This address does not take {method}. The header `Allow` names the methods that it takes.");
+    let detail = format!(
+        "This address does not support {method}. The `Allow` header lists the methods that it supports."
+    );
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail)
 }

@@ -1,4 +1,4 @@
-//! A server as a process: its address, its limits, and the signal that ends it.
+//! A server as a process: its listening address, its limits and its shutdown signal.
 
 pub use raptor_node_lib::allow_open_files;
 
@@ -9,25 +9,25 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-/// Takes the address, which was set by `setting`, or says in a sentence why not.
+/// Binds the address, which comes from the setting `setting`, or explains in a sentence why that fails.
 ///
 /// # Errors
-/// When the port is taken, needs more rights, or the address is not this machine's.
+/// If the port is in use or needs more privileges, or the address is not one of this machine.
 pub async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     match TcpListener::bind(addr).await {
         Ok(listener) => Ok(listener),
         Err(error) => match error.kind() {
             ErrorKind::AddrInUse => bail!(
-                "Port {} is taken by another program. Stop that one, or set {setting} to another address, such as {setting}={}:{}.",
+                "Port {} is taken by another program. Stop it, or set {setting} to another address, such as {setting}={}:{}.",
                 addr.port(),
                 addr.ip(),
                 addr.port().checked_add(1).unwrap_or(3000)
             ),
             ErrorKind::PermissionDenied => {
-                bail!("Port {} needs more rights. Set {setting} to a port above 1023.", addr.port())
+                bail!("Port {} needs more privileges. Set {setting} to a port above 1023.", addr.port())
             }
             ErrorKind::AddrNotAvailable => bail!(
-                "{} is no address of this machine. Set {setting} to one that is, or to 0.0.0.0.",
+                "{} is not an address of this machine. Set {setting} to one that is, or to 0.0.0.0.",
                 addr.ip()
             ),
             _ => Err(error).with_context(|| format!("{setting} {addr} can't be used")),
@@ -35,8 +35,8 @@ pub async fn listen(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListen
     }
 }
 
-/// Resolves on Ctrl-C and on SIGTERM.
-pub async fn asked_to_end() {
+/// Completes on Ctrl-C or SIGTERM.
+pub async fn shutdown_signal() {
     let terminate = async {
         match signal(SignalKind::terminate()) {
             Ok(mut signal) => {

@@ -1,4 +1,4 @@
-//! The id of the request that is answered: problems name it.
+//! The id of the current request, which problems include.
 
 use axum::http::HeaderValue;
 use tokio::task::futures::TaskLocalFuture;
@@ -7,15 +7,15 @@ tokio::task_local! {
     static ID: HeaderValue;
 }
 
-/// An answer to a request with an id.
-pub type Answering<F> = TaskLocalFuture<HeaderValue, F>;
+/// A future with a request id in its task-local context.
+pub type WithRequestId<F> = TaskLocalFuture<HeaderValue, F>;
 
-/// Answers the request with this id.
-pub fn answering<F: Future>(id: HeaderValue, answer: F) -> Answering<F> {
+/// Runs `answer` with this request id.
+pub fn with_request_id<F: Future>(id: HeaderValue, answer: F) -> WithRequestId<F> {
     ID.scope(id, answer)
 }
 
-/// The id of the request that is answered here.
+/// The id of the current request.
 pub(crate) fn id() -> Option<String> {
     ID.try_with(|id| id.to_str().ok().map(str::to_owned)).ok().flatten()
 }

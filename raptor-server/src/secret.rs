@@ -1,19 +1,19 @@
-//! Settings that are secrets.
+//! Secret settings.
 
 use std::fmt;
 
-/// A value that no log shows.
+/// A value whose `Debug` output is redacted, so that no log shows it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides `value` from logs.
+    /// Wraps `value`.
     #[must_use]
     pub fn new(value: impl Into<String>) -> Self {
         Self(value.into())
     }
 
-    /// The value, at the place that needs it.
+    /// The value in plain text, for the place that needs it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0

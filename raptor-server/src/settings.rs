@@ -1,5 +1,5 @@
-//! Reading a program's configuration from flags, environment and `.env`, and saying what is wrong with it in one sentence and
-//! without its secrets.
+//! Reading a program's configuration from flags, the environment and `.env`, and reporting mistakes in it in one sentence without
+//! secrets.
 
 use crate::authorities;
 use clap::Command;
@@ -11,32 +11,33 @@ use std::{
     io::{self, Write},
 };
 
-/// Characters that a key has at least.
+/// Minimum length of a key, in characters.
 pub const KEY_LENGTH: usize = 32;
-/// Different characters that a key has at least: one more than there are digits. Random ones of 32 hexadecimal digits have 14 on
-/// average, those that Raptor makes about 30.
+/// Minimum number of different characters in a key: one more than there are digits. A random key of 32 hexadecimal digits has
+/// 14 on average, one that Raptor generates about 30.
 const KEY_VARIETY: usize = 11;
 
-/// Whether a key is too short, or repeats too few characters, to withstand guessing. It says nothing good of other keys.
+/// Whether a key is too short or uses too few different characters to withstand guessing. `false` does not mean that it
+/// is strong.
 #[must_use]
 pub fn is_easily_guessed(key: &str) -> bool {
     key.len() < KEY_LENGTH || key.chars().collect::<BTreeSet<_>>().len() < KEY_VARIETY
 }
 
-/// Reads `.env` of the working folder, then flags and environment. Names in `.env` that mean nothing to the program are warned of.
-/// The commands named in `bare` need no settings, so for them neither is looked at. Help and version need no `.env`.
+/// Reads `.env` in the working directory, then flags and the environment. Warns about names in `.env` that the program does not
+/// know. The commands in `bare` need no settings, so for them neither source is read. Neither is `.env` for help and version.
 ///
 /// # Errors
-/// One sentence that names the line of `.env`, or the value and what is allowed. Those named in `secrets` are not shown.
+/// One sentence that names the line of `.env`, or the value and what is allowed. The values of `secrets` are never shown.
 pub fn read<C: clap::Parser>(secrets: &[&str], bare: &[&str]) -> anyhow::Result<C> {
     let given: Vec<String> =
         std::env::args_os().skip(1).map(|arg| arg.to_string_lossy().into_owned()).collect();
     let asked = |arg: &String| matches!(arg.as_str(), "help" | "--help" | "-h" | "--version" | "-V");
-    // `help key` is `key --help`.
+    // `help key` means `key --help`.
     let first = given.iter().find(|arg| *arg != "help");
     let needs_none = first.is_some_and(|first| bare.contains(&first.as_str()));
     let in_file = if needs_none || given.iter().any(asked) { Vec::new() } else { dotenv()? };
-    // After that file: a command takes the environment as it is when it is made.
+    // After loading `.env`: clap reads the environment when the command is built.
     let mut command = C::command();
     let authorities =
         if needs_none { Vec::new() } else { authorities::problems(|name| std::env::var_os(name)) };
@@ -50,7 +51,7 @@ pub fn read<C: clap::Parser>(secrets: &[&str], bare: &[&str]) -> anyhow::Result<
     parsed.map_err(|error| refusal(error, secrets))
 }
 
-/// `command` with settings that are neither read from the environment nor shown in its help.
+/// `command` with its settings neither read from the environment nor shown in its help.
 fn without_settings(command: Command) -> Command {
     let subcommands: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
     let command = command.mut_args(|arg| {
@@ -60,10 +61,10 @@ fn without_settings(command: Command) -> Command {
     subcommands.into_iter().fold(command, |command, name| command.mut_subcommand(name, without_settings))
 }
 
-/// Writes a line to standard output. That nobody reads any more (`raptor-api openapi | head`) is no error.
+/// Writes a line to standard output. A closed pipe (`raptor-api openapi | head`) is not an error.
 ///
 /// # Errors
-/// When it can't be written for another reason, such as a full disk.
+/// If it can't be written for another reason, such as a full disk.
 pub fn say(line: impl fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{line}").and_then(|()| out.flush()) {
@@ -72,16 +73,16 @@ pub fn say(line: impl fmt::Display) -> io::Result<()> {
     }
 }
 
-/// The names of all settings, those of subcommands included.
+/// The names of all settings, including those of subcommands.
 fn names(command: &Command) -> BTreeSet<String> {
     let own = command.get_arguments().filter_map(|arg| arg.get_env()?.to_str().map(str::to_owned));
     own.chain(command.get_subcommands().flat_map(names)).collect()
 }
 
-/// What libraries read from the environment, and may stand in `.env` as well. PostgreSQL's names begin with `PG`.
+/// Variables that libraries read, which may be set in `.env` too. So may PostgreSQL's, which begin with `PG`.
 const OF_LIBRARIES: &[&str] = &["SSL_CERT_FILE", "SSL_CERT_DIR", "RUST_BACKTRACE", "NO_COLOR"];
 
-/// A warning for each name in `.env` that is none of `known` and none that libraries read.
+/// A warning for each name in `.env` that neither the program nor its libraries know.
 fn unknown(known: &BTreeSet<String>, given: Vec<String>) -> Vec<String> {
     let elsewhere = |name: &str| OF_LIBRARIES.contains(&name) || name.starts_with("PG");
     let strange = given.into_iter().filter(|name| !known.contains(name) && !elsewhere(name));
@@ -100,10 +101,10 @@ fn unknown(known: &BTreeSet<String>, given: Vec<String>) -> Vec<String> {
         .collect()
 }
 
-/// Reads `.env` of the working folder into the environment, which wins where both name a value. Gives the names in it.
+/// Loads `.env` from the working directory into the environment, whose existing values win. Returns the names in the file.
 ///
 /// # Errors
-/// When it is there and can't be read, with the line.
+/// If it exists and can't be read, with the line number.
 fn dotenv() -> anyhow::Result<Vec<String>> {
     match dotenvy::from_path(".env") {
         Ok(()) => {
@@ -116,7 +117,7 @@ fn dotenv() -> anyhow::Result<Vec<String>> {
     }
 }
 
-/// The line is named by its number: it may hold a secret.
+/// The line is named by its number only, since it may hold a secret.
 fn unreadable(wrong: &str) -> anyhow::Error {
     let text = fs::read_to_string(".env").unwrap_or_default();
     let first = wrong.lines().next().unwrap_or_default().trim();
@@ -126,8 +127,8 @@ fn unreadable(wrong: &str) -> anyhow::Error {
     )
 }
 
-/// `error` as one sentence: the name, the value unless its name is one of `secrets`, and what is allowed. Help and version are
-/// printed and end the process, as clap does it.
+/// `error` as one sentence with the setting's name, its value unless it is one of `secrets`, and what is allowed. Help and
+/// version are printed and end the process, as clap does it.
 #[must_use]
 pub fn refusal(error: clap::Error, secrets: &[&str]) -> anyhow::Error {
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -140,7 +141,7 @@ pub fn refusal(error: clap::Error, secrets: &[&str]) -> anyhow::Error {
     let (Some(argument), Some(value), Some(allowed)) =
         (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue), error.source())
     else {
-        // Nothing of a value is in the others: a flag that there is not, one that is given twice.
+        // The other kinds never contain a value, e.g. an unknown flag or one that is given twice.
         return anyhow::anyhow!("{}", error.to_string().trim().trim_start_matches("error: "));
     };
     let name = argument.split(['<', '>']).nth(1).unwrap_or(argument);

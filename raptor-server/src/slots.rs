@@ -1,4 +1,5 @@
-//! A bound on large answers: each takes a slot, and gives it back when its last byte was sent or its reader has gone.
+//! A limit on the number of large responses sent at the same time. A response holds a slot until its last byte was sent or the
+//! client has gone.
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
@@ -17,18 +18,18 @@ use tokio::{
     time::timeout,
 };
 
-/// ResponseSlots of one container, and of all containers together.
-const EACH: usize = 2;
-const ALL: usize = 8;
+/// Slots per container, and in total.
+const PER_CONTAINER: usize = 2;
+const IN_TOTAL: usize = 8;
 /// How long a request waits for a slot.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Answers of up to this many bytes need no slot while they are sent.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Responses of up to this many bytes release their slot at once.
 const SMALL: usize = 256 * 1024;
-/// Bytes that are handed to the connection at once.
-const PIECE: usize = 64 * 1024;
-/// How long a reader may leave one piece untaken, and how long the whole answer may take.
-const STALLED: Duration = Duration::from_secs(30);
-const LONGEST: Duration = Duration::from_secs(300);
+/// Bytes passed to the connection at a time.
+const CHUNK: usize = 64 * 1024;
+/// How long a client may take to read one chunk, and the whole response.
+const STALL_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_DURATION: Duration = Duration::from_secs(300);
 
 /// The slots of a server. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,28 +38,28 @@ pub struct ResponseSlots {
     each: Arc<Mutex<HashMap<ContainerId, Weak<Semaphore>>>>,
 }
 
-/// One slot; dropping it gives it back.
+/// A slot, released when dropped.
 #[derive(Debug)]
 pub struct ResponseSlot {
     _own: OwnedSemaphorePermit,
     _all: OwnedSemaphorePermit,
-    /// Keeps the container's count alive while somebody is counted.
+    /// Keeps the container's semaphore alive while any of its slots is held.
     _count: Arc<Semaphore>,
 }
 
 impl Default for ResponseSlots {
     fn default() -> Self {
-        Self { all: Arc::new(Semaphore::new(ALL)), each: Arc::default() }
+        Self { all: Arc::new(Semaphore::new(IN_TOTAL)), each: Arc::default() }
     }
 }
 
 impl ResponseSlots {
-    /// Waits up to 20 seconds for a slot: of 2 that a container has, and of 8 in all.
+    /// Waits up to 20 seconds for a slot: one of the container's 2, and one of 8 in total.
     ///
     /// # Errors
-    /// [`FileError::Busy`] when none becomes free in time.
+    /// [`FileError::Busy`] if none becomes free in time.
     pub async fn take(&self, id: ContainerId) -> FileResult<ResponseSlot> {
-        self.take_within(id, PATIENCE).await
+        self.take_within(id, SLOT_TIMEOUT).await
     }
 
     async fn take_within(&self, id: ContainerId, patience: Duration) -> FileResult<ResponseSlot> {
@@ -77,40 +78,40 @@ impl ResponseSlots {
             return count;
         }
         each.retain(|_, count| count.strong_count() > 0);
-        let count = Arc::new(Semaphore::new(EACH));
+        let count = Arc::new(Semaphore::new(PER_CONTAINER));
         each.insert(id, Arc::downgrade(&count));
         count
     }
 }
 
 impl ResponseSlot {
-    /// Sends `answer` piece by piece and keeps the slot meanwhile. A reader that takes nothing for 30 seconds, or needs more than
-    /// 5 minutes in all, gets no more: the stream ends early.
+    /// Sends `answer` in chunks, holding the slot. The stream ends early if the client reads nothing for 30 seconds or needs more
+    /// than 5 minutes in total.
     #[must_use]
     pub fn send(self, answer: Bytes) -> Body {
-        self.send_within(answer, STALLED)
+        self.send_within(answer, STALL_TIMEOUT)
     }
 
     fn send_within(self, answer: Bytes, stalled: Duration) -> Body {
         if answer.len() <= SMALL {
             return stream::iter([Ok(answer)]).boxed();
         }
-        let (to, pieces) = mpsc::channel(1);
+        let (to, chunks) = mpsc::channel(1);
         tokio::spawn(async move {
-            let _seat = self;
-            // Copied: a piece that waits in a connection's buffer would keep the whole answer in memory.
+            let _slot = self;
+            // Copied, so that a chunk in a connection's buffer does not keep the whole response in memory.
             let send = async {
-                for piece in answer.chunks(PIECE) {
-                    match timeout(stalled, to.send(Ok::<_, io::Error>(Bytes::copy_from_slice(piece)))).await {
+                for chunk in answer.chunks(CHUNK) {
+                    match timeout(stalled, to.send(Ok::<_, io::Error>(Bytes::copy_from_slice(chunk)))).await {
                         Ok(Ok(())) => {}
                         Ok(Err(_)) | Err(_) => return,
                     }
                 }
             };
-            let _ = timeout(LONGEST, send).await;
+            let _ = timeout(MAX_DURATION, send).await;
         });
-        stream::unfold(pieces, |mut pieces| async move { pieces.recv().await.map(|piece| (piece, pieces)) })
-            // What compresses an answer asks once more after its end.
+        stream::unfold(chunks, |mut chunks| async move { chunks.recv().await.map(|chunk| (chunk, chunks)) })
+            // A compressing layer polls once more after the end.
             .fuse()
             .boxed()
     }
@@ -123,7 +124,7 @@ mod tests {
     const SOON: Duration = Duration::from_millis(20);
 
     #[tokio::test]
-    async fn a_container_has_two_seats_and_all_have_eight() {
+    async fn a_container_has_two_slots_and_all_have_eight() {
         let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let first = slots.take(id).await.unwrap();
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_seat_is_held_until_the_answer_was_read_to_its_end() {
+    async fn a_slot_is_held_until_the_answer_was_read_to_its_end() {
         let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let all = Bytes::from(vec![7; SMALL + 1]);
@@ -148,8 +149,8 @@ mod tests {
         let first = one.next().await.unwrap().unwrap();
         assert!(matches!(slots.take_within(id, SOON).await, Err(FileError::Busy)), "both are being read");
         let mut read = first.to_vec();
-        while let Some(piece) = one.next().await {
-            read.extend(piece.unwrap());
+        while let Some(chunk) = one.next().await {
+            read.extend(chunk.unwrap());
         }
         assert_eq!(read, all);
         assert!(one.next().await.is_none(), "asked again after its end, as by what compresses it");
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_reader_that_takes_nothing_loses_the_seat_and_the_rest() {
+    async fn a_reader_that_takes_nothing_loses_the_slot_and_the_rest() {
         let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let all = Bytes::from(vec![7; 4 * SMALL]);
@@ -167,14 +168,14 @@ mod tests {
         let _other = slots.take(id).await.unwrap();
         assert!(slots.take(id).await.is_ok(), "the other one is still taken");
         let mut read = 0;
-        while let Some(piece) = stalled.next().await {
-            read += piece.unwrap().len();
+        while let Some(chunk) = stalled.next().await {
+            read += chunk.unwrap().len();
         }
         assert!(read < all.len(), "the length that was announced tells the reader that the rest is missing");
     }
 
     #[tokio::test]
-    async fn a_small_answer_keeps_no_seat() {
+    async fn a_small_answer_keeps_no_slot() {
         let slots = ResponseSlots::default();
         let id = ContainerId::generate();
         let bodies = [slots.take(id).await.unwrap(), slots.take(id).await.unwrap()]

@@ -1,4 +1,4 @@
-//! Connections over real TCP.
+//! Tests over real TCP connections.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use axum::{
@@ -12,7 +12,7 @@ use axum::{
 use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use raptor_server::http::{Limits, Timed, Transport, serve};
+use raptor_server::http::{Limits, TimedStream, Transport, serve};
 use std::{
     convert::Infallible,
     io::{Read, Write},
@@ -28,38 +28,38 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 const LIMIT: Duration = Duration::from_secs(2);
-/// How long a test waits for what has to happen.
+/// Time limit for everything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn short() -> Limits {
     Limits { head: LIMIT, idle: LIMIT, still: LIMIT, per_address: 4, in_all: 6, exempt: Vec::new() }
 }
 
-/// What the handlers have seen so far.
+/// What the handlers have observed so far.
 #[derive(Clone, Default)]
 struct Seen {
-    /// Requests to `/quiet` that are being answered.
+    /// Requests to `/quiet` in progress.
     quiet: usize,
-    /// Bytes of bodies that have come.
+    /// Bytes of request bodies received.
     body: usize,
-    /// Endless answers that were given up.
+    /// Endless responses whose clients have gone.
     given_up: usize,
 }
 
-/// What the handlers share with the test.
+/// State shared by the handlers and the test.
 #[derive(Clone)]
 struct Stage {
     seen: watch::Sender<Seen>,
-    /// Lets `/quiet` and `/events` go on.
+    /// Releases `/quiet` and `/events`.
     goes_on: watch::Sender<bool>,
 }
 
-/// Notes that it was dropped.
+/// Records when it is dropped.
 struct Held(Stage);
 
 impl Stage {
     async fn until_it_goes_on(&self) {
-        // The test holds the other end.
+        // Fails only if the test has ended.
         let _ = self.goes_on.subscribe().wait_for(|goes_on| *goes_on).await;
     }
 }
@@ -70,7 +70,7 @@ impl Drop for Held {
     }
 }
 
-/// An answer without an end, larger than what the kernel takes at once.
+/// A response without end, larger than the kernel's buffers.
 fn endless(stage: Stage) -> Response {
     let piece = Bytes::from(vec![b'x'; 64 * 1024]);
     let held = Held(stage);
@@ -81,7 +81,7 @@ fn endless(stage: Stage) -> Response {
     Response::new(Body::from_stream(pieces))
 }
 
-/// Says something, and the rest when the test lets it.
+/// Sends one event, and the rest when the test releases it.
 fn events(stage: Stage) -> Response {
     let first = futures_util::stream::once(async { Ok::<_, Infallible>("one;") });
     let second = futures_util::stream::once(async move {
@@ -91,7 +91,7 @@ fn events(stage: Stage) -> Response {
     Response::new(Body::from_stream(first.chain(second)))
 }
 
-/// Counts what comes of a body; 400 where it breaks off.
+/// Counts the bytes of a body; 400 if it is cut off.
 async fn count(stage: Stage, body: Body) -> Result<String, axum::http::StatusCode> {
     let mut pieces = body.into_data_stream();
     let mut all = 0;
@@ -103,11 +103,11 @@ async fn count(stage: Stage, body: Body) -> Result<String, axum::http::StatusCod
     Ok(all.to_string())
 }
 
-/// Answers that the connection becomes another protocol's, and holds it until the test lets it go.
+/// Upgrades the connection to another protocol and holds it until the test releases it.
 fn taken_over(stage: Stage, mut request: Request) -> Response {
     let upgrade = request.extensions_mut().remove::<OnUpgrade>().unwrap();
     tokio::spawn(async move {
-        let parts = upgrade.await.unwrap().downcast::<TokioIo<Timed>>().unwrap();
+        let parts = upgrade.await.unwrap().downcast::<TokioIo<TimedStream>>().unwrap();
         let _held = parts.io.into_inner().into_parts();
         stage.until_it_goes_on().await;
     });
@@ -159,17 +159,18 @@ impl Server {
         Self { address: address.recv().unwrap(), end, stage }
     }
 
-    /// Returns when a connection that begins now and says nothing has been cut: every limit of [`short`] has passed since.
+    /// Returns once a connection that was opened now and stays silent has been closed: by then every limit of [`short`]
+    /// has passed.
     fn cuts_a_witness(&self) {
         assert_eq!(until_closed(self.connect("")), "");
     }
 
-    /// A connection that has sent `words`.
+    /// Opens a connection and sends `words`.
     fn connect(&self, words: &str) -> TcpStream {
         self.connect_from("127.0.0.1", words)
     }
 
-    /// The same from an address of the loopback.
+    /// The same from another loopback address.
     fn connect_from(&self, ip: &str, words: &str) -> TcpStream {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let connecting = async {
@@ -184,7 +185,7 @@ impl Server {
         stream
     }
 
-    /// Waits until the handlers have seen something.
+    /// Waits until the handlers' observations match.
     fn sees(&self, what: &str, met: impl Fn(&Seen) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !met(&self.stage.seen.borrow()) {
@@ -194,17 +195,17 @@ impl Server {
     }
 }
 
-/// Everything that comes until the server closes, which it has to do.
+/// Everything received until the server closes the connection, which it has to do.
 fn until_closed(mut stream: TcpStream) -> String {
     let mut all = Vec::new();
     match stream.read_to_end(&mut all) {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("still open after {all:?}"),
-        // A reset is an end as well.
+        // A reset counts as closed.
         Ok(_) | Err(_) => String::from_utf8_lossy(&all).into_owned(),
     }
 }
 
-/// Reads until `end` has come.
+/// Reads until `end` was received.
 fn read_to(stream: &mut TcpStream, end: &str) -> String {
     let (mut all, mut byte) = (String::new(), [0]);
     while !all.ends_with(end) {
@@ -221,7 +222,7 @@ fn a_connection_that_sends_no_request_or_not_all_of_it_is_cut() {
     let server = Server::begin(short());
     assert_eq!(until_closed(server.connect("")), "");
     assert_eq!(until_closed(server.connect("GET / HTTP/1.1\r\nX: ")), "");
-    // One byte now and then keeps nothing alive.
+    // An occasional byte doesn't keep a connection alive.
     let mut slow = server.connect("GET / HTTP/1.1\r\nX: ");
     let deadline = Instant::now() + PATIENCE;
     while slow.write_all(b"x").is_ok() {
@@ -266,7 +267,7 @@ fn an_answer_of_which_nothing_is_taken_is_given_up() {
     let server = Server::begin(short());
     let stream = server.connect("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n");
     server.sees("the end of the answer", |seen| seen.given_up == 1);
-    // What the kernel kept is there, and then the end.
+    // What the kernel had buffered is received, and then the end.
     until_closed(stream);
 }
 
@@ -309,8 +310,8 @@ fn a_connection_that_became_another_protocols_counts_until_it_is_closed() {
     for stream in &mut held {
         assert!(read_to(stream, "\r\n\r\n").starts_with("HTTP/1.1 101"));
     }
-    // HTTP has done with the four of them.
-    // A request that is answered from elsewhere came after.
+    // The four upgraded connections are no longer HTTP's, and still count against the limit.
+    // A request from another address is answered.
     assert!(until_closed(server.connect_from("127.0.0.2", "GET / HTTP/1.0\r\n\r\n")).ends_with("hello"));
     let told = until_closed(server.connect(""));
     assert!(told.starts_with("HTTP/1.1 429"), "{told}");

@@ -58,7 +58,7 @@ impl From<Row> for Activity {
 }
 
 pub async fn insert(c: &mut Conn<'_>, activity: &Activity) -> Result<()> {
-    // Also what a host said of what it did.
+    // Hosts report what they did in their own words, which may hold NUL bytes.
     let detail = nul::replaced_in(activity.detail.clone());
     on!(c, |c| {
         sqlx::query(
@@ -85,7 +85,7 @@ pub async fn insert(c: &mut Conn<'_>, activity: &Activity) -> Result<()> {
     Ok(())
 }
 
-/// Whether this row is there already.
+/// Whether an activity with this id is already stored.
 pub async fn exists(c: &mut Conn<'_>, id: ActivityId) -> Result<bool> {
     let found: Option<i64> =
         on!(c, |c| sqlx::query_scalar("SELECT CAST(1 AS BIGINT) FROM activity WHERE id = $1")
@@ -95,7 +95,7 @@ pub async fn exists(c: &mut Conn<'_>, id: ActivityId) -> Result<bool> {
     Ok(found.is_some())
 }
 
-/// The newest first.
+/// One page of the activity that matches `filter`, newest first.
 pub async fn list(c: &mut Conn<'_>, filter: &ActivityFilter, page: &PageRequest) -> Result<Page<Activity>> {
     let before = page.after::<ActivityId>()?;
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(

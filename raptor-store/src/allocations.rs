@@ -67,7 +67,7 @@ macro_rules! select {
     };
 }
 
-/// Adds one unless it is there. Tells whether it is new.
+/// Adds an allocation unless the daemon already has one with this address and port. Returns whether it was added.
 pub async fn insert(
     c: &mut Conn<'_>,
     daemon: DaemonId,
@@ -101,7 +101,7 @@ pub async fn find(c: &mut Conn<'_>, id: AllocationId) -> Result<Option<Allocatio
     Ok(row.map(Allocation::from))
 }
 
-/// The one of this daemon at this address.
+/// The daemon's allocation with this address and port.
 pub async fn at(c: &mut Conn<'_>, daemon: DaemonId, ip: &str, port: u16) -> Result<Option<Allocation>> {
     let row: Option<Row> =
         on!(c, |c| sqlx::query_as(select!("WHERE a.daemon_id = $1 AND a.ip = $2 AND a.port = $3"))
@@ -113,7 +113,7 @@ pub async fn at(c: &mut Conn<'_>, daemon: DaemonId, ip: &str, port: u16) -> Resu
     Ok(row.map(Allocation::from))
 }
 
-/// Those of a container, the primary one first.
+/// A container's allocations, primary first.
 pub async fn of_container(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Allocation>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!(
         "WHERE a.container_id = $1 ORDER BY a.is_primary DESC, a.ip, a.port"
@@ -124,7 +124,7 @@ pub async fn of_container(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Alloc
     Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
-/// Those of several containers, the primary ones first.
+/// The allocations of several containers, the primary ones first.
 pub async fn of_containers(c: &mut Conn<'_>, ids: &[ContainerId]) -> Result<Vec<Allocation>> {
     if ids.is_empty() {
         return Ok(Vec::new());
@@ -145,12 +145,12 @@ pub async fn of_containers(c: &mut Conn<'_>, ids: &[ContainerId]) -> Result<Vec<
     Ok(rows.into_iter().map(Allocation::from).collect())
 }
 
-/// Which allocations a list is about.
+/// Narrows a list of allocations. A `None` field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct AllocationFilter {
-    /// Part of address, port, alias, note or container.
+    /// Part of the address, port, alias, note or the container's name.
     pub search: Option<String>,
-    /// Only free ones, or only those that containers have.
+    /// `true`: only free allocations; `false`: only those that belong to a container.
     pub free: Option<bool>,
 }
 
@@ -219,7 +219,7 @@ pub async fn update(
     Ok(())
 }
 
-/// Deletes it where no container has it or still holds it.
+/// Deletes an allocation unless it belongs to a container or is still published by a container's process.
 pub async fn delete_free(c: &mut Conn<'_>, id: AllocationId) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
@@ -232,7 +232,7 @@ pub async fn delete_free(c: &mut Conn<'_>, id: AllocationId) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Gives this one to the container, where it is of the container's daemon and free, or held by this very container.
+/// Assigns this allocation to a container if it is on the container's daemon and free, or still held for this container.
 pub async fn claim(
     c: &mut Conn<'_>,
     id: AllocationId,
@@ -255,8 +255,8 @@ pub async fn claim(
     Ok(done.is_some())
 }
 
-/// Gives the daemon's lowest free allocation, within `ports` where they are given, to the container. The caller holds the daemon's
-/// lock, so that no other claim of this kind is under way; the outer condition guards against claims by id.
+/// Assigns the daemon's lowest free allocation to the container, within `ports` if given. The caller holds the daemon's lock, so
+/// no other claim of this kind runs at the same time; the outer condition guards against claims by id.
 pub async fn claim_free(
     c: &mut Conn<'_>,
     daemon: DaemonId,
@@ -287,8 +287,8 @@ pub async fn claim_free(
     Ok(done.is_some())
 }
 
-/// Takes it from the container. With `held` it is nobody else's until the container's process was made from that declaration or a
-/// later one, or has ended.
+/// Takes an allocation from the container. With `held`, nobody else can claim it until the container's process was created from
+/// that revision of its declaration or a later one, or has ended.
 pub async fn release(
     c: &mut Conn<'_>,
     id: AllocationId,
@@ -308,7 +308,7 @@ pub async fn release(
     Ok(done.is_some())
 }
 
-/// Takes all from the container. With `held` they are nobody else's until its host has removed it.
+/// Takes all allocations from the container. With `held`, nobody else can claim them until the host has removed the container.
 pub async fn release_all(c: &mut Conn<'_>, container: ContainerId, held: bool) -> Result<()> {
     let held = held.then_some(i64::MAX);
     on!(c, |c| sqlx::query(
@@ -324,7 +324,7 @@ pub async fn release_all(c: &mut Conn<'_>, container: ContainerId, held: bool) -
     Ok(())
 }
 
-/// The containers whose processes still publish allocations of the daemon that are no longer theirs.
+/// The containers of the daemon whose processes still publish allocations that are no longer theirs.
 pub async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<ContainerId>> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "SELECT DISTINCT held_by FROM allocations WHERE daemon_id = $1 AND held_by IS NOT NULL"
@@ -334,24 +334,28 @@ pub async fn holders(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<Container
     .await)?)
 }
 
-/// How many allocations the container's process still publishes that are no longer its own, without the one named.
+/// How many allocations the container's process still publishes although they are no longer its own, not counting `except`.
 pub async fn held_count(
     c: &mut Conn<'_>,
     container: ContainerId,
-    without: Option<AllocationId>,
+    except: Option<AllocationId>,
 ) -> Result<i64> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "SELECT COUNT(*) FROM allocations WHERE held_by = $1 AND ($2 IS NULL OR id <> $2)"
     )
     .bind(container)
-    .bind(without)
+    .bind(except)
     .fetch_one(c)
     .await)?)
 }
 
-/// Frees the allocations that the container's process no longer publishes, because it was made from this declaration or has ended.
-/// Returns whether there were any.
-pub async fn let_go(c: &mut Conn<'_>, container: ContainerId, revision: Option<i64>) -> Result<bool> {
+/// Frees the allocations that the container's process no longer publishes, because it was created from this revision of its
+/// declaration or has ended. Returns whether there were any.
+pub async fn free_unpublished(
+    c: &mut Conn<'_>,
+    container: ContainerId,
+    revision: Option<i64>,
+) -> Result<bool> {
     let freed: Vec<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE allocations SET held_by = NULL, held_revision = NULL
          WHERE held_by = $1 AND ($2 IS NULL OR held_revision <= $2) RETURNING number"
@@ -363,7 +367,7 @@ pub async fn let_go(c: &mut Conn<'_>, container: ContainerId, revision: Option<i
     Ok(!freed.is_empty())
 }
 
-/// Makes this one of the container's allocations its primary one.
+/// Makes this allocation the container's primary one.
 pub async fn set_primary(c: &mut Conn<'_>, id: AllocationId, container: ContainerId) -> Result<bool> {
     on!(c, |c| sqlx::query("UPDATE allocations SET is_primary = FALSE WHERE container_id = $1")
         .bind(container)

@@ -1,12 +1,12 @@
-//! Attempts that all replicas count together, in the store.
+//! Rate limits that all replicas count together.
 
 use super::{Conn, on};
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_model::Result;
 use std::time::Duration;
 
-/// Counts one attempt at each of two things, of which a share of `window` is used up by it. None when both had enough left, or
-/// how long it is until they have. What is kept of each is when all of its window will be free again.
+/// Counts one attempt against two limits; each attempt uses up a share of the limit's `window`. Returns `None` if both had room,
+/// otherwise how long to wait until both do. What is stored per limit is the time at which its whole window is free again.
 pub async fn count(
     c: &mut Conn<'_>,
     [(first, first_share), (second, second_share)]: [(Vec<u8>, Duration); 2],
@@ -15,7 +15,7 @@ pub async fn count(
 ) -> Result<Option<Duration>> {
     let now = now.timestamp_micros();
     let us = |duration: Duration| i64::try_from(duration.as_micros()).unwrap_or(i64::MAX / 4);
-    // Both rows in one statement, in the order in which everybody takes them: the narrower before the wider.
+    // Both rows in one statement and always in the same order, the narrower limit first, so that two callers can't deadlock.
     let counted: Vec<i64> = on!(c, |c| {
         sqlx::query_scalar(
         "INSERT INTO attempts (digest, free_at_us) VALUES ($1, $3 + $4), ($2, $3 + $5)
@@ -50,7 +50,7 @@ pub async fn count(
     Ok(Some(TimeDelta::microseconds(longest).to_std().unwrap_or_default()))
 }
 
-/// Forgets what is free.
+/// Deletes the rows of limits whose window is completely free again.
 pub async fn forget_free(c: &mut Conn<'_>, now: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query("DELETE FROM attempts WHERE free_at_us <= $1")
         .bind(now.timestamp_micros())

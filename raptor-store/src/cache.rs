@@ -1,6 +1,6 @@
-//! What was read from the store, kept in memory until the change feed says that it may be untrue.
+//! A cache of rows from the store that the change feed invalidates.
 
-use super::{Change, Feed, Heard};
+use super::{Change, Feed, FeedEvent};
 use raptor_model::Result;
 use std::{
     hash::Hash,
@@ -10,33 +10,32 @@ use std::{
     },
 };
 
-/// What a change says about the entries of a cache.
-pub enum Concern<K> {
-    /// None of them.
-    Nothing,
-    /// This one may be untrue now.
+/// Which entries of a cache a change invalidates.
+pub enum Invalidation<K> {
+    None,
+    /// The entry with this key.
     One(K),
-    /// Any of them may be.
+    /// Every entry.
     All,
 }
 
-/// A cache that the change feed empties, and that is not used at all while the feed may miss something.
+/// A cache that the change feed invalidates. It is bypassed while the feed may be missing changes.
 pub struct Cache<K, V> {
     entries: moka::sync::Cache<K, V>,
-    // What is being read just now, by the generation in which the reading began. Nothing stays in it.
+    // Reads in progress, keyed by the generation in which they began, so that concurrent misses share one. Nothing is kept in it.
     reading: moka::future::Cache<(u64, K), V>,
     feed: Feed,
-    // Grows with every change that may concern an entry, so that what was read before the change isn't kept after it.
+    // Incremented by every change that may invalidate an entry, so that a value read before the change isn't kept after it.
     generation: AtomicU64,
 }
 
 impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cache<K, V> {
-    /// A cache of at most `capacity`, counted by `weight`; the least used entries go first.
+    /// A cache that holds entries up to a total `weight` of `capacity`; the least recently used are evicted first.
     pub fn new(
         feed: &Feed,
         capacity: u64,
         weight: impl Fn(&K, &V) -> u32 + Send + Sync + 'static,
-        concern: impl Fn(Change) -> Concern<K> + Send + Sync + 'static,
+        invalidates: impl Fn(Change) -> Invalidation<K> + Send + Sync + 'static,
     ) -> Arc<Self> {
         let cache = Arc::new(Self {
             entries: moka::sync::Cache::builder().max_capacity(capacity).weigher(weight).build(),
@@ -45,35 +44,34 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cac
             generation: AtomicU64::new(0),
         });
         let watched = Arc::downgrade(&cache);
-        feed.hook(move |heard| {
+        feed.hook(move |event| {
             let Some(cache) = watched.upgrade() else { return };
-            match heard {
-                Heard::Change(change) => match concern(change) {
-                    Concern::Nothing => {}
-                    Concern::One(key) => {
+            match event {
+                FeedEvent::Change(change) => match invalidates(change) {
+                    Invalidation::None => {}
+                    Invalidation::One(key) => {
                         cache.generation.fetch_add(1, Ordering::AcqRel);
                         cache.entries.invalidate(&key);
                     }
-                    Concern::All => cache.forget_all(),
+                    Invalidation::All => cache.forget_all(),
                 },
-                Heard::Gap => cache.forget_all(),
+                FeedEvent::Gap => cache.forget_all(),
             }
         });
         cache
     }
 
-    /// Forgets everything.
     pub fn forget_all(&self) {
         self.generation.fetch_add(1, Ordering::AcqRel);
         self.entries.invalidate_all();
     }
 
-    /// The entry, where the cache may be trusted now.
+    /// The entry, unless the feed may be missing changes.
     pub fn get(&self, key: &K) -> Option<V> {
         if self.feed.is_complete() { self.entries.get(key) } else { None }
     }
 
-    /// The entry, from memory or else from `read`, which runs once for all who miss the same entry at the same time.
+    /// The cached entry, or the result of `read`. Concurrent misses of the same key share one `read`.
     ///
     /// # Errors
     /// Those of `read`.
@@ -88,7 +86,7 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cac
         if let Some(kept) = self.entries.get(&key) {
             return Ok(kept);
         }
-        // Who comes after a change must not get what was begun to be read before it.
+        // A caller that arrives after a change must not share a read that began before it.
         let generation = self.generation();
         match self.reading.try_get_with((generation, key.clone()), read()).await {
             Ok(value) => {
@@ -102,12 +100,12 @@ impl<K: Hash + Eq + Send + Sync + 'static, V: Clone + Send + Sync + 'static> Cac
         }
     }
 
-    /// To be taken before reading from the store what [`Self::keep`] is given.
+    /// The current generation. Take it before reading the value that you pass to [`Self::keep`].
     pub fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// Keeps `value`, unless something changed since `generation`.
+    /// Caches `value`, unless something was invalidated since `generation`.
     pub fn keep(&self, key: K, value: V, generation: u64)
     where
         K: Clone,
@@ -134,7 +132,7 @@ mod tests {
     }
 
     fn cache(feed: &Feed) -> Arc<Cache<u8, u32>> {
-        Cache::new(feed, 10, |_, _| 1, |_| Concern::All)
+        Cache::new(feed, 10, |_, _| 1, |_| Invalidation::All)
     }
 
     async fn slow(reads: &AtomicU32) -> Result<u32> {

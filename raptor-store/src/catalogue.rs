@@ -1,10 +1,10 @@
-//! The catalogue in the store: where it comes from, and which templates were imported from it.
+//! The catalogue: its source, and which templates were imported from it.
 
 use super::{Conn, on, templates};
 use chrono::{DateTime, Utc};
 use raptor_model::{Result, catalogue::CatalogueSource, id::TemplateId, templates::StoredTemplate};
 
-/// A template that was imported from an entry.
+/// A template that was imported from a catalogue entry.
 pub struct Imported {
     pub entry_id: String,
     pub template_id: TemplateId,
@@ -19,7 +19,7 @@ pub async fn source(c: &mut Conn<'_>) -> Result<CatalogueSource> {
     Ok(CatalogueSource { url, sha256, fetched_at, revision })
 }
 
-/// The file that was fetched, where the source's revision is still this one.
+/// The fetched catalogue file, if the source's revision is still `revision`.
 pub async fn document(c: &mut Conn<'_>, revision: i64) -> Result<Option<String>> {
     let found: Option<Option<String>> = on!(c, |c| {
         sqlx::query_scalar("SELECT document FROM catalogue_source WHERE id = 1 AND revision = $1")
@@ -30,7 +30,7 @@ pub async fn document(c: &mut Conn<'_>, revision: i64) -> Result<Option<String>>
     Ok(found.flatten())
 }
 
-/// Replaces the catalogue and where it comes from, where the revision is still that of `source`.
+/// Replaces the catalogue and its source, if the stored revision is still that of `source`. Returns whether it was.
 pub async fn replace(c: &mut Conn<'_>, source: &CatalogueSource, document: Option<&str>) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
@@ -48,7 +48,7 @@ pub async fn replace(c: &mut Conn<'_>, source: &CatalogueSource, document: Optio
     Ok(done.is_some())
 }
 
-/// All templates that were imported from the catalogue and are still there.
+/// The templates that were imported from the catalogue and still exist.
 pub async fn imports(c: &mut Conn<'_>) -> Result<Vec<Imported>> {
     let rows: Vec<(String, TemplateId)> = on!(c, |c| {
         sqlx::query_as("SELECT entry_id, template_id FROM catalogue_imports ORDER BY entry_id")
@@ -58,7 +58,7 @@ pub async fn imports(c: &mut Conn<'_>) -> Result<Vec<Imported>> {
     Ok(rows.into_iter().map(|(entry_id, template_id)| Imported { entry_id, template_id }).collect())
 }
 
-/// The template that was imported from an entry, and the SHA-256 of the file.
+/// The template that was imported from an entry, and the SHA-256 of the file it was imported from.
 pub async fn present(c: &mut Conn<'_>, entry: &str) -> Result<Option<(StoredTemplate, String)>> {
     let found: Option<(TemplateId, String)> = on!(c, |c| {
         sqlx::query_as("SELECT template_id, sha256 FROM catalogue_imports WHERE entry_id = $1")
@@ -70,7 +70,7 @@ pub async fn present(c: &mut Conn<'_>, entry: &str) -> Result<Option<(StoredTemp
     Ok(templates::find(c, id).await?.map(|template| (template, sha256)))
 }
 
-/// Writes down which template was imported from an entry. False where another one was.
+/// Records which template was imported from an entry. Returns false if a template was already recorded.
 pub async fn insert(
     c: &mut Conn<'_>,
     entry: &str,
@@ -93,7 +93,7 @@ pub async fn insert(
     Ok(done.is_some())
 }
 
-/// Writes down that the template of an entry got a newer file.
+/// Records that an entry's template was updated from a newer file.
 pub async fn reimport(c: &mut Conn<'_>, entry: &str, sha256: &str) -> Result<()> {
     on!(c, |c| {
         sqlx::query("UPDATE catalogue_imports SET sha256 = $2 WHERE entry_id = $1")

@@ -1,4 +1,4 @@
-//! Commands in the store.
+//! The history of console commands.
 
 use super::{Conn, on};
 use chrono::{DateTime, Utc};
@@ -43,7 +43,7 @@ pub async fn insert(c: &mut Conn<'_>, command: &Command) -> Result<()> {
     Ok(())
 }
 
-/// Keeps the newest `kept` of a container.
+/// Deletes all but the container's newest `kept` commands.
 pub async fn prune(c: &mut Conn<'_>, id: ContainerId, kept: u32) -> Result<()> {
     on!(c, |c| sqlx::query(
         "DELETE FROM container_commands
@@ -59,7 +59,7 @@ pub async fn prune(c: &mut Conn<'_>, id: ContainerId, kept: u32) -> Result<()> {
     Ok(())
 }
 
-/// Those of a container, the newest first.
+/// One page of a container's commands, newest first.
 pub async fn list(
     c: &mut Conn<'_>,
     id: ContainerId,

@@ -1,6 +1,6 @@
 use sqlx::{PgConnection, SqliteConnection};
 
-/// A borrowed connection of either engine. Other crates can't name it.
+/// A borrowed connection to either engine. Opaque outside of this crate.
 pub enum Conn<'c> {
     Sqlite(&'c mut SqliteConnection),
     Postgres(&'c mut PgConnection),

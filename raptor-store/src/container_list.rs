@@ -1,12 +1,12 @@
 //! Pages of containers.
 //!
-//! The text has only the conditions that are set, and the number of rows in it. PostgreSQL then plans it once for all callers.
-//! With conditions that a NULL switches off, or without knowing how few rows are wanted, it would plan each call anew, which
-//! takes longer than reading the page.
+//! The statement contains only the conditions that are set, and the row limit as a literal. PostgreSQL can then reuse one plan
+//! for all callers. With conditions that a NULL parameter switches off, or with an unknown limit, it would plan each call anew,
+//! which takes longer than reading the page.
 
 use super::{
     Conn,
-    container_search::Sought,
+    container_search::SearchTerms,
     containers::{COLUMNS, JOINS, Row},
     name_key, on,
 };
@@ -26,15 +26,15 @@ macro_rules! bind_filter {
         for id in places(&$filter.ids) {
             $query = $query.bind(id);
         }
-        if let Some(sought) = $filter.search.as_deref().map(Sought::new) {
-            $query = $query.bind(sought.pattern);
-            if let Some(id) = sought.id {
+        if let Some(terms) = $filter.search.as_deref().map(SearchTerms::new) {
+            $query = $query.bind(terms.pattern);
+            if let Some(id) = terms.id {
                 $query = $query.bind(id);
             }
-            if let Some(host) = sought.host {
+            if let Some(host) = terms.host {
                 $query = $query.bind(host);
             }
-            if let Some(port) = sought.port {
+            if let Some(port) = terms.port {
                 $query = $query.bind(port);
             }
         }
@@ -53,13 +53,14 @@ macro_rules! bind_filter {
     };
 }
 
-/// What is bound for the ids: the last one several times, so that there is one text for many numbers of them.
+/// The ids to bind, padded with the last one so that many different counts share one statement.
 fn places(ids: &[ContainerId]) -> impl Iterator<Item = ContainerId> + Clone {
     let count = if ids.is_empty() { 0 } else { ids.len().next_power_of_two() };
     ids.iter().chain(ids.last().into_iter().cycle()).copied().take(count)
 }
 
-/// The conditions of `filter` that are set, each after an `AND`, and the number of the last parameter. `given` are there before.
+/// The conditions of `filter` that are set, each preceded by `AND`, and the number of the last parameter. The statement already
+/// has `given` parameters before them.
 fn conditions(filter: &ContainerFilter, given: u32, only_theirs: bool) -> (String, u32) {
     let ids = places(&filter.ids).zip(given + 1..).map(|(_, number)| number);
     let mut last = ids.clone().last().unwrap_or(given);
@@ -67,7 +68,7 @@ fn conditions(filter: &ContainerFilter, given: u32, only_theirs: bool) -> (Strin
     let mut text =
         if among.is_empty() { String::new() } else { format!(" AND c.id IN ({})", among.join(", ")) };
     if let Some(search) = filter.search.as_deref() {
-        let (condition, number) = Sought::new(search).condition(last, only_theirs);
+        let (condition, number) = SearchTerms::new(search).condition(last, only_theirs);
         last = number;
         text += &format!(" AND {condition}");
     }
@@ -85,9 +86,9 @@ fn conditions(filter: &ContainerFilter, given: u32, only_theirs: bool) -> (Strin
     (text, last)
 }
 
-/// One page of at most `rows`: `$1` is the user whose access is looked up, then come the filter's conditions, then where the page
-/// begins. A page of those that the user owns or has access to is made from a page of each kind, which an index gives without
-/// looking at the containers of others.
+/// One page of at most `rows` containers. `$1` is the user whose access is looked up, then come the filter's conditions, then the
+/// position of the page. A page of the containers that the user owns or has access to is merged from one page of each kind, which
+/// an index yields without reading other people's containers.
 fn page_text(only_theirs: bool, filter: &ContainerFilter, after: bool, rows: i64) -> String {
     let (column, direction, beyond) = match filter.sort {
         Sort::Name => ("name_key", "", '>'),
@@ -118,7 +119,7 @@ fn page_text(only_theirs: bool, filter: &ContainerFilter, after: bool, rows: i64
     )
 }
 
-/// How many there are on all pages.
+/// The number of containers on all pages.
 fn count_text(only_theirs: bool, filter: &ContainerFilter) -> String {
     let which = "(c.owner_id = $1 OR c.id IN (SELECT container_id FROM container_access WHERE user_id = $1))";
     let (which, given) = if only_theirs { (which, 1) } else { ("TRUE", 0) };
@@ -126,7 +127,7 @@ fn count_text(only_theirs: bool, filter: &ContainerFilter) -> String {
     format!("SELECT COUNT(*) FROM containers c JOIN users u ON u.id = c.owner_id WHERE {which}{conditions}")
 }
 
-/// A page of containers with the access that `user` has to each; only those that they have access to where `only_theirs`.
+/// A page of containers with the access that `user` has to each; with `only_theirs`, only those they have access to.
 pub async fn list(
     c: &mut Conn<'_>,
     user: Option<UserId>,

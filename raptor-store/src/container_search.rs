@@ -1,4 +1,4 @@
-//! What people type to find a container: a part of a name, an id, a port or an address.
+//! Parsing of the text that people type to find a container: part of a name, an id, a port or an address.
 
 use super::like_pattern;
 use raptor_model::{
@@ -8,19 +8,19 @@ use raptor_model::{
 };
 use uuid::Uuid;
 
-/// The conditions that a searched text stands for. One of them has to hold.
-pub(crate) struct Sought {
-    /// For names, short ids and owners.
+/// What a search text may mean. A container matches if any of these does.
+pub(crate) struct SearchTerms {
+    /// `LIKE` pattern for names, short ids and owners.
     pub pattern: String,
-    /// The container of this full id.
+    /// The text as a full container id.
     pub id: Option<ContainerId>,
     /// The host part of an address: an IP address, or a name with its ASCII letters in lower case.
     pub host: Option<String>,
-    /// A public port of an allocation.
+    /// The text as a public port of an allocation.
     pub port: Option<i64>,
 }
 
-impl Sought {
+impl SearchTerms {
     pub fn new(text: &str) -> Self {
         let text = text.trim();
         let id = Uuid::try_parse(text).ok().map(ContainerId::from);
@@ -28,8 +28,8 @@ impl Sought {
         Self { pattern: like_pattern(text), id, host, port }
     }
 
-    /// The condition, with its first parameter after `given`, and the number of its last one. Addresses are looked at only where
-    /// `$1`, if `only_theirs`, is somebody who may see them.
+    /// The condition, with its first parameter after `given`, and the number of its last one. With `only_theirs`, addresses
+    /// match only where the user `$1` may see them.
     pub fn condition(&self, given: u32, only_theirs: bool) -> (String, u32) {
         let pattern = given + 1;
         let mut last = pattern;
@@ -46,7 +46,7 @@ impl Sought {
         let mut at = String::new();
         if self.host.is_some() {
             let host = parameter();
-            // Under this collation, which `open.rs` gives to SQLite, only ASCII letters are changed, on both engines.
+            // Under this collation, which `open.rs` defines for SQLite, both engines lower-case only ASCII letters.
             at += &format!(
                 r#" AND (at.ip = ${host} OR LOWER(at.alias COLLATE "C") = ${host} OR LOWER(host.host COLLATE "C") = ${host})"#
             );
@@ -65,7 +65,7 @@ impl Sought {
     }
 }
 
-/// Whether `$1` may see a container's addresses: its owner and those who have that permission.
+/// Whether user `$1` may see a container's addresses: its owner may, and those with that permission.
 fn sees_addresses() -> String {
     let levels = Level::GIVEN
         .into_iter()
@@ -80,7 +80,7 @@ fn sees_addresses() -> String {
     )
 }
 
-/// The host and the port that `text` may be: `25565`, `play.example.com`, `10.0.0.1:25565`, `[2001:db8::1]:25565`.
+/// The host and port that `text` may stand for: `25565`, `play.example.com`, `10.0.0.1:25565`, `[2001:db8::1]:25565`.
 fn address(text: &str) -> (Option<String>, Option<i64>) {
     let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0).map(i64::from);
     if let Some(port) = port(text) {

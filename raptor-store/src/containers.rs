@@ -1,4 +1,4 @@
-//! Containers and access to them in the store.
+//! Containers, and who has access to them.
 
 use super::{
     Conn, name_key, on,
@@ -51,22 +51,21 @@ pub(crate) struct Row {
     denied_files: Option<Text>,
 }
 
-/// What somebody's access to a container holds.
+/// The rights that a user has on a container.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AccessRights {
-    /// What they may do.
     pub permissions: ContainerSet,
-    /// Patterns of files that are kept from them.
+    /// Patterns of files that this user can't see or change, in the format of `.gitignore`.
     pub denied_files: Vec<String>,
 }
 
 impl AccessRights {
-    /// What the owner holds.
+    /// The rights of the owner: everything.
     pub(crate) fn owner() -> Self {
         Self { permissions: Level::Owner.permissions(), denied_files: Vec::new() }
     }
 
-    /// What the columns of `container_access` say of a container; none where there is no row.
+    /// The rights in the columns of `container_access`; `None` if the user has no row.
     pub(crate) fn by_access(
         container: ContainerId,
         level: Option<&str>,
@@ -77,7 +76,7 @@ impl AccessRights {
     }
 }
 
-/// What a row of `container_access` says. One that can't be read gives nothing.
+/// The rights in a row of `container_access`. A damaged row grants nothing.
 fn read_access(
     container: ContainerId,
     level: &str,
@@ -99,7 +98,7 @@ fn read_access(
 }
 
 impl Row {
-    /// The record, and what the user that the statement was about may do with it.
+    /// The container, and the rights of the user that the statement asked about.
     pub(crate) fn split(self, user: Option<UserId>) -> (Container, Option<AccessRights>) {
         let access = if user == Some(self.owner_id) {
             Some(AccessRights::owner())
@@ -117,7 +116,7 @@ impl Row {
         let behaviour = words.json("behaviour", &self.behaviour, Behaviour::default);
         let settings = words.json("settings", &self.settings, Settings::default);
         let installation = words.json("installation", &self.installation, Installation::default);
-        // What follows is a copy of what the host says, which it says again.
+        // These columns are copies of what the host reports, and it reports them again; damage in them is not shown.
         let mut copies = RowReader::of("containers", self.id);
         let status: Option<ContainerStatus> = copies.maybe("status", self.status.as_ref());
         let phase = copies.word("phase", Phase::named(&self.phase), Phase::Offline);
@@ -168,7 +167,7 @@ macro_rules! columns {
     };
 }
 
-/// What those columns are of, beside containers themselves.
+/// The joins that [`columns`] needs.
 macro_rules! joins {
     () => {
         " JOIN users u ON u.id = c.owner_id JOIN daemons d ON d.id = c.daemon_id JOIN templates t ON t.id = c.template_id
@@ -222,7 +221,7 @@ pub async fn insert(c: &mut Conn<'_>, container: &Container) -> Result<i64> {
 
 const FIND: &str = concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.id = $2");
 
-/// The container and what access `user` has to it.
+/// A container, and the rights that `user` has on it.
 pub async fn find(
     c: &mut Conn<'_>,
     id: ContainerId,
@@ -240,7 +239,7 @@ pub async fn id_of(c: &mut Conn<'_>, short_id: &str) -> Result<Option<ContainerI
         .await)?)
 }
 
-/// The container with this short id and what access `user` has to it.
+/// The container with this short id, and the rights that `user` has on it.
 pub async fn find_by_short_id(
     c: &mut Conn<'_>,
     short_id: &str,
@@ -253,7 +252,7 @@ pub async fn find_by_short_id(
     Ok(row.map(|row| row.split(Some(user))))
 }
 
-/// Writes all that can be changed, under the next revision.
+/// Writes every field that can be changed, and increments the revision.
 pub async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
     let limits = &container.limits;
     let signed = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
@@ -291,7 +290,7 @@ pub async fn update(c: &mut Conn<'_>, container: &Container) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Notes that it is being deleted. Writes nothing else: what can't be read of it stays as it is.
+/// Marks the container as being deleted. Writes nothing else, so that damaged columns stay as they are.
 pub async fn set_deleting(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE containers SET deleting = TRUE, revision = revision + 1, updated_at = $2 WHERE id = $1"
@@ -304,7 +303,7 @@ pub async fn set_deleting(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) 
     Ok(())
 }
 
-/// Gives it the next revision though nothing of its own has changed: something that its declaration depends on has.
+/// Increments the revision although no column changed: something else that the declaration depends on has.
 pub async fn renew(c: &mut Conn<'_>, id: ContainerId, at: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET revision = revision + 1, updated_at = $2 WHERE id = $1")
         .bind(id)
@@ -327,7 +326,7 @@ pub async fn set_synced(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Res
     Ok(())
 }
 
-/// The host lost it: it has to be told everything again.
+/// Marks the container as unsynced: its host has lost it and needs its declaration again.
 pub async fn set_unsynced(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET synced_revision = 0 WHERE id = $1")
         .bind(id)
@@ -337,7 +336,7 @@ pub async fn set_unsynced(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
     Ok(())
 }
 
-/// Writes down what a host says of its container.
+/// Stores the status that a host reported.
 pub async fn set_status(c: &mut Conn<'_>, status: &ContainerStatus) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET phase = $2, phase_since = $3, status = $4 WHERE id = $1")
         .bind(status.id)
@@ -350,7 +349,7 @@ pub async fn set_status(c: &mut Conn<'_>, status: &ContainerStatus) -> Result<()
     Ok(())
 }
 
-/// What was written down of a daemon's containers. What a version that said other things wrote is not among it.
+/// The stored statuses of a daemon's containers. Those that an incompatible version wrote are left out.
 pub async fn statuses(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashMap<ContainerId, ContainerStatus>> {
     let rows: Vec<(ContainerId, Option<Text>, String)> =
         on!(c, |c| sqlx::query_as("SELECT id, status, phase FROM containers WHERE daemon_id = $1")
@@ -359,13 +358,13 @@ pub async fn statuses(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashMap<Cont
             .await)?;
     let read = |(id, status, phase): (ContainerId, Option<Text>, String)| {
         let status: ContainerStatus = RowReader::of("containers", id).maybe("status", status.as_ref())?;
-        // A phase that can't be read is written down again with the status.
+        // A damaged phase is written anew with the next status.
         (status.phase.name() == phase).then_some((id, status))
     };
     Ok(rows.into_iter().filter_map(read).collect())
 }
 
-/// Writes down how its installation stands.
+/// Stores the state of the container's installation.
 pub async fn set_installation(c: &mut Conn<'_>, id: ContainerId, installation: &Installation) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET installation = $2 WHERE id = $1")
         .bind(id)
@@ -381,7 +380,7 @@ pub async fn delete(c: &mut Conn<'_>, id: ContainerId) -> Result<()> {
     Ok(())
 }
 
-/// The ids and revisions that a daemon should have.
+/// The containers that a daemon should have, with their revisions.
 pub async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(ContainerId, i64, Installation)>> {
     let rows: Vec<(ContainerId, i64, Text)> = on!(c, |c| sqlx::query_as(
         "SELECT id, revision, installation FROM containers WHERE daemon_id = $1 AND NOT deleting"
@@ -397,8 +396,8 @@ pub async fn of_daemon(c: &mut Conn<'_>, daemon: DaemonId) -> Result<Vec<(Contai
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// Writes down how an installation was found, unless the container was changed since `revision`.
-pub async fn find_installation(
+/// Stores the state in which an installation was found, unless the container was changed since `revision`.
+pub async fn record_found_installation(
     c: &mut Conn<'_>,
     id: ContainerId,
     revision: i64,
@@ -414,8 +413,8 @@ pub async fn find_installation(
     Ok(())
 }
 
-/// Raises the revision of a container's declaration above `revision`, where it is not yet.
-pub async fn pass_revision(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
+/// Raises the revision of a container's declaration to at least one above `revision`.
+pub async fn raise_revision(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE containers SET revision = $2 + 1 WHERE id = $1 AND revision <= $2")
         .bind(id)
         .bind(revision)
@@ -425,7 +424,7 @@ pub async fn pass_revision(c: &mut Conn<'_>, id: ContainerId, revision: i64) -> 
     Ok(())
 }
 
-/// All containers of a daemon, those that are being deleted, and those that only still have to be removed there.
+/// All containers of a daemon, including those that are being deleted and those that only remain to be removed from the host.
 pub async fn known_on(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashSet<ContainerId>> {
     let ids: Vec<ContainerId> = on!(c, |c| {
         sqlx::query_scalar(
@@ -438,7 +437,7 @@ pub async fn known_on(c: &mut Conn<'_>, daemon: DaemonId) -> Result<HashSet<Cont
     Ok(ids.into_iter().collect())
 }
 
-/// Everybody with access but the owner, by name.
+/// Everybody with access apart from the owner, ordered by name.
 pub async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
     type Row = (UserId, String, String, String, Text, Text);
     let rows: Vec<Row> = on!(c, |c| {
@@ -460,7 +459,7 @@ pub async fn access(c: &mut Conn<'_>, id: ContainerId) -> Result<Vec<Access>> {
         .collect())
 }
 
-/// Gives or changes access.
+/// Grants or changes access.
 pub async fn set_access(
     c: &mut Conn<'_>,
     id: ContainerId,

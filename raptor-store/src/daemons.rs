@@ -1,4 +1,4 @@
-//! Daemons in the store.
+//! Daemons.
 
 use super::{Conn, name_key, on, referenced, stored::RowReader, unique};
 use chrono::{DateTime, Utc};
@@ -46,7 +46,7 @@ impl From<Row> for Daemon {
             local: row.local,
             host: row.host,
             port: words.word("port", u16::try_from(row.port).ok(), 0),
-            // Nothing is sent where it is not known how.
+            // An unreadable transport falls back to the strictest one: nothing is sent without TLS by mistake.
             transport: words.word("transport", transport, Transport::Pinned),
             memory_limit_mib: row.memory_limit_mib,
             disk_limit_mib: row.disk_limit_mib,
@@ -118,13 +118,13 @@ pub async fn find(c: &mut Conn<'_>, id: DaemonId) -> Result<Option<Daemon>> {
     Ok(row.map(Daemon::from))
 }
 
-/// All daemons by name. A company has hundreds at most.
+/// All daemons, ordered by name. Not paged: even large installations have hundreds at most.
 pub async fn list(c: &mut Conn<'_>) -> Result<Vec<Daemon>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!("ORDER BY d.name_key")).fetch_all(c).await)?;
     Ok(rows.into_iter().map(Daemon::from).collect())
 }
 
-/// The sealed keys of all daemons.
+/// The sealed keys of all daemons, by daemon.
 pub async fn keys(c: &mut Conn<'_>) -> Result<HashMap<DaemonId, Vec<u8>>> {
     let keys: Vec<(DaemonId, Vec<u8>)> =
         on!(c, |c| sqlx::query_as("SELECT id, key_sealed FROM daemons").fetch_all(c).await)?;
@@ -142,7 +142,7 @@ pub async fn set_key(c: &mut Conn<'_>, id: DaemonId, key_sealed: &[u8], at: Date
     Ok(())
 }
 
-/// A daemon that is still `upgrading` may have been found to speak HTTPS meanwhile: that stays.
+/// Updates a daemon. If it was stored as `upgrading` and has been found to speak HTTPS in the meantime, that is kept.
 pub async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET name = $2, name_key = $3, host = $4, port = $5, tls = $6, memory_limit_mib = $7, disk_limit_mib = $8,
@@ -169,7 +169,7 @@ pub async fn update(c: &mut Conn<'_>, daemon: &Daemon) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Notes that a daemon answers by HTTPS that did not when it was added. Tells whether that is news.
+/// Records that a daemon that was added without HTTPS now answers with it. Returns whether this is new.
 pub async fn upgraded(c: &mut Conn<'_>, id: DaemonId, at: DateTime<Utc>) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| {
         sqlx::query_scalar(
@@ -183,8 +183,8 @@ pub async fn upgraded(c: &mut Conn<'_>, id: DaemonId, at: DateTime<Utc>) -> Resu
     Ok(done.is_some())
 }
 
-/// The daemons of the containers that `user` owns or has access to, by name; all daemons where no user is given.
-pub async fn reached_by(c: &mut Conn<'_>, user: Option<UserId>) -> Result<Vec<Daemon>> {
+/// The daemons of the containers that `user` owns or has access to, ordered by name; with `None`, all daemons.
+pub async fn accessible_to(c: &mut Conn<'_>, user: Option<UserId>) -> Result<Vec<Daemon>> {
     let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(select!(
         "WHERE $1 IS NULL OR d.id IN (
@@ -200,7 +200,7 @@ pub async fn reached_by(c: &mut Conn<'_>, user: Option<UserId>) -> Result<Vec<Da
     Ok(rows.into_iter().map(Daemon::from).collect())
 }
 
-/// Begins or ends its maintenance.
+/// Starts or ends maintenance; `None` ends it.
 pub async fn set_maintenance(c: &mut Conn<'_>, id: DaemonId, reason: Option<&str>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE daemons SET maintenance = $2 WHERE id = $1")
         .bind(id)
@@ -211,8 +211,8 @@ pub async fn set_maintenance(c: &mut Conn<'_>, id: DaemonId, reason: Option<&str
     Ok(())
 }
 
-/// Notes that an event of a host is written down. Tells whether it was not before.
-pub async fn take_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, number: i64) -> Result<bool> {
+/// Records that a host's event was stored. Returns false if it already was, so that events delivered twice count once.
+pub async fn record_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, number: i64) -> Result<bool> {
     let done: Option<i64> = on!(c, |c| sqlx::query_scalar(
         "UPDATE daemons SET event_spool = $2, event_number = $3
          WHERE id = $1 AND (event_spool IS NULL OR event_spool <> $2 OR event_number < $3) RETURNING number"
@@ -225,7 +225,7 @@ pub async fn take_event(c: &mut Conn<'_>, id: DaemonId, spool: Uuid, number: i64
     Ok(done.is_some())
 }
 
-/// Makes whoever else places containers on this daemon wait for this transaction.
+/// Locks the daemon until this transaction ends: others that place containers on it wait.
 pub async fn lock(c: &mut Conn<'_>, id: DaemonId) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE daemons SET updated_at = updated_at WHERE id = $1")
         .bind(id)

@@ -1,4 +1,4 @@
-//! The change feed: every committed change, told to whoever listens, across replicas where the database can carry it.
+//! The change feed: every committed change, delivered to all subscribers, across replicas if the database can carry it.
 
 use super::{open::cause, presence::Presence};
 use crate::Warnings;
@@ -15,68 +15,55 @@ use std::{
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-/// The PostgreSQL channel that carries it.
+/// The PostgreSQL notification channel that carries the feed.
 pub(crate) const CHANNEL: &str = "raptor_changes";
-/// PostgreSQL refuses payloads of 8,000 bytes and more.
+/// Bytes per notification at most; PostgreSQL refuses payloads of 8,000 bytes and more.
 const MAX_PAYLOAD: usize = 7_000;
 
-/// What was changed.
+/// The kind of object that a change is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
-    /// A user.
     User,
-    /// A session.
     Session,
-    /// A role.
     Role,
-    /// A daemon.
     Daemon,
-    /// An allocation, or several of one daemon (then the id is the daemon's).
+    /// An allocation; if several of one daemon changed at once, the id is the daemon's.
     Allocation,
-    /// A template.
     Template,
-    /// A container.
     Container,
-    /// What its host was told of a container (the id is the container's). Nothing that a list shows.
+    /// What a container's host knows of its declaration (the id is the container's). Nothing that lists show.
     Declaration,
     /// Somebody's access to a container (the id is the container's).
     Access,
-    /// Work for a host (the id is the daemon's).
+    /// A background job for a host (the id is the daemon's).
     Job,
-    /// A login for a registry.
+    /// The login for a registry.
     Registry,
-    /// A mail.
     Mail,
 }
 
-/// What happened to it.
+/// What happened to the object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
-    /// It is new.
     Created,
-    /// It is different.
     Updated,
-    /// It is gone.
     Deleted,
 }
 
 /// One committed change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// What.
     pub subject: Subject,
-    /// How.
     pub verb: Verb,
-    /// Which.
+    /// The object's id; which kind of id depends on the subject.
     pub id: Uuid,
 }
 
 impl Change {
-    /// A change of `subject` `id`.
     pub fn new(subject: Subject, verb: Verb, id: impl Into<Uuid>) -> Self {
         Self { subject, verb, id: id.into() }
     }
@@ -88,23 +75,23 @@ struct Payload<'a> {
     changes: std::borrow::Cow<'a, [Change]>,
 }
 
-/// What a hook is told.
+/// What a hook receives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum FeedEvent {
     /// A committed change.
     Change(Change),
-    /// Changes may have been missed: whatever is kept in memory has to be read again.
+    /// Changes may have been missed: everything cached has to be read again.
     Gap,
 }
 
-type Hook = Box<dyn Fn(Heard) + Send + Sync>;
+type Hook = Box<dyn Fn(FeedEvent) + Send + Sync>;
 
 /// The feed of one open store. Cheap to clone.
 #[derive(Clone)]
 pub struct Feed {
     origin: Uuid,
     sender: broadcast::Sender<Change>,
-    // Whether changes of other replicas reach us. Always so where there can be none.
+    // Whether changes of other replicas arrive. Always true for SQLite, which has no replicas.
     complete: Arc<AtomicBool>,
     hooks: Arc<RwLock<Vec<Hook>>>,
 }
@@ -119,31 +106,32 @@ impl Feed {
         }
     }
 
-    /// A feed that hears the other replicas through `pool`. Not complete until it listens.
+    /// A feed that receives the changes of other replicas through `pool`. Incomplete until it listens.
     pub(crate) fn shared(pool: PgPool, presence: Presence) -> Self {
         let feed = Self { complete: Arc::new(AtomicBool::new(false)), ..Self::local() };
         tokio::spawn(feed.clone().listen(pool, presence));
         feed
     }
 
-    /// Everything that is committed from now on. A receiver that lags has to read again what it keeps.
+    /// Subscribes to everything committed from now on. A receiver that lags has to reload what it caches.
     #[must_use]
     pub fn subscribe(&self) -> broadcast::Receiver<Change> {
         self.sender.subscribe()
     }
 
-    /// Calls `hook` with every change before the operation that made it returns, which is what caches need. It must be quick.
-    pub fn hook(&self, hook: impl Fn(Heard) + Send + Sync + 'static) {
+    /// Registers a hook that is called with every change before the operation that made it returns, as caches need it. It must
+    /// not block.
+    pub fn hook(&self, hook: impl Fn(FeedEvent) + Send + Sync + 'static) {
         self.hooks.write().unwrap_or_else(PoisonError::into_inner).push(Box::new(hook));
     }
 
-    fn call_hooks(&self, heard: Heard) {
+    fn call_hooks(&self, event: FeedEvent) {
         for hook in self.hooks.read().unwrap_or_else(PoisonError::into_inner).iter() {
-            hook(heard);
+            hook(event);
         }
     }
 
-    /// Whether every replica's changes reach this one now. While they don't, nothing may be answered from a cache.
+    /// Whether the changes of every replica currently arrive. While they don't, nothing may be answered from a cache.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.complete.load(Ordering::Acquire)
@@ -151,15 +139,15 @@ impl Feed {
 
     pub(crate) fn publish(&self, changes: impl Iterator<Item = Change>) {
         for change in changes {
-            self.call_hooks(Heard::Change(change));
-            // An error says that nobody listens.
+            self.call_hooks(FeedEvent::Change(change));
+            // Fails only if there are no subscribers.
             let _ = self.sender.send(change);
         }
     }
 
-    /// `changes` as notifications that fit.
+    /// `changes` as JSON payloads, each small enough for a notification.
     pub(crate) fn payloads(&self, changes: &[Change]) -> Vec<String> {
-        // 100 bytes for one change at most, as JSON.
+        // One change takes at most 100 bytes as JSON.
         changes
             .chunks(MAX_PAYLOAD / 100)
             .filter_map(|changes| {
@@ -194,7 +182,7 @@ impl Feed {
         // A silent reconnect would hide that notifications were missed.
         listener.eager_reconnect(false);
         listener.listen(CHANNEL).await?;
-        self.call_hooks(Heard::Gap);
+        self.call_hooks(FeedEvent::Gap);
         self.complete.store(true, Ordering::Release);
         while let Some(notification) = listener.try_recv().await? {
             match serde_json::from_str::<Payload<'_>>(notification.payload()) {

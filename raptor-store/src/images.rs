@@ -1,4 +1,4 @@
-//! The list of allowed images in the store.
+//! The list of allowed images.
 
 use super::{
     Conn, on,
@@ -12,7 +12,7 @@ use raptor_model::{
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// The list. A pattern that can no longer be read matches nothing.
+/// The list of allowed images. A damaged pattern matches nothing.
 pub async fn policy(c: &mut Conn<'_>) -> Result<ImagePolicy> {
     let (patterns, for_owners, revision): (Text, bool, i64) =
         on!(c, |c| sqlx::query_as("SELECT patterns, for_owners, revision FROM image_policy WHERE id = 1")
@@ -27,7 +27,7 @@ pub async fn policy(c: &mut Conn<'_>) -> Result<ImagePolicy> {
     ImagePolicy::checked(&readable, for_owners, revision)
 }
 
-/// Replaces the list, where its revision is still that of `policy`. Gives the new revision; none where it is another one.
+/// Replaces the list if its stored revision is still that of `policy`. Returns the new revision, or `None` if it is another.
 pub async fn update(c: &mut Conn<'_>, policy: &ImagePolicy) -> Result<Option<i64>> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "UPDATE image_policy SET patterns = $1, for_owners = $2, revision = revision + 1
@@ -40,8 +40,8 @@ pub async fn update(c: &mut Conn<'_>, policy: &ImagePolicy) -> Result<Option<i64
     .await)?)
 }
 
-/// The containers whose image nobody chose who manages all containers: their ids, daemons and images.
-pub async fn by_no_choice(c: &mut Conn<'_>) -> Result<Vec<(ContainerId, DaemonId, String)>> {
+/// The containers whose image was not chosen by somebody who manages all containers: their ids, daemons and images.
+pub async fn without_approval(c: &mut Conn<'_>) -> Result<Vec<(ContainerId, DaemonId, String)>> {
     Ok(on!(c, |c| {
         sqlx::query_as(
         "SELECT id, daemon_id, image FROM containers WHERE image_allowed_by IS NULL AND NOT deleting ORDER BY id"

@@ -1,4 +1,4 @@
-//! What has to happen on hosts, in the store.
+//! Background jobs: work to be done on hosts.
 
 use super::{Conn, on, stored::RowReader};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,11 +41,11 @@ pub async fn insert(
     Ok(())
 }
 
-/// Takes the job that is due the longest, for `lease_s` seconds; others leave it alone so long. Its `attempts` tell its present holder
-/// from earlier ones.
+/// Leases the job that has been due the longest for `lease_s` seconds. `attempts` identifies the lease: a later holder has a
+/// higher number.
 pub async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) -> Result<Option<Job>> {
-    // SQLite has one writer and needs no row locks. With PostgreSQL several replicas claim at the same time, and leases are by its
-    // clock: theirs may differ by more than a lease lasts.
+    // SQLite has one writer and needs no row locks. On PostgreSQL several replicas claim at the same time, and leases use the
+    // database's clock: those of the replicas may differ by more than a lease.
     const SQLITE: &str = "UPDATE jobs SET leased_until = $2, attempts = attempts + 1
          WHERE id = (SELECT id FROM jobs WHERE run_after <= $1 AND (leased_until IS NULL OR leased_until < $1)
                      ORDER BY run_after LIMIT 1)
@@ -69,7 +69,7 @@ pub async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease_s: i64) -> Result
     }))
 }
 
-/// Keeps a job for `lease_s` seconds more. False where somebody else has taken it, or it is gone.
+/// Extends the lease to `lease_s` seconds from now. Returns false if another replica has taken the job, or it is gone.
 pub async fn renew(c: &mut Conn<'_>, job: &Job, now: DateTime<Utc>, lease_s: i64) -> Result<bool> {
     const SQLITE: &str = "UPDATE jobs SET leased_until = $3 WHERE id = $1 AND attempts = $2 RETURNING id";
     const POSTGRES: &str = "UPDATE jobs SET leased_until = clock_timestamp() + $3 * interval '1 second'
@@ -88,7 +88,7 @@ pub async fn renew(c: &mut Conn<'_>, job: &Job, now: DateTime<Utc>, lease_s: i64
     Ok(kept.is_some())
 }
 
-/// Strikes a job that is done, unless somebody else has taken it meanwhile.
+/// Deletes a finished job, unless another replica has taken it.
 pub async fn finish(c: &mut Conn<'_>, job: &Job) -> Result<()> {
     on!(c, |c| sqlx::query("DELETE FROM jobs WHERE id = $1 AND attempts = $2")
         .bind(job.id)
@@ -99,7 +99,7 @@ pub async fn finish(c: &mut Conn<'_>, job: &Job) -> Result<()> {
     Ok(())
 }
 
-/// Puts a job off, unless somebody else has taken it meanwhile.
+/// Ends the lease and schedules the next attempt, unless another replica has taken the job.
 pub async fn postpone(c: &mut Conn<'_>, job: &Job, until: DateTime<Utc>, error: &str) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE jobs SET leased_until = NULL, run_after = $3, last_error = $4 WHERE id = $1 AND attempts = $2"
@@ -114,8 +114,8 @@ pub async fn postpone(c: &mut Conn<'_>, job: &Job, until: DateTime<Utc>, error: 
     Ok(())
 }
 
-/// Forgets what was to be done with the container. A job that is being carried out stays: if its replica is killed, the one that
-/// takes it over has to see that the host keeps nothing.
+/// Deletes the container's jobs. A job that is leased stays: if its replica is killed, the one that takes it over has to make
+/// sure that nothing is left on the host.
 pub async fn forget(c: &mut Conn<'_>, container: ContainerId) -> Result<()> {
     on!(c, |c| sqlx::query("DELETE FROM jobs WHERE container_id = $1 AND leased_until IS NULL")
         .bind(container)
@@ -125,8 +125,8 @@ pub async fn forget(c: &mut Conn<'_>, container: ContainerId) -> Result<()> {
     Ok(())
 }
 
-/// Lets the jobs of a daemon that has come back run at once.
-pub async fn hurry(c: &mut Conn<'_>, daemon: DaemonId, now: DateTime<Utc>) -> Result<()> {
+/// Makes all jobs of a daemon due now, because it is reachable again.
+pub async fn make_due(c: &mut Conn<'_>, daemon: DaemonId, now: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE jobs SET run_after = $2 WHERE daemon_id = $1 AND run_after > $2")
         .bind(daemon)
         .bind(now)

@@ -1,31 +1,31 @@
-//! Everything in the store that is sealed under `APP_KEY`, and the canaries that tell one key from another.
+//! All values that are sealed with `APP_KEY`, and the canaries that tell whether a key is the right one.
 
 use super::{
     Conn, on,
-    open::{ALONE, NAME_ROOM},
+    open::{MAINTENANCE_SUFFIX, MAX_NAME_LENGTH},
 };
 use raptor_model::{Error, Result};
 use sqlx::PgConnection;
 use std::{collections::HashMap, fmt, time::Duration};
 use uuid::Uuid;
 
-/// How many times a running API is looked for before it is believed, and the pause after each.
-const LOOKS: usize = 5;
+/// How often to check for a running API before refusing, with a pause after each check.
+const ATTEMPTS: usize = 5;
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Whose secret a sealed value is.
+/// The owner of a sealed value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The key of a daemon. That of this process's own host is never used.
+    /// A daemon's key. That of this process's own host is never used.
     Daemon { id: Uuid, name: String, local: bool },
     /// The password for a registry.
     Registry { host: String },
-    /// A mail that was not sent yet.
+    /// A mail that has not been sent yet.
     Mail { id: Uuid, recipient: Option<String> },
 }
 
 impl Owner {
-    /// What the value is bound to.
+    /// The associated data that the value is sealed with.
     pub fn context(&self) -> &[u8] {
         match self {
             Self::Daemon { id, .. } | Self::Mail { id, .. } => id.as_bytes(),
@@ -33,7 +33,7 @@ impl Owner {
         }
     }
 
-    /// Whether this is the key of this process's own host. It opens nothing, so nothing is lost with it.
+    /// Whether this is the key of this process's own host. It unlocks nothing, so losing it does no harm.
     pub fn is_own_host(&self) -> bool {
         matches!(self, Self::Daemon { local: true, .. })
     }
@@ -50,13 +50,13 @@ impl fmt::Display for Owner {
     }
 }
 
-/// A sealed value.
+/// A sealed value and its owner.
 pub struct Sealed {
     pub owner: Owner,
     pub value: Vec<u8>,
 }
 
-/// Every sealed value.
+/// Every sealed value in the store.
 pub async fn sealed(c: &mut Conn<'_>) -> Result<Vec<Sealed>> {
     let daemons: Vec<(Uuid, String, bool, Vec<u8>)> =
         on!(c, |c| sqlx::query_as("SELECT id, name, local, key_sealed FROM daemons ORDER BY name_key")
@@ -82,7 +82,7 @@ pub async fn sealed(c: &mut Conn<'_>) -> Result<Vec<Sealed>> {
     Ok(daemons.chain(registries).chain(mails).collect())
 }
 
-/// Replaces a sealed value.
+/// Replaces an owner's sealed value.
 pub async fn reseal(c: &mut Conn<'_>, owner: &Owner, value: &[u8]) -> Result<()> {
     let statement = match owner {
         Owner::Daemon { .. } => "UPDATE daemons SET key_sealed = $2 WHERE id = $1",
@@ -100,14 +100,14 @@ pub async fn reseal(c: &mut Conn<'_>, owner: &Owner, value: &[u8]) -> Result<()>
     Ok(())
 }
 
-/// All canaries, by the name of their key's setting.
+/// All canaries, keyed by the name of the key's setting.
 pub async fn canaries(c: &mut Conn<'_>) -> Result<HashMap<String, Vec<u8>>> {
     let rows: Vec<(String, Vec<u8>)> =
         on!(c, |c| sqlx::query_as("SELECT name, canary FROM key_canaries").fetch_all(c).await)?;
     Ok(rows.into_iter().collect())
 }
 
-/// Writes a canary unless there is one. Somebody who writes one at the same time is waited for.
+/// Stores a canary unless there is one. Waits for a transaction that stores one at the same time.
 pub async fn add_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Result<()> {
     on!(c, |c| sqlx::query(
         "INSERT INTO key_canaries (name, canary) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
@@ -120,7 +120,7 @@ pub async fn add_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Result<(
     Ok(())
 }
 
-/// Writes a canary in place of the one that is there.
+/// Replaces a canary.
 pub async fn replace_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Result<()> {
     on!(c, |c| sqlx::query(
         "INSERT INTO key_canaries (name, canary) VALUES ($1, $2)
@@ -134,39 +134,39 @@ pub async fn replace_canary(c: &mut Conn<'_>, name: &str, canary: &[u8]) -> Resu
     Ok(())
 }
 
-/// Keeps every API that starts from reading the canaries until the transaction of `c` ends, and makes sure that none is running
-/// (`application_name` tells them from others). SQLite belongs to one process anyway.
+/// Blocks every API that starts from reading the canaries until the transaction of `c` ends, and checks that none is running
+/// (recognised by `application_name`). Does nothing on SQLite, which only one process can open.
 ///
 /// # Errors
 /// [`Error::Conflict`] `api_running`.
-pub async fn keep_apis_out(c: &mut Conn<'_>) -> Result<()> {
+pub async fn exclude_apis(c: &mut Conn<'_>) -> Result<()> {
     let Conn::Postgres(c) = c else { return Ok(()) };
     sqlx::query("LOCK TABLE key_canaries IN ACCESS EXCLUSIVE MODE").execute(&mut **c).await?;
     refuse_apis(c).await
 }
 
-/// Makes sure that no API is connected to the database of `c`, which is a connection for maintenance.
+/// Checks that no API is connected to the database of `c`, which is a maintenance connection.
 ///
 /// # Errors
 /// [`Error::Conflict`] `api_running`.
 pub(crate) async fn refuse_apis(c: &mut PgConnection) -> Result<()> {
-    for _ in 0..LOOKS {
-        // Within a transaction what was seen first is shown again.
+    for _ in 0..ATTEMPTS {
+        // Within a transaction PostgreSQL repeats the first answer unless told otherwise.
         sqlx::query("SELECT pg_stat_clear_snapshot()").execute(&mut *c).await?;
-        // The names as the server keeps them: it cuts long ones, and replaces what is not ASCII.
+        // Names are compared as the server stores them: truncated, and with characters that aren't ASCII replaced.
         let running: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM pg_stat_activity
              WHERE datname = current_database() AND application_name <> current_setting('application_name')
                  AND left(application_name, $1) || $2 = current_setting('application_name')",
         )
-        .bind(NAME_ROOM)
-        .bind(ALONE)
+        .bind(MAX_NAME_LENGTH)
+        .bind(MAINTENANCE_SUFFIX)
         .fetch_one(&mut *c)
         .await?;
         if running == 0 {
             return Ok(());
         }
-        // The server takes a moment to see that a program has ended.
+        // The server takes a moment to notice that a program has ended.
         tokio::time::sleep(PAUSE).await;
     }
     Err(Error::conflict(

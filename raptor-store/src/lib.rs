@@ -1,4 +1,4 @@
-//! The only SQL of Raptor: one closed pair of engines behind one set of statements.
+//! The only SQL of Raptor: one set of statements for two engines.
 //!
 //! A query's text exists once wherever SQLite and PostgreSQL agree (`$1`, `RETURNING`, `ON CONFLICT`, UUIDs, UTC microseconds,
 //! JSON). Reads take a [`Reader`], writes a [`Tx`]; both lend a [`Conn`] to the statements in the files beside this one.
@@ -34,10 +34,10 @@ mod reserve;
 mod stored;
 mod warnings;
 
-pub use cache::{Cache, Concern};
+pub use cache::{Cache, Invalidation};
 pub use conn::Conn;
 pub use feed::{Change, Subject, Verb};
-pub use feed::{Feed, Heard};
+pub use feed::{Feed, FeedEvent};
 pub use presence::elsewhere;
 pub use warnings::Warnings;
 
@@ -46,7 +46,7 @@ use raptor_model::Result;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use std::sync::Arc;
 
-/// Runs one expression on whichever engine `$conn` is of, with `$c` as that engine's connection.
+/// Evaluates one expression with whichever engine's connection `$conn` holds, as `$c`.
 macro_rules! on {
     ($conn:expr, |$c:ident| $body:expr) => {
         match $conn {
@@ -63,7 +63,7 @@ macro_rules! on {
 }
 pub(crate) use on;
 
-/// Asks the database for nothing, to see that it answers.
+/// Runs an empty query, to check that the database answers.
 pub async fn ping(c: &mut Conn<'_>) -> Result<()> {
     let _: i32 = on!(c, |c| sqlx::query_scalar("SELECT 1").fetch_one(c).await)?;
     Ok(())
@@ -80,7 +80,7 @@ enum Db {
 pub struct Store {
     db: Db,
     feed: Feed,
-    // Held for as long as the store is open: SQLite belongs to one process.
+    // Held while the store is open: only one process can use a SQLite database.
     _lock: Option<Arc<std::fs::File>>,
 }
 
@@ -90,7 +90,7 @@ pub enum Reader {
     Postgres(PoolConnection<Postgres>),
 }
 
-/// A transaction: everything in it happens or nothing does. Dropping it undoes it.
+/// A transaction. Dropping it without a commit rolls it back.
 pub struct Tx {
     inner: TxInner,
     changes: Vec<Change>,
@@ -127,8 +127,8 @@ impl Store {
         Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone() })
     }
 
-    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent meanwhile: it is given up
-    /// within two seconds then. What is [`elsewhere`] is not.
+    /// Runs `doing`, which may be waiting for the database. If the database stops answering, `doing` is dropped within two
+    /// seconds, except while it is inside of [`elsewhere`].
     ///
     /// # Errors
     /// [`raptor_model::Error::Unavailable`] `database_unavailable`.
@@ -139,19 +139,19 @@ impl Store {
         }
     }
 
-    /// What was committed, here or by another replica, as it happens.
+    /// The feed of committed changes, of this process and of other replicas.
     #[must_use]
     pub fn feed(&self) -> &Feed {
         &self.feed
     }
 
-    /// Whether it is PostgreSQL.
+    /// Whether the database is PostgreSQL.
     #[must_use]
     pub fn is_postgres(&self) -> bool {
         matches!(self.db, Db::Postgres(..))
     }
 
-    /// Waits for the connections in use and closes all.
+    /// Waits for connections in use, then closes all of them.
     pub async fn close(&self) {
         match &self.db {
             Db::Sqlite(pool) => pool.close().await,
@@ -161,7 +161,6 @@ impl Store {
 }
 
 impl Reader {
-    /// Lends the connection.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
             Self::Sqlite(connection) => Conn::Sqlite(connection),
@@ -171,7 +170,6 @@ impl Reader {
 }
 
 impl Tx {
-    /// Lends the connection.
     pub fn conn(&mut self) -> Conn<'_> {
         match &mut self.inner {
             TxInner::Sqlite(tx) => Conn::Sqlite(tx),
@@ -179,15 +177,15 @@ impl Tx {
         }
     }
 
-    /// Tells everybody about `change` once the transaction is committed.
+    /// Publishes `change` on the feed once the transaction is committed.
     pub fn emit(&mut self, change: Change) {
         self.changes.push(change);
     }
 
-    /// Makes it so, and tells the feed.
+    /// Commits, then publishes the changes.
     ///
     /// # Errors
-    /// Nothing has happened when this fails.
+    /// If this fails, nothing was written.
     pub async fn commit(mut self) -> Result<()> {
         match self.inner {
             TxInner::Sqlite(tx) => tx.commit().await?,
@@ -213,7 +211,7 @@ pub fn name_key(name: &str) -> String {
     name.trim().to_lowercase()
 }
 
-/// Escapes `text` for a `LIKE` pattern with `ESCAPE '\'`, lower-cased, to match it anywhere.
+/// A `LIKE` pattern (with `ESCAPE '\'`) that matches `text` anywhere, lower-cased and escaped.
 #[must_use]
 pub fn like_pattern(text: &str) -> String {
     let mut pattern = String::from("%");
@@ -227,8 +225,8 @@ pub fn like_pattern(text: &str) -> String {
     pattern
 }
 
-/// Whether the database refuses what was to be written for what it is (PostgreSQL's classes 22 and 23; SQLite's constraints,
-/// types and sizes), and will refuse it the next time.
+/// Whether the database refuses the values themselves (PostgreSQL's classes 22 and 23; SQLite's constraints, types and sizes), so
+/// that a retry is pointless.
 pub fn refuses_content(error: &raptor_model::Error) -> bool {
     let raptor_model::Error::Internal(cause) = error else {
         return matches!(error, raptor_model::Error::Invalid { .. });
@@ -240,7 +238,7 @@ pub fn refuses_content(error: &raptor_model::Error) -> bool {
     })
 }
 
-/// Turns the violation of a unique rule into `conflict`; leaves every other error as it is.
+/// Maps a unique violation to `conflict`; every other error stays as it is.
 pub fn unique(error: sqlx::Error, conflict: impl FnOnce() -> raptor_model::Error) -> raptor_model::Error {
     match &error {
         sqlx::Error::Database(database) if database.is_unique_violation() => conflict(),
@@ -248,7 +246,7 @@ pub fn unique(error: sqlx::Error, conflict: impl FnOnce() -> raptor_model::Error
     }
 }
 
-/// Turns the violation of a reference into `conflict`; leaves every other error as it is.
+/// Maps a foreign key violation to `conflict`; every other error stays as it is.
 pub fn referenced(error: sqlx::Error, conflict: impl FnOnce() -> raptor_model::Error) -> raptor_model::Error {
     match &error {
         sqlx::Error::Database(database) if database.is_foreign_key_violation() => conflict(),

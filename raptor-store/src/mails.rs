@@ -1,4 +1,4 @@
-//! Mails that are to be sent, and what became of those that were, in the store.
+//! The outbox of mails, and what became of those that were sent.
 
 use super::{Conn, on};
 use chrono::{DateTime, Utc};
@@ -10,26 +10,26 @@ use raptor_model::{
     paging::{Page, PageRequest},
 };
 
-/// A mail that is to be written down.
+/// A mail to add to the outbox.
 pub struct New<'a> {
     pub id: MailId,
     pub kind: &'a str,
-    /// Whose account it is about and where it goes, where that is known.
+    /// The user it is about and the address it goes to, if known.
     pub to: Option<(UserId, &'a str)>,
     pub sealed: Vec<u8>,
     pub at: DateTime<Utc>,
-    /// When it helps nobody any more.
+    /// From then on the mail is useless, e.g. because its link has expired.
     pub expires_at: DateTime<Utc>,
 }
 
-/// A mail that is to be sent.
+/// A mail that is leased for sending.
 #[derive(Debug, sqlx::FromRow)]
 pub struct Outgoing {
     pub id: MailId,
     pub user_id: Option<UserId>,
     pub recipient: Option<String>,
     pub sealed: Vec<u8>,
-    /// How often it was tried, this time included.
+    /// Attempts so far, including this one.
     pub attempts: i64,
     pub created_at: DateTime<Utc>,
     pub expires_at: DateTime<Utc>,
@@ -55,7 +55,7 @@ pub async fn insert(c: &mut Conn<'_>, new: New<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Writes down a mail whose end is known already, with the error if it was not taken.
+/// Stores a mail whose outcome is already known, with the error if it failed.
 pub async fn insert_ended(
     c: &mut Conn<'_>,
     (id, kind): (MailId, &str),
@@ -84,7 +84,7 @@ pub async fn insert_ended(
     Ok(())
 }
 
-/// How many mails wait; those of one kind, or all.
+/// How many mails wait to be sent, of one kind or of all.
 pub async fn waiting(c: &mut Conn<'_>, kind: Option<&str>) -> Result<i64> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "SELECT COUNT(*) FROM mails WHERE sealed IS NOT NULL AND ($1 IS NULL OR kind = $1)"
@@ -94,7 +94,7 @@ pub async fn waiting(c: &mut Conn<'_>, kind: Option<&str>) -> Result<i64> {
     .await)?)
 }
 
-/// How many mails of this kind were made for the user since then.
+/// How many mails of this kind were created for the user since then.
 pub async fn recent(c: &mut Conn<'_>, user: UserId, kind: &str, since: DateTime<Utc>) -> Result<i64> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "SELECT COUNT(*) FROM mails WHERE user_id = $1 AND kind = $2 AND created_at > $3"
@@ -106,9 +106,9 @@ pub async fn recent(c: &mut Conn<'_>, user: UserId, kind: &str, since: DateTime<
     .await)?)
 }
 
-/// Takes the mail that is due the longest, until `lease`; others leave it alone so long.
+/// Leases the mail that has been due the longest until `lease`.
 pub async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease: DateTime<Utc>) -> Result<Option<Outgoing>> {
-    // SQLite has one writer and needs no row locks; with PostgreSQL several replicas claim at the same time.
+    // SQLite has one writer and needs no row locks; on PostgreSQL several replicas claim at the same time.
     const SQLITE: &str = "UPDATE mails SET leased_until = $2, tried_at = $1, attempts = attempts + 1
          WHERE id = (SELECT id FROM mails
                      WHERE sealed IS NOT NULL AND run_after <= $1 AND (leased_until IS NULL OR leased_until < $1)
@@ -125,7 +125,7 @@ pub async fn claim(c: &mut Conn<'_>, now: DateTime<Utc>, lease: DateTime<Utc>) -
     })
 }
 
-/// Notes whose account the mail is about and where it goes.
+/// Stores which user a mail is about and where it goes.
 pub async fn address(c: &mut Conn<'_>, id: MailId, user: UserId, recipient: &str) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE mails SET user_id = $2, recipient = $3 WHERE id = $1")
         .bind(id)
@@ -142,7 +142,7 @@ pub async fn delete(c: &mut Conn<'_>, id: MailId) -> Result<()> {
     Ok(())
 }
 
-/// The mail server took it. What was said in it is forgotten.
+/// Marks a mail as accepted by the mail server, and deletes its content.
 pub async fn sent(c: &mut Conn<'_>, id: MailId, at: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE mails SET sent_at = $2, sealed = NULL, leased_until = NULL, last_error = NULL WHERE id = $1"
@@ -161,7 +161,7 @@ pub async fn postpone(
     until: DateTime<Utc>,
     error: &str,
 ) -> Result<()> {
-    // By its number of attempts: whoever has taken it since then has it.
+    // The number of attempts identifies the lease: a later holder has a higher one.
     on!(c, |c| {
         sqlx::query(
         "UPDATE mails SET leased_until = NULL, run_after = $3, last_error = $4 WHERE id = $1 AND attempts = $2"
@@ -177,7 +177,7 @@ pub async fn postpone(
     Ok(())
 }
 
-/// It is tried no more. What was to be said in it is forgotten.
+/// Marks a mail as failed for good, and deletes its content.
 pub async fn give_up(c: &mut Conn<'_>, id: MailId, at: DateTime<Utc>, error: &str) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE mails SET given_up_at = $2, last_error = $3, sealed = NULL, leased_until = NULL
@@ -192,7 +192,7 @@ pub async fn give_up(c: &mut Conn<'_>, id: MailId, at: DateTime<Utc>, error: &st
     Ok(())
 }
 
-/// Gives up what helps nobody any more, also where no mail server is set up now.
+/// Gives up mails that have expired, even if no mail server is set up any more.
 pub async fn expire(c: &mut Conn<'_>, now: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE mails SET given_up_at = $1, sealed = NULL, leased_until = NULL,
@@ -206,7 +206,7 @@ pub async fn expire(c: &mut Conn<'_>, now: DateTime<Utc>) -> Result<()> {
     Ok(())
 }
 
-/// Forgets what ended before `since`, and all but the newest `keep`.
+/// Deletes mails that ended before `since`, and all but the newest `keep`.
 pub async fn prune(c: &mut Conn<'_>, since: DateTime<Utc>, keep: i64) -> Result<()> {
     on!(c, |c| {
         sqlx::query(
@@ -247,7 +247,7 @@ impl From<Row> for Mail {
     }
 }
 
-/// The newest first; only those that were not sent, on demand.
+/// One page of mails, newest first; with `only_unsent`, only those that were not sent.
 pub async fn list(c: &mut Conn<'_>, only_unsent: bool, page: &PageRequest) -> Result<Page<Mail>> {
     let before = page.after::<MailId>()?;
     let rows: Vec<Row> = on!(c, |c| {
@@ -273,7 +273,7 @@ pub async fn list(c: &mut Conn<'_>, only_unsent: bool, page: &PageRequest) -> Re
     Ok(page.cut(rows.into_iter().map(Mail::from).collect(), total, |mail: &Mail| mail.id))
 }
 
-/// What waits, when a mail was last taken, and the newest error with its time where nothing was taken since.
+/// How many mails wait, when one was last accepted, and the newest error since then with its time.
 pub async fn counts(c: &mut Conn<'_>) -> Result<MailCounts> {
     let (waiting, given_up, last_sent_at): (i64, i64, Option<DateTime<Utc>>) = on!(c, |c| {
         sqlx::query_as(
@@ -293,7 +293,7 @@ pub async fn counts(c: &mut Conn<'_>) -> Result<MailCounts> {
     Ok(MailCounts { waiting, given_up, last_sent_at, last_error })
 }
 
-/// Whether the user wants to be told of access to containers.
+/// Whether the user wants mails about access to containers.
 pub async fn wants_access_notices(c: &mut Conn<'_>, user: UserId) -> Result<bool> {
     let wants: Option<bool> =
         on!(c, |c| sqlx::query_scalar("SELECT access_notices FROM users WHERE id = $1")

@@ -1,4 +1,4 @@
-//! Bringing a database's tables up to date, and what is said when that can't be done.
+//! Migrating a database to this version's tables, and the errors when that fails.
 
 use super::{
     Conn, on,
@@ -10,10 +10,10 @@ use sqlx::{PgPool, migrate::MigrateError};
 pub(crate) static SQLITE: sqlx::migrate::Migrator = sqlx::migrate!("migrations/sqlite");
 static POSTGRES: sqlx::migrate::Migrator = sqlx::migrate!("migrations/postgres");
 
-/// PostgreSQL's code for something that a role may not do.
+/// SQLSTATE `insufficient_privilege`.
 const NOT_ALLOWED: &str = "42501";
 
-/// Brings a PostgreSQL database up to date, as `role`. Its notice that the table of migrations exists already stays out of the log.
+/// Migrates a PostgreSQL database, connected as `role`. Keeps the notice that the migrations table already exists out of the log.
 pub(crate) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
     let mut connection = pool.acquire().await?;
     sqlx::query("SET client_min_messages TO warning").execute(&mut *connection).await?;
@@ -22,7 +22,7 @@ pub(crate) async fn postgres(pool: &PgPool, role: &str) -> Result<()> {
     migrated.map_err(|error| refusal(error, Some(role)))
 }
 
-/// Whether the tables are those of this version: somebody may have put back an older copy, or a newer Raptor may have started.
+/// Checks that the tables are those of this version: an older backup may have been restored, or a newer Raptor may have started.
 ///
 /// # Errors
 /// [`Error::Unavailable`] `database_outdated`, or that the database does not answer.
@@ -37,11 +37,11 @@ pub async fn check(c: &mut Conn<'_>) -> Result<()> {
     }
     Err(Error::Unavailable {
         code: "database_outdated",
-        message: "The database's tables are those of another version of Raptor. Restart this server with the newest version.".into(),
+        message: "The tables of the database belong to another version of Raptor. Restart this server with the newest version.".into(),
     })
 }
 
-/// What is in the way and what mends it. `role` is PostgreSQL's name for us.
+/// The error for a failed migration: the cause and how to fix it. `role` is the PostgreSQL role that we connect as.
 pub(crate) fn refusal(error: MigrateError, role: Option<&str>) -> Error {
     let message = match error {
         MigrateError::VersionMissing(version) | MigrateError::VersionTooNew(version, _) => format!(
@@ -53,7 +53,7 @@ pub(crate) fn refusal(error: MigrateError, role: Option<&str>) -> Error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => {
             return failed(error, role);
         }
-        other => format!("The tables of the database were not brought up to date: {other}."),
+        other => format!("The database could not be migrated: {other}."),
     };
     unavailable(message)
 }
@@ -64,14 +64,14 @@ fn failed(error: sqlx::Error, role: Option<&str>) -> Error {
     if let Some(role) = role.filter(|_| not_allowed) {
         let role = role.replace('"', "\"\"");
         return unavailable(format!(
-            "The role may not make tables in this database ({}). Let the database's owner run: GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\";",
+            "The role can't create tables in this database ({}). Have the owner of the database run: GRANT USAGE, CREATE ON SCHEMA public TO \"{role}\";",
             cause(&error)
         ));
     }
     let why = cause(&error);
     match Error::from(error) {
-        // Says what the disk is like, and what to do.
+        // Already explains the state of the disk and how to fix it.
         told @ Error::Unavailable { .. } => told,
-        _ => unavailable(format!("The tables of the database were not brought up to date: {why}.")),
+        _ => unavailable(format!("The database could not be migrated: {why}.")),
     }
 }

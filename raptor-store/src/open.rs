@@ -16,54 +16,54 @@ use std::{
     time::Duration,
 };
 
-/// How long a caller waits for a connection, and a SQLite writer for the one before it.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a caller waits for a connection, and a SQLite writer for the previous one.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a connection may have been idle and is still taken for a working one.
-const QUIET: Duration = Duration::from_secs(1);
+/// A connection that was used this recently is handed out without a test.
+const TRUSTED_AFTER_USE: Duration = Duration::from_secs(1);
 
-/// How much of a SQLite file is read where the system has it, in bytes. A connection forgets all pages with each commit of
-/// another one, and would ask for every one of them again.
-const MAPPED: u32 = 1 << 30;
+/// How much of a SQLite file is memory-mapped, in bytes. Without it a connection drops its page cache with every commit of
+/// another connection and reads every page again.
+const MMAP_BYTES: u32 = 1 << 30;
 
-/// What SQLite makes beside the database, in bytes: its index of the log (32 KiB), and the log's beginning.
-const BESIDE: usize = 64 * 1024;
+/// Bytes that SQLite creates beside the database: the index of its log (32 KiB) and the start of the log.
+const SIDE_FILES_BYTES: usize = 64 * 1024;
 
-/// Connections to PostgreSQL at most, where its server admits so many that they are no burden.
-const POOL: u32 = 20;
+/// Most connections to PostgreSQL, unless that is more than half of what the server admits.
+const MAX_CONNECTIONS: u32 = 20;
 
-/// What connections to PostgreSQL are called there (`application_name`), unless the URL says otherwise.
-const NAME: &str = "raptor";
-/// What a store that is opened for maintenance adds to that name.
-pub(crate) const ALONE: &str = "-maintenance";
-/// How many characters of that name then stay: PostgreSQL keeps 63 in all.
-pub(crate) const NAME_ROOM: i32 = 63 - 12;
-const _: () = assert!(ALONE.len() == 12, "NAME_ROOM has its length");
+/// `application_name` of connections to PostgreSQL, unless the URL sets another.
+const APPLICATION_NAME: &str = "raptor";
+/// Appended to that name by a store that is opened for maintenance.
+pub(crate) const MAINTENANCE_SUFFIX: &str = "-maintenance";
+/// How many characters of the name remain before that suffix: PostgreSQL stores 63 in all.
+pub(crate) const MAX_NAME_LENGTH: i32 = 63 - 12;
+const _: () = assert!(MAINTENANCE_SUFFIX.len() == 12, "MAX_NAME_LENGTH has its length");
 
 impl Store {
-    /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file where it is missing, and
-    /// migrates under a lock.
+    /// Opens `url` (`sqlite://path`, `sqlite::memory:` or `postgres://…`), creates the SQLite file if it is missing, and migrates
+    /// under a lock.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a URL of another kind, [`Error::Unavailable`] with what is in the way otherwise.
+    /// [`Error::Invalid`] for an unsupported URL, otherwise [`Error::Unavailable`] with the cause.
     pub async fn open(url: &str) -> Result<Self> {
         Self::open_with(url, None).await
     }
 
-    /// As [`Store::open`], with so many connections to PostgreSQL at most, 2 or more. Unless given they are 20, and fewer where
-    /// that is more than half of what the server admits.
+    /// Like [`Store::open`], with at most this many connections to PostgreSQL, 2 or more. The default is 20, or half of what the
+    /// server admits if that is less.
     ///
     /// # Errors
-    /// As [`Store::open`], and [`Error::Invalid`] for more connections than the server admits.
+    /// Those of [`Store::open`], and [`Error::Invalid`] for more connections than the server admits.
     pub async fn open_with(url: &str, connections: Option<u32>) -> Result<Self> {
         Self::open_as(url, connections, false).await
     }
 
-    /// As [`Store::open`], for a program that changes the store while no API is running and is not to be taken for one. Beside
-    /// a running API nothing is changed, so the tables are not migrated either.
+    /// Like [`Store::open`], for a program that changes the store while no API is running. Such a program is not mistaken for
+    /// an API. While an API is running nothing is changed, not even the tables.
     ///
     /// # Errors
-    /// As [`Store::open`], and [`Error::Conflict`] `api_running`.
+    /// Those of [`Store::open`], and [`Error::Conflict`] `api_running`.
     pub async fn open_for_maintenance(url: &str) -> Result<Self> {
         Self::open_as(url, None, true).await
     }
@@ -83,32 +83,33 @@ impl Store {
 
     async fn open_postgres(url: &str, connections: Option<u32>, alone: bool) -> Result<Self> {
         let options =
-            PgConnectOptions::from_str(url).ok().filter(|_| !is_torn(url)).ok_or_else(not_postgres)?;
-        let name = options.get_application_name().unwrap_or(NAME).to_owned();
+            PgConnectOptions::from_str(url).ok().filter(|_| !is_cut_short(url)).ok_or_else(not_postgres)?;
+        let name = options.get_application_name().unwrap_or(APPLICATION_NAME).to_owned();
         let options = match alone {
-            true => options.application_name(&format!("{NAME}{ALONE}")),
+            true => options.application_name(&format!("{APPLICATION_NAME}{MAINTENANCE_SUFFIX}")),
             false => options.application_name(&name),
         };
-        // A pool would try again until its patience ends, and then not say what was in the way.
-        let probed = match tokio::time::timeout(PATIENCE, Server::ask(&options, &name)).await {
+        // A pool would retry until its timeout and then not report the cause.
+        let probed = match tokio::time::timeout(ACQUIRE_TIMEOUT, Server::ask(&options, &name)).await {
             Ok(probed) => probed.map_err(|error| cause(&error)),
-            Err(_) => Err("it does not answer".to_owned()),
+            Err(_) => Err("it does not respond".to_owned()),
         };
-        let why = |why: String| unavailable(format!("PostgreSQL at DATABASE_URL does not let us in: {why}."));
+        let why =
+            |why: String| unavailable(format!("Connecting to PostgreSQL at DATABASE_URL failed: {why}."));
         let server = probed.map_err(why)?;
         server.check_encoding()?;
         let options = match alone {
-            true => options.application_name(&format!("{}{ALONE}", server.name)),
+            true => options.application_name(&format!("{}{MAINTENANCE_SUFFIX}", server.name)),
             false => options,
         };
         let pool = PgPoolOptions::new()
             .max_connections(server.connections(connections)?)
-            .acquire_timeout(PATIENCE)
-            // What was in use a moment ago needs no round trip to find out whether it still works.
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A connection that was used a moment ago needs no round trip to find out whether it still works.
             .test_before_acquire(false)
             .before_acquire(|connection, known| {
                 Box::pin(async move {
-                    if known.idle_for > QUIET {
+                    if known.idle_for > TRUSTED_AFTER_USE {
                         connection.ping().await?;
                     }
                     Ok(true)
@@ -134,21 +135,21 @@ impl Store {
             .foreign_keys(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Normal)
-            .pragma("mmap_size", MAPPED.to_string())
-            // PostgreSQL's, by bytes: `LOWER(x COLLATE "C")` means the same on both.
+            .pragma("mmap_size", MMAP_BYTES.to_string())
+            // Compares bytes like PostgreSQL's `C`, so that `LOWER(x COLLATE "C")` means the same on both.
             .collation("C", str::cmp)
-            .busy_timeout(PATIENCE);
+            .busy_timeout(ACQUIRE_TIMEOUT);
         let in_memory = url.contains(":memory:");
         let lock = if in_memory { None } else { Some(Arc::new(lock(options.get_filename())?)) };
-        // Each connection to a database in memory would be a database of its own.
+        // Each connection to an in-memory database would get a database of its own.
         let pool = SqlitePoolOptions::new()
             .max_connections(if in_memory { 1 } else { 8 })
             .min_connections(u32::from(in_memory))
             .idle_timeout(if in_memory { None } else { Some(Duration::from_secs(300)) })
             .max_lifetime(None)
-            .acquire_timeout(PATIENCE)
-            // A file does not hang up; and a caller that gives up during the test takes the connection with it, which in memory
-            // is the database.
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            // A file does not hang up. And a caller that is cancelled during the test takes the connection with it, which for an
+            // in-memory database means the database.
             .test_before_acquire(false)
             .after_release(|connection, _| Box::pin(has_no_transaction(connection)))
             .connect_with(options.clone())
@@ -169,28 +170,28 @@ fn not_postgres() -> Error {
     )
 }
 
-/// Whether the password of `url` ends it too early: one with `/`, `?` or `#` leaves an `@` where no host can follow any more.
-fn is_torn(url: &str) -> bool {
+/// Whether an unescaped `/`, `?` or `#` in the password cuts `url` short: an `@` is left where no host can follow.
+fn is_cut_short(url: &str) -> bool {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let (authority, tail) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
     let path = tail.split('?').next().unwrap_or_default();
     path.contains('@') || (!authority.is_empty() && !authority.contains('@') && tail.contains('@'))
 }
 
-/// What a PostgreSQL server says of itself.
+/// What a PostgreSQL server reports about itself.
 struct Server {
     encoding: String,
     role: String,
-    /// Connections that somebody like us may have in all.
+    /// Connections that a role like ours may open in all.
     admits: u32,
-    /// What it keeps of the name of an API's connections, as far as there is room before [`ALONE`].
+    /// What the server stores of the name of an API's connections, shortened to leave room for [`MAINTENANCE_SUFFIX`].
     name: String,
 }
 
 impl Server {
     async fn ask(options: &PgConnectOptions, name: &str) -> Result<Self, sqlx::Error> {
         let mut connection = PgConnection::connect_with(options).await?;
-        // A setting that is local is gone with the statement.
+        // `SET LOCAL` outside of a transaction ends with the statement.
         let (encoding, role, admits, name): (String, String, i64, String) = sqlx::query_as(
             "SELECT current_setting('server_encoding'), current_user::text,
                     least(current_setting('max_connections')::bigint
@@ -201,29 +202,29 @@ impl Server {
                     left(set_config('application_name', $1, true), $2)",
         )
         .bind(name)
-        .bind(NAME_ROOM)
+        .bind(MAX_NAME_LENGTH)
         .fetch_one(&mut connection)
         .await?;
         connection.close().await?;
         Ok(Self { encoding, role, admits: u32::try_from(admits.max(1)).unwrap_or(u32::MAX), name })
     }
 
-    /// Other encodings can't hold every name.
+    /// Requires UTF-8: other encodings can't store every name.
     fn check_encoding(&self) -> Result<()> {
         if self.encoding == "UTF8" {
             return Ok(());
         }
         Err(unavailable(format!(
-            "The database at DATABASE_URL has the encoding {}; Raptor needs UTF8. Make one with: CREATE DATABASE raptor ENCODING 'UTF8' TEMPLATE template0;",
+            "The database at DATABASE_URL has the encoding {}; Raptor needs UTF8. Create one with: CREATE DATABASE raptor ENCODING 'UTF8' TEMPLATE template0;",
             self.encoding
         )))
     }
 
-    /// How many connections we use at most. One of them listens to changes, so it takes two.
+    /// How many connections to use at most. One of them listens for changes, so the minimum is two.
     fn connections(&self, wanted: Option<u32>) -> Result<u32> {
         let admits = self.admits;
         match wanted {
-            None => Ok(POOL.min(admits / 2).max(2)),
+            None => Ok(MAX_CONNECTIONS.min(admits / 2).max(2)),
             Some(wanted) if wanted > admits => Err(Error::invalid(
                 "DATABASE_POOL",
                 format!(
@@ -235,11 +236,11 @@ impl Server {
     }
 }
 
-/// Whether a connection that comes back may be given out again. SQLite ends a transaction by itself where the disk is full or
-/// fails; the driver then takes it for open for ever, and refuses to begin another one.
+/// Whether a returned connection may be reused. SQLite rolls back a transaction by itself when the disk is full or fails; the
+/// driver then believes that it is still open and refuses to begin another.
 async fn has_no_transaction<C: Connection>(connection: &mut C) -> Result<bool, sqlx::Error> {
     if connection.is_in_transaction() {
-        // What was dropped is undone only now.
+        // The driver rolls back a dropped transaction with the next statement, which this is.
         connection.ping().await?;
     }
     Ok(!connection.is_in_transaction())
@@ -253,29 +254,31 @@ fn not_opened(path: &Path, error: sqlx::Error) -> Error {
             Error::Unavailable { code, message: format!("The SQLite file {path} can't be opened. {message}") }
         }
         Error::Unavailable { code: "storage_failed", .. } => unavailable(format!(
-            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL, the disk, and the rights on the folder; a damaged file has to be replaced by a copy from before."
+            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL, the disk, and the permissions of the folder; restore a damaged file from a backup."
         )),
         _ => unavailable(format!(
-            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL and the rights on its folder."
+            "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL and the permissions of its folder."
         )),
     }
 }
 
-/// Why a file or folder can't be written, with what mends it.
+/// The error for a file or folder that can't be written, with how to fix it.
 fn not_written(path: &Path, error: &std::io::Error) -> Error {
     let path = path.display();
     unavailable(match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            format!("{path} can't be written: its disk is full. Free some room there, then start again.")
+            format!("{path} can't be written: its disk is full. Free some space there, then start again.")
         }
         ErrorKind::ReadOnlyFilesystem => format!(
-            "{path} can't be written: its file system is read-only, as the system makes it after a fault. Look at the system's log, mount it for writing, then start again."
+            "{path} can't be written: its file system is read-only, which Linux does after an I/O error. Check the kernel's log, remount it for writing, then start again."
         ),
-        _ => format!("{path} can't be written ({error}). Check DATABASE_URL and the rights on its folder."),
+        _ => format!(
+            "{path} can't be written ({error}). Check DATABASE_URL and the permissions of its folder."
+        ),
     })
 }
 
-/// The server's own words, or the innermost cause: "Connection refused" rather than "error communicating with database".
+/// The server's message, or the innermost cause: "Connection refused" rather than "error communicating with database".
 pub(crate) fn cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(refused) => refused.message().to_owned(),
@@ -291,13 +294,13 @@ pub(crate) fn unavailable(message: String) -> Error {
     Error::Unavailable { code: "database_unavailable", message }
 }
 
-/// Makes the file where it is missing, for nobody else to read: it holds hashes of passwords. SQLite gives the files beside it
-/// the same rights.
+/// Creates the database file if it is missing, readable by its owner only: it holds password hashes. SQLite gives the files
+/// beside it the same permissions.
 fn make(database: &Path) -> std::io::Result<()> {
     private(database).map(drop)
 }
 
-/// Opens a file for writing, and makes it where it is missing, with rights for its owner only.
+/// Opens a file for writing, and creates it with permissions for its owner only if it is missing.
 fn private(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
@@ -306,21 +309,21 @@ fn private(path: &Path) -> std::io::Result<File> {
     options.open(path)
 }
 
-/// SQLite's changes are told inside one process only, so a second process on the same file would answer from stale caches.
+/// Takes the process lock. SQLite's change feed stays within one process, so a second one would answer from stale caches.
 fn lock(database: &Path) -> Result<File> {
     if let Some(folder) = database.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         std::fs::create_dir_all(folder).map_err(|error| not_written(folder, &error))?;
     }
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
-    // Its owner's alone: anyone who can open it can lock it, and so keep Raptor from starting.
+    // Readable by its owner only: anyone who can open it can lock it and so keep Raptor from starting.
     let file = private(Path::new(&path)).map_err(|error| not_written(Path::new(&path), &error))?;
     #[cfg(unix)]
-    // Earlier versions made it readable; where it is somebody else's file, it stays as it is.
+    // Earlier versions created it readable by others; if it belongs to another user, it stays as it is.
     let _ = file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600));
     file.try_lock().map_err(|_| {
         unavailable(format!(
-            "Another Raptor uses {}. Stop it, or set DATABASE_URL (with `up`: DATA_DIR) to another place.",
+            "Another Raptor uses {}. Stop it, or point DATABASE_URL (with `up`: DATA_DIR) elsewhere.",
             database.display()
         ))
     })?;
@@ -328,9 +331,9 @@ fn lock(database: &Path) -> Result<File> {
     Ok(file)
 }
 
-/// Makes sure of room for what SQLite makes beside the database when it opens it. Without that it reports a failing disk.
+/// Checks that there is room for the files that SQLite creates when it opens the database. Without room it reports an I/O error.
 fn probe(mut lock: &File) -> std::io::Result<()> {
-    let written = lock.write_all(&[0; BESIDE]).and_then(|()| lock.sync_data());
+    let written = lock.write_all(&[0; SIDE_FILES_BYTES]).and_then(|()| lock.sync_data());
     lock.set_len(0)?;
     written
 }
@@ -370,7 +373,7 @@ mod tests {
             "postgresql://127.0.0.1:1/raptor?sslmode=prefer",
         ] {
             let message = Store::open(url).await.err().unwrap().to_string();
-            assert!(message.contains("does not let us in"), "{url}: {message}");
+            assert!(message.contains("Connecting to PostgreSQL at DATABASE_URL failed"), "{url}: {message}");
         }
     }
 
@@ -383,11 +386,11 @@ mod tests {
         assert!(begun.elapsed() < Duration::from_secs(5));
     }
 
-    /// Lets the database's file take so many pages more, by all connections that are open; they are idle afterwards.
+    /// Limits the database file to this many more pages, on all open connections, which are idle afterwards.
     async fn cramped(store: &Store, pages: i64) {
         let Db::Sqlite(pool) = &store.db else { unreachable!() };
         let mut connections = vec![pool.acquire().await.unwrap()];
-        // One that was just given back, or is being closed, is not idle at once.
+        // A connection that was just returned, or is being closed, is not idle at once.
         while connections.len() < pool.size() as usize {
             match pool.try_acquire() {
                 Some(connection) => connections.push(connection),
@@ -426,7 +429,7 @@ mod tests {
             let refused = write(&store, 32 << 20).await.unwrap_err();
             assert_eq!(refused.code(), "storage_full", "{refused}");
             assert!(refused.to_string().contains("Nothing was changed"), "{refused}");
-            // As soon as there is room: the connection that was refused is not given out again.
+            // Works as soon as there is room: the connection that failed is not reused.
             write(&store, 100).await.unwrap();
         }
         store.close().await;

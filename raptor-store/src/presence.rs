@@ -1,7 +1,7 @@
-//! Whether PostgreSQL answers.
+//! Detecting whether PostgreSQL answers.
 //!
-//! Nobody asks while all goes well. What takes longer than [`SUSPICIOUS`] has it asked over a connection of its own; once it is known
-//! to be away, everybody is told so at once until it is back.
+//! While all is well, nothing is probed. A request that takes longer than [`SUSPICIOUS`] triggers a probe over a separate
+//! connection; once the database is known to be down, all requests fail at once until it is back.
 
 use super::open::cause;
 use raptor_model::{Result, error::database_unavailable};
@@ -19,54 +19,54 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-/// What takes longer may be waiting for a database that is away.
+/// A request that takes longer may be waiting for a database that is down.
 const SUSPICIOUS: Duration = Duration::from_millis(600);
-/// How long the database may take to say that it is there.
-const PATIENCE: Duration = Duration::from_millis(800);
-/// How long a request may go on once the database is known to be silent: most then end by themselves, and say more.
+/// How long the database may take to answer a probe.
+const PROBE_TIMEOUT: Duration = Duration::from_millis(800);
+/// How long a request may continue once the database is known to be silent: most fail by themselves by then, with a better error.
 const GRACE: Duration = Duration::from_millis(300);
-/// The pause between two questions while it is away.
+/// The pause between two probes while the database is down.
 const RETRY: Duration = Duration::from_millis(250);
 
 tokio::task_local! {
-    /// How much the work under [`Presence::unless_silent`] waits for that has nothing to do with the database.
+    /// How many operations within [`Presence::unless_silent`] are currently waiting for something other than the database.
     static ELSEWHERE: Arc<AtomicUsize>;
 }
 
-/// Does something that needs no answer of the database: [`Presence::unless_silent`] does not give it up.
+/// Marks work that doesn't need the database: [`Presence::unless_silent`] does not cancel it.
 pub async fn elsewhere<T>(doing: impl Future<Output = T>) -> T {
-    let _waits = ELSEWHERE.try_with(|count| Waits::in_(count.clone())).ok();
+    let _guard = ELSEWHERE.try_with(|count| ElsewhereGuard::in_(count.clone())).ok();
     doing.await
 }
 
-/// One thing that is waited for, until it is dropped.
-struct Waits(Arc<AtomicUsize>);
+/// Counts one such operation until it is dropped.
+struct ElsewhereGuard(Arc<AtomicUsize>);
 
-impl Waits {
+impl ElsewhereGuard {
     fn in_(count: Arc<AtomicUsize>) -> Self {
         count.fetch_add(1, Ordering::AcqRel);
         Self(count)
     }
 }
 
-impl Drop for Waits {
+impl Drop for ElsewhereGuard {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-/// How the database is.
+/// The state of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// It answers, or nobody has had reason to doubt it.
-    There,
-    /// It refuses connections, which the system reports at once.
-    Gone,
-    /// Nothing comes back: a request would wait for minutes.
+    /// It answers, or nothing suggests otherwise.
+    Up,
+    /// It refuses connections, which the operating system reports at once.
+    Down,
+    /// Nothing comes back: a request would hang for minutes.
     Silent,
 }
 
-/// What is known of one PostgreSQL. Cheap to clone.
+/// The known state of one PostgreSQL server. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Presence(Arc<Inner>);
 
@@ -76,10 +76,9 @@ struct Inner {
 }
 
 impl Presence {
-    /// Of the server behind `pool`, as long as that is open.
+    /// Watches the server behind `pool` until the pool is closed.
     pub(crate) fn of(pool: &PgPool) -> Self {
-        let presence =
-            Self(Arc::new(Inner { state: watch::Sender::new(State::There), doubt: Notify::new() }));
+        let presence = Self(Arc::new(Inner { state: watch::Sender::new(State::Up), doubt: Notify::new() }));
         let (watching, pool) = (presence.clone(), pool.clone());
         tokio::spawn(async move {
             let options = pool.connect_options();
@@ -88,15 +87,15 @@ impl Presence {
         presence
     }
 
-    /// Has the database asked whether it is there.
+    /// Requests a probe.
     pub(crate) fn doubt(&self) {
         self.0.doubt.notify_one();
     }
 
-    /// Waits for something that needs the database, as long as that is there.
+    /// Runs something that needs the database, and fails once the database is known to be down.
     pub(crate) async fn with<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
         let mut state = self.0.state.subscribe();
-        if *state.borrow_and_update() != State::There {
+        if *state.borrow_and_update() != State::Up {
             return Err(database_unavailable());
         }
         let mut doing = pin!(doing);
@@ -104,14 +103,14 @@ impl Presence {
             tokio::select! {
                 biased;
                 done = &mut doing => return Ok(done),
-                _ = state.wait_for(|state| *state != State::There) => return Err(database_unavailable()),
+                _ = state.wait_for(|state| *state != State::Up) => return Err(database_unavailable()),
                 () = sleep(SUSPICIOUS) => self.doubt(),
             }
         }
     }
 
-    /// Waits for something that may be waiting for an answer of the database, unless that has fallen silent. What is
-    /// [`elsewhere`] then is waited for: all that needs the database afterwards is refused at once.
+    /// Runs something that may be waiting for the database, and cancels it if the database falls silent. Work marked with
+    /// [`elsewhere`] is not cancelled; whatever needs the database after it fails at once.
     pub(crate) async fn unless_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
         let waits = Arc::new(AtomicUsize::new(0));
         let mut doing = pin!(ELSEWHERE.scope(waits.clone(), doing));
@@ -140,25 +139,22 @@ impl Presence {
         loop {
             self.0.doubt.notified().await;
             while let Some((state, why)) = ask(&mut connection, options).await {
-                if self.0.state.send_replace(state) == State::There {
-                    tracing::error!(
-                        why,
-                        "the database is away; requests that need it are refused until it is back"
-                    );
+                if self.0.state.send_replace(state) == State::Up {
+                    tracing::error!(why, "the database is down; requests that need it fail until it is back");
                 }
                 sleep(RETRY).await;
             }
-            if self.0.state.send_replace(State::There) != State::There {
+            if self.0.state.send_replace(State::Up) != State::Up {
                 tracing::info!("the database is back");
             }
         }
     }
 }
 
-/// Asks the database whether it is there, over a connection that is kept. None where it is; else how it is, and why.
+/// Probes the database over a connection that is kept. Returns `None` if it answers, otherwise its state and the cause.
 async fn ask(connection: &mut Option<PgConnection>, options: &PgConnectOptions) -> Option<(State, String)> {
-    let asked = timeout(PATIENCE, async {
-        // One that was kept may have been lost while nobody looked.
+    let asked = timeout(PROBE_TIMEOUT, async {
+        // The kept connection may have been lost since the last probe.
         if let Some(mut kept) = connection.take()
             && kept.ping().await.is_ok()
         {
@@ -171,11 +167,11 @@ async fn ask(connection: &mut Option<PgConnection>, options: &PgConnectOptions) 
     match asked.await {
         Ok(Ok(())) => None,
         Ok(Err(sqlx::Error::Database(told))) if !told.code().is_some_and(|code| code.starts_with("57P")) => {
-            // It has no room for one more, or asks for another password: it answers.
+            // Too many connections or a changed password: the database is there, though.
             None
         }
-        Ok(Err(error)) => Some((State::Gone, cause(&error))),
-        Err(_) => Some((State::Silent, "it does not answer".to_owned())),
+        Ok(Err(error)) => Some((State::Down, cause(&error))),
+        Err(_) => Some((State::Silent, "it does not respond".to_owned())),
     }
 }
 
@@ -185,6 +181,6 @@ mod tests {
 
     #[test]
     fn a_database_that_is_away_is_told_within_two_seconds() {
-        assert!(SUSPICIOUS + PATIENCE + GRACE + RETRY < Duration::from_secs(2));
+        assert!(SUSPICIOUS + PROBE_TIMEOUT + GRACE + RETRY < Duration::from_secs(2));
     }
 }

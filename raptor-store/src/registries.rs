@@ -1,4 +1,4 @@
-//! Logins for registries in the store.
+//! Logins for image registries.
 
 use super::{Conn, on};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ impl From<Row> for (Registry, Vec<u8>) {
     }
 }
 
-/// All by host, with their sealed passwords. There are a handful.
+/// All logins with their sealed passwords, ordered by host. Not paged: there are a handful.
 pub async fn list(c: &mut Conn<'_>) -> Result<Vec<(Registry, Vec<u8>)>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(
         "SELECT id, host, username, password_sealed, created_at, updated_at FROM registries ORDER BY host"
@@ -31,7 +31,7 @@ pub async fn list(c: &mut Conn<'_>) -> Result<Vec<(Registry, Vec<u8>)>> {
     Ok(rows.into_iter().map(Into::into).collect())
 }
 
-/// Adds or replaces by host, and gives what is there now.
+/// Adds or replaces the login of a host, and returns what is stored.
 pub async fn save(c: &mut Conn<'_>, registry: &Registry, sealed: &[u8]) -> Result<Registry> {
     let row: Row = on!(c, |c| {
         sqlx::query_as(

@@ -1,4 +1,4 @@
-//! What two users may do with the same containers.
+//! The rights that two users have on the same containers.
 
 use super::{Conn, containers::AccessRights, on, stored::Text};
 use raptor_model::{
@@ -19,21 +19,20 @@ struct Row {
     other_denied_files: Option<Text>,
 }
 
-/// One container that a user owns or was given access to.
+/// A container that a user owns or has access to.
 #[derive(Debug)]
-pub struct Shared {
-    /// The container's name.
+pub struct SharedContainer {
     pub name: String,
     /// Whether the user owns it.
     pub owned: bool,
-    /// What the user holds there.
+    /// The user's rights.
     pub held: AccessRights,
-    /// What the other user holds there by owning it or by access; none where that is nothing.
+    /// The other user's rights, as owner or by access; `None` if they have none.
     pub other: Option<AccessRights>,
 }
 
-/// Every container that `user` owns or was given access to, with what `other` holds there.
-pub async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Result<Vec<Shared>> {
+/// Every container that `user` owns or has access to, with the rights of `other` on it.
+pub async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Result<Vec<SharedContainer>> {
     let rows: Vec<Row> = on!(c, |c| {
         sqlx::query_as(
         "SELECT c.id, c.name, c.owner_id, mine.level, mine.permissions, mine.denied_files, other.level AS other_level,
@@ -68,7 +67,7 @@ pub async fn shared(c: &mut Conn<'_>, user: UserId, other: Option<UserId>) -> Re
                 row.other_denied_files.as_ref(),
             )
         };
-        Some(Shared { name: row.name, owned, held: held?, other })
+        Some(SharedContainer { name: row.name, owned, held: held?, other })
     };
     Ok(rows.into_iter().filter_map(split).collect())
 }

@@ -1,4 +1,4 @@
-//! Roles in the store.
+//! Roles.
 
 use super::{
     Conn, name_key, on, referenced,
@@ -45,7 +45,7 @@ impl From<Row> for Role {
     }
 }
 
-/// What a role allows. Raptor's own roles are what this version says they are; one that can't be read allows nothing.
+/// The permissions of a role. Those of built-in roles come from this version; a damaged role grants nothing.
 pub(crate) fn granted(words: &mut RowReader, builtin: Option<&str>, permissions: &Text) -> SystemSet {
     match builtin.map(Builtin::named) {
         Some(Some(builtin)) => builtin.permissions(),
@@ -86,7 +86,7 @@ pub async fn builtin(c: &mut Conn<'_>, role: Builtin) -> Result<Option<Role>> {
     Ok(row.map(Role::from))
 }
 
-/// All roles with the number of users of each, in the order in which they were made. There are never many.
+/// All roles with the number of their users, in the order of creation. Not paged: there are never many.
 pub async fn list(c: &mut Conn<'_>) -> Result<Vec<(Role, i64)>> {
     #[derive(sqlx::FromRow)]
     struct Counted {
@@ -140,7 +140,7 @@ pub async fn delete(c: &mut Conn<'_>, id: RoleId) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Makes whoever else counts the administrators wait for this transaction.
+/// Locks the administrator role until this transaction ends: others that count administrators wait.
 pub async fn lock_admin(c: &mut Conn<'_>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE roles SET updated_at = updated_at WHERE builtin = 'admin'")
         .execute(c)

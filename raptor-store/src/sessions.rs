@@ -1,4 +1,4 @@
-//! Sessions in the store.
+//! Sessions.
 
 use super::{
     Conn, on,
@@ -56,7 +56,7 @@ pub async fn insert(c: &mut Conn<'_>, session: &Session) -> Result<()> {
     Ok(())
 }
 
-/// What authenticates a request: the session, its user and the user's role in one row.
+/// What authenticates a request: the session, its user and the user's role, read in one row.
 pub struct Live {
     pub expires_at: DateTime<Utc>,
     pub last_seen_at: DateTime<Utc>,
@@ -102,7 +102,7 @@ pub async fn live(c: &mut Conn<'_>, id: SessionId) -> Result<Option<Live>> {
     Ok(row.map(read))
 }
 
-/// The user's sessions that have not expired, the newest first.
+/// The user's sessions that have not expired, newest first.
 pub async fn of_user(c: &mut Conn<'_>, user: UserId, now: DateTime<Utc>) -> Result<Vec<Session>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(
         "SELECT * FROM sessions WHERE user_id = $1 AND expires_at > $2 ORDER BY created_at DESC"
@@ -114,7 +114,7 @@ pub async fn of_user(c: &mut Conn<'_>, user: UserId, now: DateTime<Utc>) -> Resu
     Ok(rows.into_iter().map(Session::from).collect())
 }
 
-/// Ends one session of the user.
+/// Deletes one of the user's sessions. Returns whether it existed.
 pub async fn delete(c: &mut Conn<'_>, user: UserId, id: SessionId) -> Result<bool> {
     let done: Option<SessionId> =
         on!(c, |c| sqlx::query_scalar("DELETE FROM sessions WHERE id = $1 AND user_id = $2 RETURNING id")
@@ -125,7 +125,7 @@ pub async fn delete(c: &mut Conn<'_>, user: UserId, id: SessionId) -> Result<boo
     Ok(done.is_some())
 }
 
-/// Ends all sessions of the user but `keep`, and tells which.
+/// Deletes all of the user's sessions except `keep`, and returns their ids.
 pub async fn delete_of_user(
     c: &mut Conn<'_>,
     user: UserId,
@@ -140,7 +140,7 @@ pub async fn delete_of_user(
     .await)?)
 }
 
-/// Ends everybody's sessions, and tells how many there were.
+/// Deletes everybody's sessions, and returns how many there were.
 pub async fn delete_all(c: &mut Conn<'_>) -> Result<usize> {
     let ids: Vec<SessionId> =
         on!(c, |c| sqlx::query_scalar("DELETE FROM sessions RETURNING id").fetch_all(c).await)?;

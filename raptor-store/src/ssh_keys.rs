@@ -1,4 +1,4 @@
-//! Users' public keys in the store.
+//! Users' public SSH keys.
 
 use super::{Conn, on, unique};
 use chrono::{DateTime, Utc};
@@ -42,10 +42,10 @@ pub async fn insert(c: &mut Conn<'_>, key: &SshKey) -> Result<()> {
     .execute(c)
     .await
     .map(drop))
-    .map_err(|error| unique(error, || Error::conflict("key_exists", "Your account has this key already.")))
+    .map_err(|error| unique(error, || Error::conflict("key_exists", "This key is already in your account.")))
 }
 
-/// The user's keys, the newest first.
+/// The user's keys, newest first.
 pub async fn of_user(c: &mut Conn<'_>, user: UserId) -> Result<Vec<SshKey>> {
     let rows: Vec<Row> =
         on!(c, |c| sqlx::query_as("SELECT * FROM ssh_keys WHERE user_id = $1 ORDER BY id DESC")
@@ -76,7 +76,7 @@ pub async fn count(c: &mut Conn<'_>, user: UserId) -> Result<i64> {
         .await)?)
 }
 
-/// Removes one key of the user and gives what it was.
+/// Deletes one of the user's keys, and returns it.
 pub async fn delete(c: &mut Conn<'_>, user: UserId, id: SshKeyId) -> Result<Option<SshKey>> {
     let row: Option<Row> =
         on!(c, |c| sqlx::query_as("DELETE FROM ssh_keys WHERE id = $1 AND user_id = $2 RETURNING *")

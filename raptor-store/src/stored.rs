@@ -1,6 +1,6 @@
-//! Words of the database that can't be read, because another version, a person or a broken disk wrote them. One of them must not
-//! take a whole list with it: it is logged with its table, column and row, and what the row becomes is marked as damaged. What
-//! security depends on becomes what allows least.
+//! Reading stored values that may be damaged because another version, a person or a failing disk wrote them. One damaged value
+//! must not fail a whole list: it is logged with its table, column and row, and the record is marked as damaged. Where security
+//! depends on the value, it is replaced by what allows least.
 
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -15,7 +15,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A JSON column, read only when it is asked for.
+/// A JSON column that is parsed on demand.
 pub struct Text(Box<str>);
 
 impl Type<Sqlite> for Text {
@@ -49,10 +49,10 @@ impl<'r> Decode<'r, Postgres> for Text {
     }
 }
 
-/// A table, a column of it, and a row.
+/// A table, a column and a row.
 type Place = (&'static str, &'static str, Uuid);
 
-/// Reads the words of one row.
+/// Reads the values of one row, and remembers which were damaged.
 pub struct RowReader {
     table: &'static str,
     row: Uuid,
@@ -60,12 +60,12 @@ pub struct RowReader {
 }
 
 impl RowReader {
-    /// Those of the row with this id.
+    /// A reader for the row with this id.
     pub fn of(table: &'static str, row: impl Into<Uuid>) -> Self {
         Self { table, row: row.into(), damaged: Vec::new() }
     }
 
-    /// What a JSON column says, or `instead`.
+    /// The value of a JSON column, or `instead` if it is damaged.
     pub fn json<T: DeserializeOwned>(
         &mut self,
         column: &'static str,
@@ -78,31 +78,31 @@ impl RowReader {
         })
     }
 
-    /// As [`Self::json`], of a column that may be empty.
+    /// The value of a nullable JSON column; `None` also if it is damaged.
     pub fn maybe<T: DeserializeOwned>(&mut self, column: &'static str, text: Option<&Text>) -> Option<T> {
         self.json(column, text?, || None)
     }
 
-    /// What another column says, or `instead` where `read` is none.
+    /// The value of another column, or `instead` if `read` is `None`.
     pub fn word<T>(&mut self, column: &'static str, read: Option<T>, instead: T) -> T {
         read.unwrap_or_else(|| {
-            self.report(column, &"no such word");
+            self.report(column, &"unknown value");
             instead
         })
     }
 
-    /// The columns that could not be read.
+    /// The columns that were damaged.
     pub fn damaged(self) -> Vec<&'static str> {
         self.damaged
     }
 
-    /// Writes it to the log, once for each process: lists are read all the time. The word itself may be a secret.
+    /// Logs a damaged column once per process, since lists are read all the time. Never logs the value, which may be a secret.
     fn report(&mut self, column: &'static str, why: &dyn Display) {
         static REPORTED: LazyLock<Mutex<HashSet<Place>>> = LazyLock::new(Mutex::default);
         self.damaged.push(column);
         let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.insert((self.table, column, self.row)) {
-            tracing::error!(table = self.table, column, row = %self.row, %why, "the database holds a word that can't be read");
+            tracing::error!(table = self.table, column, row = %self.row, %why, "a stored value is damaged");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Templates in the store.
+//! Templates and their revisions.
 
 use super::{
     Conn, like_pattern, name_key, on, referenced,
@@ -38,7 +38,7 @@ impl From<Row> for StoredTemplate {
         let document =
             words.json("document", &row.document, || Template::unreadable(name, author, description));
         let origin = words.maybe("origin", row.origin.as_ref());
-        // A copy of what the source says, which is asked again.
+        // A copy of what the source says, which is fetched again; damage in it is not shown.
         let mut copies = RowReader::of("templates", row.id);
         let source_check = copies.maybe("source_check", row.source_check.as_ref());
         Self {
@@ -96,7 +96,7 @@ pub async fn insert(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &str) 
     Ok(number)
 }
 
-/// Makes what `template` says its newest revision, where it has none newer than the one before.
+/// Stores `template` as its newest revision, if the stored one is still the revision before. Returns whether it was.
 pub async fn revise(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &str) -> Result<bool> {
     let document = &template.document;
     let done: Option<i64> = on!(c, |c| {
@@ -149,10 +149,10 @@ async fn keep_revision(c: &mut Conn<'_>, template: &StoredTemplate, made_by: &st
     Ok(())
 }
 
-/// What a template said in one of its revisions.
+/// The template as of one of its revisions.
 ///
 /// # Errors
-/// [`Error::Conflict`] `damaged` where that can't be read.
+/// [`Error::Conflict`] `damaged` if that revision can't be read.
 pub async fn revision(c: &mut Conn<'_>, id: TemplateId, revision: i64) -> Result<Option<Template>> {
     let document: Option<Text> = on!(c, |c| sqlx::query_scalar(
         "SELECT document FROM template_revisions WHERE template_id = $1 AND revision = $2"
@@ -173,7 +173,7 @@ pub async fn revision(c: &mut Conn<'_>, id: TemplateId, revision: i64) -> Result
     })
 }
 
-/// All revisions of a template, the newest first.
+/// All revisions of a template, newest first.
 pub async fn revisions(c: &mut Conn<'_>, id: TemplateId) -> Result<Vec<Revision>> {
     let rows: Vec<(i64, String, String, DateTime<Utc>, i64)> = on!(c, |c| {
         sqlx::query_as(
@@ -195,10 +195,10 @@ pub async fn revisions(c: &mut Conn<'_>, id: TemplateId) -> Result<Vec<Revision>
     Ok(rows.into_iter().map(revision).collect())
 }
 
-/// Makes other imports wait for this transaction: which templates are here has to stay true until it has ended.
+/// Blocks other imports until this transaction ends, so that the set of templates doesn't change under it.
 pub async fn lock(c: &mut Conn<'_>) -> Result<()> {
     match c {
-        // Its transactions that write wait for each other.
+        // SQLite's write transactions exclude each other anyway.
         Conn::Sqlite(_) => {}
         Conn::Postgres(c) => {
             sqlx::query("LOCK TABLE templates IN SHARE ROW EXCLUSIVE MODE").execute(&mut **c).await?;
@@ -207,10 +207,10 @@ pub async fn lock(c: &mut Conn<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Templates that `document` from `origin` may be a version of, the oldest first, at most 50: those from the same address; if there
-/// are none, those with the same id of its makers; if there are none, those with the same name and author, where one of both has no
-/// such id.
-pub async fn alike(c: &mut Conn<'_>, document: &Template, origin: &Origin) -> Result<Vec<StoredTemplate>> {
+/// Templates that `document` from `origin` may be another version of, oldest first, at most 50: those from the same address; if
+/// there are none, those with the same id of their makers; if there are none, those with the same name and author, where at most
+/// one of both has such an id.
+pub async fn similar(c: &mut Conn<'_>, document: &Template, origin: &Origin) -> Result<Vec<StoredTemplate>> {
     if let Some(address) = origin.source_address(RAW_FILES) {
         let rows: Vec<Row> =
             on!(c, |c| sqlx::query_as(select!("WHERE t.source_address = $1 ORDER BY t.number LIMIT 50"))
@@ -232,7 +232,7 @@ pub async fn alike(c: &mut Conn<'_>, document: &Template, origin: &Origin) -> Re
             return Ok(rows.into_iter().map(StoredTemplate::from).collect());
         }
     }
-    // Authors are compared here: lower case is not the same on both engines.
+    // Authors are compared in Rust: the engines lower-case text differently.
     let named: Vec<(TemplateId, Option<String>, Option<String>)> = on!(c, |c| sqlx::query_as(
         "SELECT id, author, source_uuid FROM templates WHERE name_key = $1 ORDER BY number"
     )
@@ -255,7 +255,7 @@ pub async fn alike(c: &mut Conn<'_>, document: &Template, origin: &Origin) -> Re
     Ok(found)
 }
 
-/// Writes down where a template came from.
+/// Stores a template's origin.
 pub async fn set_origin(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<()> {
     on!(c, |c| {
         sqlx::query("UPDATE templates SET origin = $2, source_address = $3, source_check = NULL, source_checked_at = NULL WHERE id = $1")
@@ -269,7 +269,7 @@ pub async fn set_origin(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<(
     Ok(())
 }
 
-/// The template whose source was looked at longest ago, before `due`; it counts as looked at `now`.
+/// Claims the template whose source was checked longest ago, before `due`, and records `now` as its last check.
 pub async fn claim_source(
     c: &mut Conn<'_>,
     due: DateTime<Utc>,
@@ -291,7 +291,7 @@ pub async fn claim_source(
     })?)
 }
 
-/// Templates after `after` by number without a source's address, at most 100.
+/// Up to 100 templates without a source address, ordered by number and starting after `after`.
 pub async fn without_source(c: &mut Conn<'_>, after: i64) -> Result<Vec<StoredTemplate>> {
     let rows: Vec<Row> = on!(c, |c| sqlx::query_as(select!(
         "WHERE t.source_address IS NULL AND t.number > $1 ORDER BY t.number LIMIT 100"
@@ -302,7 +302,7 @@ pub async fn without_source(c: &mut Conn<'_>, after: i64) -> Result<Vec<StoredTe
     Ok(rows.into_iter().map(StoredTemplate::from).collect())
 }
 
-/// Writes down the source's address of a template that has none yet and was not revised since it was read. Tells whether it did.
+/// Sets the source address of a template that has none and has not been revised since it was read. Returns whether it was set.
 pub async fn fill_source(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<bool> {
     let Some(address) = source_address(template) else { return Ok(false) };
     let done: Option<i64> = on!(c, |c| {
@@ -319,7 +319,7 @@ pub async fn fill_source(c: &mut Conn<'_>, template: &StoredTemplate) -> Result<
     Ok(done.is_some())
 }
 
-/// Writes down what a look at its source found.
+/// Stores the result of a check of the template's source.
 pub async fn set_source_check(c: &mut Conn<'_>, id: TemplateId, check: &SourceCheck) -> Result<()> {
     on!(c, |c| {
         sqlx::query("UPDATE templates SET source_check = $2, source_checked_at = $3 WHERE id = $1")
@@ -337,7 +337,7 @@ fn source_address(template: &StoredTemplate) -> Option<String> {
     template.source_address(RAW_FILES)
 }
 
-/// The oldest template that says exactly this. One with the same id of its makers may say something else: anybody can write it.
+/// The oldest template with exactly this content. A template with the same makers' id may differ: anybody can write such an id.
 pub async fn find_same(c: &mut Conn<'_>, document: &Template) -> Result<Option<StoredTemplate>> {
     let rows: Vec<Row> =
         on!(c, |c| sqlx::query_as(select!("WHERE t.name_key = $1 ORDER BY t.number LIMIT 100"))
@@ -354,7 +354,7 @@ pub async fn find(c: &mut Conn<'_>, id: TemplateId) -> Result<Option<StoredTempl
     Ok(row.map(StoredTemplate::from))
 }
 
-/// Templates by name.
+/// One page of templates, ordered by name.
 pub async fn list(
     c: &mut Conn<'_>,
     search: Option<&str>,
@@ -385,7 +385,7 @@ pub async fn list(
     } else {
         None
     };
-    // The page goes on at the column that it is sorted by, which is there whatever the document says.
+    // The cursor is the column that the page is sorted by, which stays readable even if the document is damaged.
     let keys: HashMap<TemplateId, String> = rows.iter().map(|row| (row.id, name_key(&row.name))).collect();
     let items = rows.into_iter().map(StoredTemplate::from).collect();
     let key = |template: &StoredTemplate| keys.get(&template.id).cloned().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Users in the store.
+//! Users.
 
 use super::{Conn, like_pattern, name_key, on, referenced, unique};
 use chrono::{DateTime, Utc};
@@ -97,7 +97,7 @@ pub async fn find(c: &mut Conn<'_>, id: UserId) -> Result<Option<User>> {
     Ok(row.map(User::from))
 }
 
-/// By user name or e-mail address, without regard to case.
+/// Finds a user by user name or e-mail address, without regard to case.
 pub async fn find_by_login(c: &mut Conn<'_>, login: &str) -> Result<Option<User>> {
     let row: Option<Row> = on!(c, |c| {
         sqlx::query_as(select!(
@@ -117,7 +117,7 @@ pub async fn password_hash(c: &mut Conn<'_>, id: UserId) -> Result<Option<String
         .await)?)
 }
 
-/// Makes whoever else changes what belongs to this account wait for this transaction.
+/// Locks the account until this transaction ends: others that change what belongs to it wait.
 pub async fn lock(c: &mut Conn<'_>, id: UserId) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE users SET updated_at = updated_at WHERE id = $1")
         .bind(id)
@@ -127,7 +127,7 @@ pub async fn lock(c: &mut Conn<'_>, id: UserId) -> Result<()> {
     Ok(())
 }
 
-/// Counts how often everything that the user had signed in to was ended.
+/// The user's login epoch, which is incremented whenever all of their sessions and tokens are revoked.
 pub async fn login_epoch(c: &mut Conn<'_>, id: UserId) -> Result<i64> {
     let epoch: Option<i64> = on!(c, |c| sqlx::query_scalar("SELECT login_epoch FROM users WHERE id = $1")
         .bind(id)
@@ -156,7 +156,7 @@ pub async fn set_password_hash(c: &mut Conn<'_>, id: UserId, hash: &str, at: Dat
     Ok(())
 }
 
-/// Sets whether the account can do nothing until its user has chosen another password.
+/// Sets whether the user has to choose a new password before doing anything else.
 pub async fn require_password_change(c: &mut Conn<'_>, id: UserId, required: bool) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE users SET password_change_required = $2 WHERE id = $1")
         .bind(id)
@@ -167,7 +167,7 @@ pub async fn require_password_change(c: &mut Conn<'_>, id: UserId, required: boo
     Ok(())
 }
 
-/// Users who have to choose another password, at most 100.
+/// Up to 100 users who have to choose a new password.
 pub async fn password_change_required(c: &mut Conn<'_>) -> Result<Vec<UserId>> {
     Ok(on!(c, |c| sqlx::query_scalar(
         "SELECT id FROM users WHERE password_change_required AND NOT suspended ORDER BY number LIMIT 100"
@@ -176,12 +176,12 @@ pub async fn password_change_required(c: &mut Conn<'_>) -> Result<Vec<UserId>> {
     .await)?)
 }
 
-/// How many users there are.
+/// The number of users.
 pub async fn count(c: &mut Conn<'_>) -> Result<i64> {
     Ok(on!(c, |c| sqlx::query_scalar("SELECT COUNT(*) FROM users").fetch_one(c).await)?)
 }
 
-/// Sets another password where the present one is still `old`. Tells whether it was.
+/// Replaces the password hash if it is still `old`. Returns whether it was.
 pub async fn replace_password_hash(
     c: &mut Conn<'_>,
     id: UserId,
@@ -223,7 +223,7 @@ pub async fn update(c: &mut Conn<'_>, user: &User) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// Changes what users change about themselves; role and suspension are left to others.
+/// Updates what users can change about themselves; not their role or suspension.
 pub async fn update_profile(c: &mut Conn<'_>, user: &User) -> Result<()> {
     on!(c, |c| sqlx::query(
         "UPDATE users SET username = $2, username_key = $3, email = $4, email_key = $5, name = $6, updated_at = $7 WHERE id = $1",
@@ -241,7 +241,7 @@ pub async fn update_profile(c: &mut Conn<'_>, user: &User) -> Result<()> {
     .map_err(|error| unique(error, taken))
 }
 
-/// Notes that the user called; told to nobody, since nothing depends on it.
+/// Records when the user was last active. Emits no change, since nothing depends on it.
 pub async fn touch(c: &mut Conn<'_>, id: UserId, at: DateTime<Utc>) -> Result<()> {
     on!(c, |c| sqlx::query("UPDATE users SET last_seen_at = $2 WHERE id = $1")
         .bind(id)
@@ -269,7 +269,7 @@ pub async fn delete(c: &mut Conn<'_>, id: UserId) -> Result<bool> {
     Ok(done.is_some())
 }
 
-/// How many users hold the role that may do everything and can sign in.
+/// The number of administrators who can sign in.
 pub async fn admin_count(c: &mut Conn<'_>) -> Result<i64> {
     Ok(on!(c, |c| {
         sqlx::query_scalar(
@@ -280,16 +280,15 @@ pub async fn admin_count(c: &mut Conn<'_>) -> Result<i64> {
     })?)
 }
 
-/// Which users a list is about.
+/// Narrows a list of users. A `None` field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct UserFilter {
-    /// Part of the user name, address or name, without regard to case.
+    /// Part of the user name, e-mail address or name, without regard to case.
     pub search: Option<String>,
-    /// Of this role only.
     pub role_id: Option<RoleId>,
 }
 
-/// Users by user name.
+/// One page of users, ordered by user name.
 pub async fn list(c: &mut Conn<'_>, filter: &UserFilter, page: &PageRequest) -> Result<Page<User>> {
     let pattern = filter.search.as_deref().map(like_pattern);
     let after = page.after::<(String, UserId)>()?;

@@ -1,5 +1,5 @@
-//! Warnings about the database's own state: full, read-only, failing or away. Everything that writes meets it, several times a
-//! second, so one a minute goes into the log.
+//! Warnings about the state of the database: full, read-only, failing or down. Every write meets the same error, several times a
+//! second, so each is logged once a minute.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_model::{Error, clock::Clock};
@@ -11,19 +11,19 @@ use std::{
 /// The pause between two warnings about the same state.
 const EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// When each state of the database was last warned of, by its code.
+/// When each state was last warned about, by its code.
 #[derive(Default)]
 pub struct Warnings(Mutex<HashMap<&'static str, LastWarning>>);
 
 struct LastWarning {
     at: DateTime<Utc>,
-    /// Warnings left out since.
+    /// Warnings skipped since then.
     left_out: u64,
 }
 
 impl Warnings {
-    /// Whether `error` is to be logged now: always, unless it is the database's state and was logged within the last minute.
-    /// Gives how many warnings about the same state were left out since the last one.
+    /// Whether to log `error` now: always, unless it is about the database's state and was logged within the last minute. The
+    /// value is the number of warnings about the same state that were skipped since the last one.
     pub fn due(&self, error: &Error, clock: &Clock) -> Option<u64> {
         let Error::Unavailable { code, .. } = error else { return Some(0) };
         if !code.starts_with("storage_") && *code != "database_unavailable" {
@@ -32,7 +32,7 @@ impl Warnings {
         let now = clock.now();
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match told.get_mut(code) {
-            // A clock that was set back must not silence it.
+            // If the clock was set back, the warning must not be suppressed.
             Some(told) if (TimeDelta::zero()..EVERY).contains(&(now - told.at)) => {
                 told.left_out += 1;
                 None

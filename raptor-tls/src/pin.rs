@@ -1,4 +1,4 @@
-//! The one key that a daemon may prove itself with.
+//! Pinning the public key that a daemon must have.
 
 use rustls::{
     CertificateError, DigitallySignedStruct, Error, PeerIncompatible, SignatureScheme,
@@ -9,10 +9,10 @@ use rustls::{
 use std::sync::Arc;
 use webpki::EndEntityCert;
 
-/// What stands before the 32 bytes of an Ed25519 public key in a certificate (RFC 8410, 4).
+/// Certificate header of a 32-byte Ed25519 public key (RFC 8410, section 4).
 const SPKI_ED25519: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// Accepts the certificates of one public key, whatever else they say.
+/// Accepts certificates with one particular public key and ignores everything else in them.
 #[derive(Debug)]
 pub(crate) struct Pinned {
     public_key: Vec<u8>,
@@ -20,7 +20,7 @@ pub(crate) struct Pinned {
 }
 
 impl Pinned {
-    /// `public_key` are the 32 bytes of an Ed25519 key.
+    /// `public_key` is the 32 bytes of an Ed25519 public key.
     pub(crate) fn new(public_key: &[u8], provider: Arc<CryptoProvider>) -> Self {
         Self { public_key: [SPKI_ED25519.as_slice(), public_key].concat(), provider }
     }
@@ -37,7 +37,7 @@ impl ServerCertVerifier for Pinned {
     ) -> Result<ServerCertVerified, Error> {
         let shown = EndEntityCert::try_from(certificate)
             .map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
-        // A public key is no secret: it need not be compared in constant time.
+        // A public key is no secret, so the comparison need not take constant time.
         if shown.subject_public_key_info().as_ref() == self.public_key {
             return Ok(ServerCertVerified::assertion());
         }
@@ -68,7 +68,7 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        // All of them, so that a server with another certificate shows it instead of breaking off.
+        // All schemes, so that a server with another certificate presents it instead of aborting the handshake.
         self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

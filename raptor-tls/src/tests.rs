@@ -5,7 +5,7 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 const KEY: &str = "rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV";
 
-/// What a client of `api` reads from a server of `daemon` to which it has said "hello", and what that server has heard.
+/// What a client of `api` reads from a server of `daemon` after sending "hello", and what the server has received.
 async fn meet(api: ClientConfig, daemon: ServerConfig) -> (std::io::Result<Vec<u8>>, Vec<u8>) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let asked = async {
@@ -79,7 +79,7 @@ async fn the_right_certificate_without_its_private_key_is_refused() {
     assert!(heard.is_empty());
 }
 
-/// A later version that derived another key would lock out every daemon that runs: this is the key of version 1, for ever.
+/// A version that derived another key would lock out every running daemon: this is the key of version 1, forever.
 #[test]
 fn the_derivation_does_not_change() {
     let pair = Ed25519KeyPair::from_seed_unchecked(&seed(KEY).unwrap()).unwrap();

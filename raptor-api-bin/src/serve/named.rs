@@ -5,7 +5,7 @@ use crate::App;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use pin_project_lite::pin_project;
 use raptor_core::request::{ForRequest, REQUEST_ID, for_request};
-use raptor_server::request::{Answering, answering};
+use raptor_server::request::{WithRequestId, with_request_id};
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
@@ -45,7 +45,7 @@ where
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Naming<ForRequest<Answering<S::Future>>>;
+    type Future = Naming<ForRequest<WithRequestId<S::Future>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -59,7 +59,7 @@ where
         let api = path.starts_with("/api/");
         let (method, began) = (request.method().clone(), Instant::now());
         let answer =
-            for_request(id.clone(), answering(id.clone(), self.inner.call(request))).instrument(span);
+            for_request(id.clone(), with_request_id(id.clone(), self.inner.call(request))).instrument(span);
         Naming { answer, id: Some(id), api, method, began, app: self.app.clone() }
     }
 }

@@ -155,7 +155,12 @@ fn the_documented_change_of_the_key_may_fail_again_and_again_beside_an_api_on_po
     for line in lines() {
         refused_twice(folder.path(), &line, &database, "A raptor-api is running");
         fs::rename(folder.path().join("data/app.key.old"), folder.path().join("data/app.key")).unwrap();
-        refused_twice(folder.path(), &line, "postgres://raptor@127.0.0.1:1/raptor", "does not let us in");
+        refused_twice(
+            folder.path(),
+            &line,
+            "postgres://raptor@127.0.0.1:1/raptor",
+            "Connecting to PostgreSQL at DATABASE_URL failed",
+        );
         fs::rename(folder.path().join("data/app.key.old"), folder.path().join("data/app.key")).unwrap();
     }
     api.stop();

@@ -1,29 +1,29 @@
-//! Authenticated sessions in memory, so that a request needs no query, and revocation still bites at once.
+//! Authenticated sessions in memory, so that a request needs no query, while revocation still takes effect at once.
 
 use crate::{
     authz::UserActor,
     id::SessionId,
-    store::{Cache, Change, Concern, Feed, Subject, Verb},
+    store::{Cache, Change, Feed, Invalidation, Subject, Verb},
     users::User,
 };
 use chrono::{DateTime, Utc};
 use std::sync::{Arc, atomic::AtomicI64};
 
-/// Sessions kept at most.
+/// Most sessions in the cache.
 const CAPACITY: u64 = 100_000;
 
-/// What is known of a live session.
+/// An active session.
 pub(crate) struct Entry {
     pub(crate) actor: UserActor,
-    /// The account, but for what changes without being told (`last_seen_at`, `container_count`).
+    /// The account. `last_seen_at` and `container_count` may be stale, since their changes are not published.
     pub(crate) user: User,
     pub(crate) expires_at: DateTime<Utc>,
-    /// Unix time in seconds of the last use that was written down.
+    /// Unix time in seconds of the last recorded use.
     pub(crate) noted: AtomicI64,
 }
 
 impl Entry {
-    /// Whether its user can go on with what they do: it has not ended, and asks for nothing first.
+    /// Whether the session may be used: it has not expired, and its user does not have to change the password first.
     pub(crate) fn good(&self, now: DateTime<Utc>) -> bool {
         self.expires_at > now && !self.user.password_change_required
     }
@@ -38,12 +38,12 @@ pub(crate) fn session_cache(feed: &Feed) -> Arc<SessionCache> {
         |_, _| 1,
         |change| match change {
             Change { subject: Subject::Session, verb: Verb::Deleted | Verb::Updated, id } => {
-                Concern::One(SessionId::from(id))
+                Invalidation::One(SessionId::from(id))
             }
             Change {
                 subject: Subject::User | Subject::Role, verb: Verb::Updated | Verb::Deleted, ..
-            } => Concern::All,
-            _ => Concern::Nothing,
+            } => Invalidation::All,
+            _ => Invalidation::None,
         },
     )
 }

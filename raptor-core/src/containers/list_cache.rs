@@ -1,4 +1,4 @@
-//! Pages of containers in memory: people look at the same list again and again, and it changes far more seldom.
+//! Pages of the container list in memory: lists are read often and change rarely.
 
 use super::{Container, service::ContainerFilter};
 use crate::{
@@ -6,14 +6,14 @@ use crate::{
     authz::ContainerSet,
     id::UserId,
     paging::{Page, PageRequest},
-    store::{Cache, Concern, Feed, Subject},
+    store::{Cache, Feed, Invalidation, Subject},
 };
 use std::sync::Arc;
 
-/// Containers on all kept pages together at most.
+/// Most containers on all cached pages together.
 const CAPACITY: u64 = 20_000;
 
-/// Whose list it is and which page of it.
+/// The user, filter and page of a list.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
     pub(crate) user: Option<UserId>,
@@ -22,7 +22,7 @@ pub(crate) struct Key {
     pub(crate) page: PageRequest,
 }
 
-/// A page as the store has it: each container, the access that the user has to it, and its allocations.
+/// A page as stored: each container, the user's access to it, and its allocations.
 pub(crate) type Stored = Arc<Page<(Arc<Container>, Option<ContainerSet>, Arc<[Allocation]>)>>;
 
 pub(crate) type ListCache = Cache<Key, Stored>;
@@ -30,18 +30,18 @@ pub(crate) type ListCache = Cache<Key, Stored>;
 pub(crate) fn list_cache(feed: &Feed) -> Arc<ListCache> {
     let weight = |_: &Key, page: &Stored| u32::try_from(page.items.len() + 1).unwrap_or(u32::MAX);
     Cache::new(feed, CAPACITY, weight, |change| match change.subject {
-        // All whose names or standing a list shows.
+        // Everything whose name or state a list shows.
         Subject::Container
         | Subject::Access
         | Subject::Allocation
         | Subject::User
         | Subject::Daemon
-        | Subject::Template => Concern::All,
+        | Subject::Template => Invalidation::All,
         Subject::Declaration
         | Subject::Session
         | Subject::Role
         | Subject::Job
         | Subject::Registry
-        | Subject::Mail => Concern::Nothing,
+        | Subject::Mail => Invalidation::None,
     })
 }

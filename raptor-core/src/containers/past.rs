@@ -1,4 +1,4 @@
-//! What containers printed, were told, and used.
+//! A container's history: console, commands and statistics.
 
 use super::{Command, Container, service::ContainerService};
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
         Actor, ContainerPermission, ContainerSet, HeldRights, Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
     },
-    console::Sought,
+    console::SearchPattern,
     files::while_held,
     id::{CommandId, ContainerId, UserId},
     node::{ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange},
@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl ContainerService<'_> {
-    /// Writes a line to its standard input.
+    /// Sends a line to the container's standard input.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `command`, [`Error::Refused`] when it is offline.
@@ -35,7 +35,7 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Writes down a command that was given to it.
+    /// Records a command that was sent.
     async fn sent_now(&self, actor: &Actor, container: &Container, line: String) -> Result<()> {
         let detail = serde_json::json!({ "command": line });
         let command = Command {
@@ -50,7 +50,7 @@ impl ContainerService<'_> {
         late::write_down(self.0, CompletedAction { activity, command: Some(command) }).await
     }
 
-    /// The commands that were sent to it, the newest first.
+    /// The commands sent to the container, newest first.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -59,7 +59,7 @@ impl ContainerService<'_> {
         self.sent(target.container.id, None, page).await
     }
 
-    /// The commands that the actor sent to it, the newest first.
+    /// The commands that the actor sent to the container, newest first.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -79,10 +79,10 @@ impl ContainerService<'_> {
         store::commands::list(&mut self.0.store.read().await?.conn(), id, by, page).await
     }
 
-    /// Looks for lines of its console, also while it is offline.
+    /// Searches the console, also while the container is offline.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `text` or `limit`, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Invalid`] at `text` or `limit`, [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn search_console(
         &self,
         permit: Permit<ReadConsole>,
@@ -92,14 +92,14 @@ impl ContainerService<'_> {
         if !(1..=MAX_HITS).contains(&search.limit) {
             return Err(Error::invalid("limit", format!("Use 1 to {MAX_HITS}.")));
         }
-        Sought::new(&search).map_err(|why| Error::invalid("text", why))?;
+        SearchPattern::new(&search).map_err(|why| Error::invalid("text", why))?;
         Ok(self.node(&target.container)?.history().search(target.container.id, search).await?)
     }
 
-    /// Its console as text. It breaks off as soon as the actor may not read it any more.
+    /// The console as text. The stream fails as soon as the actor may no longer read it.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn export_console(
         &self,
         permit: Permit<ReadConsole>,
@@ -119,10 +119,10 @@ impl ContainerService<'_> {
         Ok(while_held(held, download))
     }
 
-    /// What it used over time.
+    /// Resource usage over time.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadStats>, range: StatsRange) -> Result<StatsHistory> {
         let (_, target) = permit.consume();
         Ok(self.node(&target.container)?.history().stats(Some(target.container.id), range).await?)

@@ -1,4 +1,4 @@
-//! What can be done about how a container runs: its behaviour and its installation, and what its host tells of them.
+//! A container's behaviour and installation, and the events that its host reports.
 
 use super::{
     Behaviour, Container, InstallState, Installation, lifecycle::Refused, service::ContainerService,
@@ -17,14 +17,14 @@ use crate::{
 };
 use serde_json::json;
 
-/// How long an installation may take, in milliseconds. Large games are downloaded for hours on slow lines.
+/// Time limit of an installation in milliseconds. Large games take hours to download on slow connections.
 pub(super) const INSTALL_TIMEOUT_MS: u64 = 4 * 3_600_000;
 
 impl ContainerService<'_> {
-    /// Changes how it behaves over time and towards its host. What concerns the engine holds from the next start on.
+    /// Changes the behaviour. Settings of the engine apply from the next start.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those may change who manage all containers.
+    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those who manage all containers may change.
     pub async fn set_behaviour(&self, permit: Permit<UpdateBehaviour>, behaviour: Behaviour) -> Result<()> {
         behaviour.check()?;
         let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
@@ -43,11 +43,11 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Installs it, again or for the first time: stops it where it runs, removes its files first where `wipe`, and starts it
-    /// afterwards where `start`.
+    /// Installs the container, again or for the first time. Stops it first if it is running; `wipe` deletes its files first,
+    /// `start` starts it afterwards.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `nothing_to_install`, [`Error::Refused`] while it is being installed.
+    /// [`Error::Conflict`] `nothing_to_install`, [`Error::Refused`] while an installation is running.
     pub async fn install(&self, permit: Permit<InstallContainer>, wipe: bool, start: bool) -> Result<()> {
         self.change(permit, "container.install", |container, template| {
             if template.install.as_ref().is_none_or(|install| install.script.trim().is_empty()) {
@@ -67,10 +67,10 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Ends the installation that runs.
+    /// Cancels the running installation.
     ///
     /// # Errors
-    /// [`Error::Refused`] where none runs, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Refused`] if none is running, [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn cancel_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
         let (actor, target) = permit.consume();
         let (node, raptor) = (self.node(&target.container)?, self.0.clone());
@@ -84,10 +84,10 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Says that it is installed though its installation failed or never ran.
+    /// Marks the container as installed, although its installation failed or never ran.
     ///
     /// # Errors
-    /// [`Error::Refused`] while it is being installed.
+    /// [`Error::Refused`] while an installation is running.
     pub async fn skip_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
         self.change(permit, "container.install_skipped", |container, _| {
             if container.installation.state == InstallState::Pending {
@@ -100,7 +100,7 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Has its host told of it again, since something that it depends on has changed.
+    /// Sends the declaration to the host again, because something that it depends on has changed.
     pub(crate) async fn declare_again(&self, tx: &mut Tx, id: ContainerId) -> Result<()> {
         let Some((mut container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
             return Ok(());
@@ -110,19 +110,20 @@ impl ContainerService<'_> {
         self.tell_host(tx, &container).await
     }
 
-    /// Writes down what happened on a host. Each event counts once, however often and to how many replicas it is told.
+    /// Stores an event that a host reported. Each event counts once, however often and to however many replicas it is
+    /// delivered.
     ///
     /// # Errors
-    /// When the store fails: the event has to be told again.
+    /// If the store fails; the event has to be delivered again.
     pub(crate) async fn happened(&self, daemon: DaemonId, event: Happened) -> Result<()> {
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon).await?;
         let number = i64::try_from(event.number).unwrap_or(i64::MAX);
-        if !store::daemons::take_event(&mut tx.conn(), daemon, event.spool, number).await? {
+        if !store::daemons::record_event(&mut tx.conn(), daemon, event.spool, number).await? {
             return Ok(());
         }
         let found = store::containers::find(&mut tx.conn(), event.id, None).await?;
-        // What is gone, or was never on this host, is none of its business.
+        // A host's events about containers that are deleted or were never on it are ignored.
         let found = found.filter(|(container, _)| container.daemon_id == daemon);
         let host = store::daemons::find(&mut tx.conn(), daemon).await?;
         if let Some(((mut container, _), host)) = found.zip(host) {

@@ -1,4 +1,4 @@
-//! What can be done with containers.
+//! Operations on containers.
 
 use super::{
     Container,
@@ -35,23 +35,21 @@ use std::{collections::HashMap, sync::Arc};
 pub use super::{change::StartupChange, create::NewContainer, power::LiveStream};
 pub use raptor_model::containers::{Access, ContainerFilter, Sort};
 
-/// A container and what the actor may do with it.
+/// A container and the actor's rights on it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visible {
-    /// The record.
     pub container: Container,
-    /// What the actor may do with it, by role and access together.
+    /// What the actor may do with it, by role and by access.
     pub permissions: ContainerSet,
-    /// Patterns of files that are kept from the actor, beside those of the template.
+    /// Patterns of files hidden from the actor, in addition to those of the template.
     pub denied_files: Vec<String>,
 }
 
-/// A container in a list.
+/// A container in a list, with the actor's rights on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listed {
-    /// The record.
     pub container: Arc<Container>,
-    /// What the actor may do with it, by role and access together.
+    /// What the actor may do with it, by role and by access.
     pub permissions: ContainerSet,
     /// Its allocations, the primary one first.
     pub allocations: Arc<[Allocation]>,
@@ -78,7 +76,7 @@ impl Load<ContainerId> for Visible {
     }
 }
 
-/// The operations.
+/// Operations on containers.
 pub struct ContainerService<'r>(pub(crate) &'r Raptor);
 
 impl ContainerService<'_> {
@@ -99,7 +97,7 @@ impl ContainerService<'_> {
         }))
     }
 
-    /// As [`Self::list`], before anything is taken away that the actor may not see.
+    /// Like [`Self::list`], before redaction.
     pub(crate) async fn listed(
         &self,
         actor: &Actor,
@@ -138,20 +136,20 @@ impl ContainerService<'_> {
         })))
     }
 
-    /// One container, with those parts of it that the actor may see.
+    /// One container, without those parts that the actor may not see.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where it was deleted meanwhile.
+    /// [`Error::NotFound`] if it was deleted in the meantime.
     pub async fn get(&self, permit: Permit<SeeContainer>) -> Result<ContainerView> {
         let (actor, visible) = permit.consume();
         self.view(&actor, visible).await
     }
 
-    /// Creates a container, and answers what the actor sees of it: where it is somebody else's and the actor may not see those, what
-    /// the actor has just said of it.
+    /// Creates a container, and returns what the actor sees of it. If it belongs to somebody else and the actor may not see
+    /// such containers, that is what they have just entered.
     ///
     /// # Errors
-    /// As [`Self::create`].
+    /// Those of [`Self::create`].
     pub async fn create_and_get(
         &self,
         permit: Permit<CreateContainer>,
@@ -187,11 +185,11 @@ impl ContainerService<'_> {
         store::containers::id_of(&mut self.0.store.read().await?.conn(), &short_id.to_ascii_lowercase()).await
     }
 
-    /// Deletes the container with its files: at once in the panel, on its host as soon as that can be reached. With `force` the
-    /// record goes without waiting for the host.
+    /// Deletes the container with its files: from the panel at once, from its host as soon as that can be reached. With
+    /// `force`, the record is deleted without waiting for the host.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn delete(&self, permit: Permit<DeleteContainer>, force: bool) -> Result<()> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
@@ -204,7 +202,7 @@ impl ContainerService<'_> {
         self.record(&mut tx, &actor, "container.deleted", &container, serde_json::json!({ "force": force }))
             .await?;
         if force {
-            // Its process may go on until the host has heard of it.
+            // Its process may keep running until the host has received the removal.
             let held = self.may_run(&container);
             store::allocations::release_all(&mut tx.conn(), id, held).await?;
             store::containers::delete(&mut tx.conn(), id).await?;
@@ -213,17 +211,17 @@ impl ContainerService<'_> {
             store::containers::set_deleting(&mut tx.conn(), id, now).await?;
             tx.emit(Change::new(Subject::Container, Verb::Updated, id));
         }
-        // Also after a forced one: the host should not keep what nobody knows any more.
+        // Also with `force`: a host should not keep containers that nobody knows of.
         store::jobs::insert(&mut tx.conn(), Kind::Remove, container.daemon_id, id, now).await?;
         tx.emit(Change::new(Subject::Job, Verb::Created, container.daemon_id));
         tx.commit().await
     }
 
-    /// The host has removed it: the record and its allocations go.
+    /// Deletes the record and its allocations, after the host has removed the container.
     pub(crate) async fn forget(&self, id: ContainerId) -> Result<()> {
         let mut tx = self.0.store.begin().await?;
         store::allocations::release_all(&mut tx.conn(), id, false).await?;
-        store::allocations::let_go(&mut tx.conn(), id, None).await?;
+        store::allocations::free_unpublished(&mut tx.conn(), id, None).await?;
         store::containers::delete(&mut tx.conn(), id).await?;
         tx.emit(Change::new(Subject::Container, Verb::Deleted, id));
         tx.commit().await?;
@@ -231,7 +229,7 @@ impl ContainerService<'_> {
         Ok(())
     }
 
-    /// Makes sure that the host has the newest declaration.
+    /// Sends the newest declaration to the host if it does not have it.
     pub(crate) async fn sync(&self, id: ContainerId) -> Result<()> {
         let (container, allocations, template, images) = {
             let mut reader = self.0.store.read().await?;
@@ -254,17 +252,17 @@ impl ContainerService<'_> {
             let mut tx = self.0.store.begin().await?;
             let found = store::containers::find(&mut tx.conn(), id, None).await?;
             if found.is_none_or(|(container, _)| container.deleting) {
-                // It was deleted while the declaration was on its way, which may have arrived after the removal.
+                // Deleted while the declaration was on its way, which may have arrived after the removal.
                 self.remove_again(&mut tx, container.daemon_id, id).await?;
                 tx.commit().await?;
                 return Err(Error::NotFound { what: "container" });
             }
             store::containers::set_synced(&mut tx.conn(), id, container.revision).await?;
-            let_go(&mut tx, container.daemon_id, &status).await?;
+            free_unpublished(&mut tx, container.daemon_id, &status).await?;
             tx.commit().await
         };
         match noted.await {
-            // The host has it; it is given it again when the database takes that down.
+            // The host has it. It is sent again once the database can store that.
             Err(error @ Error::Unavailable { .. }) => {
                 warn_of!(self.0, error, %id, "a container was declared to its host, which could not be recorded in the database");
                 Ok(())
@@ -273,14 +271,14 @@ impl ContainerService<'_> {
         }
     }
 
-    /// Has the host remove a container that the database no longer has, in case it knows of it after all.
+    /// Makes the host remove a container that is no longer in the database, in case it knows of it.
     pub(crate) async fn remove_again(&self, tx: &mut Tx, daemon: DaemonId, id: ContainerId) -> Result<()> {
         store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon, id, self.0.clock.now()).await?;
         tx.emit(Change::new(Subject::Job, Verb::Created, daemon));
         Ok(())
     }
 
-    /// What was done to the container, the newest first, without what the actor may not see of it.
+    /// The container's activity, newest first, without what the actor may not see of it.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -323,7 +321,7 @@ impl ContainerService<'_> {
             .with(detail)
     }
 
-    /// Writes down what was done on the container's host, later where the database takes nothing now.
+    /// Records an action on the container's host, later if the database accepts no writes now.
     pub(crate) async fn note(
         &self,
         actor: &Actor,
@@ -336,27 +334,27 @@ impl ContainerService<'_> {
     }
 }
 
-/// Frees the allocations that the container no longer has, once its process is one that was made without them, or there is none.
-pub(crate) async fn let_go(tx: &mut Tx, daemon: DaemonId, status: &ContainerStatus) -> Result<()> {
+/// Frees removed allocations once the container's process was created without them, or there is none.
+pub(crate) async fn free_unpublished(tx: &mut Tx, daemon: DaemonId, status: &ContainerStatus) -> Result<()> {
     let without = match status.process_revision {
         _ if status.phase == Phase::Offline => None,
         Some(revision) => Some(i64::try_from(revision).unwrap_or(i64::MAX)),
-        // A host that does not say.
+        // An older host, which does not report it.
         None => return Ok(()),
     };
-    if store::allocations::let_go(&mut tx.conn(), status.id, without).await? {
+    if store::allocations::free_unpublished(&mut tx.conn(), status.id, without).await? {
         tx.emit(Change::new(Subject::Allocation, Verb::Updated, daemon));
     }
     Ok(())
 }
 
-/// The template in the revision that the container runs.
+/// The template in the revision that the container uses.
 pub(super) async fn template(conn: &mut Conn<'_>, container: &Container) -> Result<Template> {
     let found = store::templates::revision(conn, container.template_id, container.template_revision).await?;
     found.ok_or(Error::NotFound { what: "template" })
 }
 
-/// The record as it is now, unless it is being deleted.
+/// The current record, unless it is being deleted.
 pub(super) async fn alive(tx: &mut Tx, id: ContainerId) -> Result<Container> {
     let found = store::containers::find(&mut tx.conn(), id, None).await?;
     let (container, _) = found.ok_or(Error::NotFound { what: "container" })?;
@@ -367,7 +365,7 @@ pub(super) async fn alive(tx: &mut Tx, id: ContainerId) -> Result<Container> {
     Ok(container)
 }
 
-/// Refuses to go on with a record that can't be read: what would be written or told to the host is not what it says.
+/// Refuses a damaged record, so that no guessed values are written or sent to the host.
 fn whole(container: &Container) -> Result<()> {
     if container.damaged.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! What can be done about which images containers may use.
+//! Operations on the list of allowed images.
 
 use super::{ImagePolicy, ImageStanding, Pattern};
 use crate::{
@@ -15,33 +15,33 @@ use crate::{
 };
 use serde_json::json;
 
-/// How a container's image stands, and what else its viewer may choose.
+/// The standing of a container's image, and which other images the actor may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImageChoice {
     /// Why the container may use its image, or that it may not.
     pub standing: ImageStanding,
-    /// The patterns from which the viewer may choose an image beside the template's; empty where there are none.
+    /// The patterns of images that the actor may choose beside the template's; may be empty.
     pub patterns: Vec<Pattern>,
 }
 
-/// Reads and changes the list of allowed images, and tells how a container's image stands to it.
+/// Operations on the list of allowed images.
 pub struct ImageService<'r>(pub(crate) &'r Raptor);
 
 impl ImageService<'_> {
     /// The list of allowed images.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn policy(&self, permit: Permit<ReadImagePolicy>) -> Result<ImagePolicy> {
         let _ = permit.consume();
         store::images::policy(&mut self.0.store.read().await?.conn()).await
     }
 
-    /// Replaces the list of allowed images. Containers whose image it stops or begins to match are declared to their hosts
-    /// again; those that run go on until they are stopped. `revision` is that of the list which was changed.
+    /// Replaces the list of allowed images. Containers whose images newly match or no longer match are declared to their hosts
+    /// again; running ones keep running until they are stopped. `revision` is that of the list as the caller last saw it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at a pattern, [`Error::Conflict`] `changed_meanwhile` where that revision is not the newest.
+    /// [`Error::Invalid`] at a pattern, [`Error::Conflict`] `changed_meanwhile` if the list was changed since that revision.
     pub async fn update(
         &self,
         permit: Permit<UpdateImagePolicy>,
@@ -60,7 +60,7 @@ impl ImageService<'_> {
             ));
         };
         let now = self.0.clock.now();
-        for (id, daemon, image) in store::images::by_no_choice(&mut tx.conn()).await? {
+        for (id, daemon, image) in store::images::without_approval(&mut tx.conn()).await? {
             if before.lists(&image) != policy.lists(&image) {
                 store::containers::renew(&mut tx.conn(), id, now).await?;
                 store::jobs::insert(&mut tx.conn(), Kind::Declare, daemon, id, now).await?;
@@ -77,10 +77,10 @@ impl ImageService<'_> {
         Ok(ImagePolicy { revision, ..policy })
     }
 
-    /// How the image of a container stands, for somebody who sees it.
+    /// The standing of a container's image, as far as the actor may see it.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub(crate) async fn choice(&self, visible: &Visible, template: &Template) -> Result<ImageChoice> {
         let policy = store::images::policy(&mut self.0.store.read().await?.conn()).await?;
         let container = &visible.container;

@@ -1,10 +1,10 @@
-//! Carries jobs out, each until it is done.
+//! The worker that processes background jobs, retrying each until it succeeds.
 
 use super::{Job, Kind};
 use crate::{
     Error, Raptor, Result,
     node::{NodeError, PowerAction},
-    store::{self, Change, Heard, Subject, Verb},
+    store::{self, Change, FeedEvent, Subject, Verb},
     warnings::warn_of,
 };
 use chrono::TimeDelta;
@@ -14,23 +14,23 @@ use tokio::{
     time::Instant,
 };
 
-/// How long a replica holds a job without saying that it still works on it, in seconds. Then another one takes it.
+/// Length of a lease in seconds. If it isn't renewed, another replica takes the job.
 const LEASE_S: i64 = 6;
-/// How often it says so.
+/// How often a lease is renewed.
 const BEAT: Duration = Duration::from_secs(2);
-/// How often the table is looked at though nobody said that there is something.
+/// How often the table is polled, in case no notification arrives.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Jobs at the same time.
+/// Jobs processed at the same time.
 const AT_ONCE: usize = 8;
-/// The longest pause between two tries.
+/// The longest pause between two attempts, in seconds.
 const MAX_PAUSE_S: i64 = 300;
 
-/// Works until Raptor is shut down.
+/// Processes jobs until Raptor is shut down.
 pub(crate) async fn work(raptor: Raptor) {
     let wake = Arc::new(Notify::new());
     let waker = wake.clone();
-    raptor.store.feed().hook(move |heard| {
-        if matches!(heard, Heard::Change(Change { subject: Subject::Job, .. }) | Heard::Gap) {
+    raptor.store.feed().hook(move |event| {
+        if matches!(event, FeedEvent::Change(Change { subject: Subject::Job, .. }) | FeedEvent::Gap) {
             waker.notify_one();
         }
     });
@@ -65,7 +65,7 @@ async fn claim(raptor: &Raptor) -> Result<Option<Job>> {
     Ok(job)
 }
 
-/// Carries a job out as long as it is ours.
+/// Processes one job for as long as its lease is held.
 async fn carry_out(raptor: &Raptor, job: Job) {
     let done = tokio::select! {
         done = perform(raptor, &job) => done,
@@ -75,7 +75,7 @@ async fn carry_out(raptor: &Raptor, job: Job) {
         }
     };
     let settled = match done {
-        // What is gone needs nothing any more, unless an earlier try that was cut off has reached the host.
+        // The container is gone. Unless an earlier attempt that was cut off has reached the host, there is nothing to do.
         Err(Error::NotFound { .. }) if job.kind != Kind::Remove && job.attempts > 1 => {
             finish_gone(raptor, &job).await
         }
@@ -98,7 +98,7 @@ async fn perform(raptor: &Raptor, job: &Job) -> Result<()> {
     }
 }
 
-/// Says again and again that the job is being worked on. Ends when it is no longer ours, or may not be.
+/// Keeps renewing the lease. Returns when it is lost or can't be renewed in time.
 async fn hold(raptor: &Raptor, job: &Job) {
     let mut lease = Lease::from(Instant::now());
     loop {
@@ -113,18 +113,19 @@ async fn hold(raptor: &Raptor, job: &Job) {
     }
 }
 
-/// How long a job is ours without being renewed.
+/// How long the lease is held without a renewal.
 struct Lease {
     ends: Instant,
 }
 
 impl Lease {
-    /// One that was asked for then. The database counts from a moment later.
+    /// A lease requested at `asked`. The database counts from a moment later.
     fn from(asked: Instant) -> Self {
         Self { ends: asked + Duration::from_secs(LEASE_S.unsigned_abs()) }
     }
 
-    /// Until when to wait for anything that begins now: a beat, and never beyond the end, when another API may take the job.
+    /// The deadline for anything that begins now: one renewal period, and never beyond the lease, when another replica may take
+    /// over.
     fn next(&self, now: Instant) -> Instant {
         self.ends.min(now + BEAT)
     }
@@ -140,7 +141,7 @@ async fn renew(raptor: &Raptor, job: &Job) -> Result<bool> {
 async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
     raptor.containers().sync(job.container_id).await?;
     match raptor.fleet.node(job.daemon_id)?.power(job.container_id, PowerAction::Start, "").await {
-        // Somebody was quicker, or does not want it any more.
+        // It has already been removed, or was declared again.
         Ok(()) | Err(NodeError::Refused(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
@@ -148,7 +149,7 @@ async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
 
 async fn remove(raptor: &Raptor, job: &Job) -> Result<()> {
     raptor.fleet.node(job.daemon_id)?.remove(job.container_id).await?;
-    // Before this job's row goes, which is all that tells a second caller that somebody has it removed.
+    // Before the job's row is deleted: until then the row shows a second caller that the removal was requested.
     raptor.fleet.forget_stray(job.daemon_id, job.container_id);
     raptor.containers().forget(job.container_id).await
 }
@@ -195,7 +196,7 @@ mod tests {
         let lease = Lease::from(renewed);
         let ends = renewed + Duration::from_secs(LEASE_S.unsigned_abs());
         assert_eq!(lease.ends, ends);
-        // A database that does not answer: pauses and questions in turn, each to its time limit.
+        // If the database does not answer, attempts and pauses alternate, each up to its time limit.
         let (mut now, mut waits) = (renewed, 0);
         while now < lease.ends {
             now = lease.next(now);

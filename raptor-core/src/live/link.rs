@@ -1,9 +1,9 @@
-//! Keeping the link to one daemon.
+//! Maintaining the link to one daemon.
 
 use super::{Connection, LinkState, LiveEvent};
 use crate::{
     Raptor, Result,
-    containers::service::let_go,
+    containers::service::free_unpublished,
     daemons::strays,
     id::{ContainerId, DaemonId},
     jobs::Kind,
@@ -22,9 +22,9 @@ use tokio_util::sync::CancellationToken;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
-/// A link on which nothing comes for so long is down. A daemon speaks every five seconds.
+/// A link that receives nothing for this long is considered down. A daemon sends something every five seconds.
 const SILENCE: Duration = Duration::from_secs(12);
-/// Free space on a host's disk, in bytes, below which its daemon's page warns.
+/// Free disk space of a host in bytes below which its daemon's page shows a warning.
 const DISK_LOW: u64 = 1 << 30;
 
 pub(super) struct Task {
@@ -45,7 +45,7 @@ impl Task {
         let mut pause = FIRST_PAUSE;
         loop {
             let opened = self.node.events().await;
-            // Whatever else it said: it has proved its key.
+            // Whatever else its answer was: the daemon has proved that it has the key.
             if self.node.upgraded()
                 && let Err(error) = self.raptor.daemons().keep_upgraded(self.daemon).await
             {
@@ -56,7 +56,7 @@ impl Task {
                 Err(error) => error,
             };
             self.down(&error);
-            // Many links that went down together should not come back together.
+            // Jitter, so that links that went down together don't reconnect together.
             let spread =
                 f64::from(u8::try_from(self.raptor.clock.now().timestamp_subsec_micros() % 100).unwrap_or(0))
                     / 100.0;
@@ -65,7 +65,7 @@ impl Task {
         }
     }
 
-    /// Heeds the daemon, and passes on to it what was changed, until the link is down.
+    /// Processes the daemon's events and forwards changes to it until the link is down.
     async fn follow(&self, mut events: BoxStream<'static, NodeEvent>, pause: &mut Duration) -> NodeError {
         let lost = || NodeError::Unreachable("The connection to the daemon was lost.".into());
         let mut changes = self.raptor.store.feed().subscribe();
@@ -73,7 +73,7 @@ impl Task {
         let mut silence = Box::pin(tokio::time::sleep(SILENCE));
         loop {
             tokio::select! {
-                // The silence comes last: while the database is slow, what the daemon said waits here.
+                // The timeout comes last: while the database is slow, the daemon's events queue up here.
                 biased;
                 Ok(()) = gaps.changed() => self.recheck(None, None).await,
                 change = changes.recv() => self.pass_on(change).await,
@@ -114,7 +114,7 @@ impl Task {
     async fn heed(&self, event: NodeEvent) -> Result<(), NodeError> {
         let fleet = &self.raptor.fleet;
         let event = match event {
-            // Numbers only, once a second.
+            // Only numbers, every second.
             NodeEvent::Stats { .. } => event,
             told => nul::storable(told),
         };
@@ -197,8 +197,8 @@ impl Task {
         Ok(())
     }
 
-    /// Written down before it is acknowledged; where that fails, the link is made again and tells it again. One that the database
-    /// will never take is put aside in the log: the host's other events must not wait for it for ever.
+    /// Stores an event before acknowledging it. If that fails, the link is re-established and the host delivers it again. An
+    /// event that the database will never accept is logged and skipped, so that it can't block the host's other events forever.
     async fn happened(&self, event: Happened) -> Result<(), NodeError> {
         let (spool, number) = (event.spool, event.number);
         match self.raptor.containers().happened(self.daemon, event.clone()).await {
@@ -232,7 +232,7 @@ impl Task {
         self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
     }
 
-    /// Takes over all that a host says at once. Most of it is in the store already when only the link was away.
+    /// Stores all statuses that a host sends at once. Most are in the store already if only the link was down.
     async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
         let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
         if let Err(error) = self.free_held(&statuses).await {
@@ -246,14 +246,14 @@ impl Task {
             };
             let kept = kept.await.unwrap_or_default();
             statuses.retain(|status| kept.get(&status.id) != Some(status));
-            // Others may be writing the same ones: all in one order.
+            // A fixed order, since others may be writing the same rows.
             statuses.sort_by_key(|status| status.id);
             self.keep_statuses(&statuses).await;
         }
         self.raptor.fleet.tell(LiveEvent::Containers(ids.into()));
     }
 
-    /// Frees allocations that containers gave up and whose processes have ended or were restarted while the link was away.
+    /// Frees removed allocations of containers whose processes ended or were restarted while the link was down.
     async fn free_held(&self, statuses: &[ContainerStatus]) -> Result<()> {
         let holders = {
             let mut reader = self.raptor.store.read().await?;
@@ -264,7 +264,7 @@ impl Task {
         }
         let mut tx = self.raptor.store.begin().await?;
         for status in statuses.iter().filter(|status| holders.contains(&status.id)) {
-            let_go(&mut tx, self.daemon, status).await?;
+            free_unpublished(&mut tx, self.daemon, status).await?;
         }
         tx.commit().await
     }
@@ -274,7 +274,7 @@ impl Task {
             return;
         }
         let kept = match self.write_statuses(statuses).await {
-            // One of them is at fault: the others are kept.
+            // One of them is at fault: store the others.
             Err(error) if statuses.len() > 1 && store::refuses_content(&error) => {
                 let mut kept = Ok(());
                 for status in statuses {
@@ -284,7 +284,7 @@ impl Task {
             }
             kept => kept,
         };
-        // Every replica hears it from the host itself, so the feed need not tell.
+        // Every replica gets this from the host itself, so it isn't published on the feed.
         self.raptor.lists.forget_all();
         if let Err(error) = kept {
             let count = statuses.len();
@@ -292,7 +292,7 @@ impl Task {
         }
     }
 
-    /// Looks which containers the host has that the store does not know, as it is after it was restored from an older copy.
+    /// Finds the containers that the host has and the store doesn't know, as after restoring an older backup.
     async fn find_strays(&self, held: Vec<HostedContainer>) -> Result<()> {
         let unknown = {
             let mut reader = self.raptor.store.read().await?;
@@ -311,12 +311,12 @@ impl Task {
         let mut tx = self.raptor.store.begin().await?;
         for status in statuses {
             store::containers::set_status(&mut tx.conn(), status).await?;
-            let_go(&mut tx, self.daemon, status).await?;
+            free_unpublished(&mut tx, self.daemon, status).await?;
         }
         tx.commit().await
     }
 
-    /// Has the host told what it does not know, and lets what waited for it go on.
+    /// Declares to the host what it doesn't have, and resumes jobs that waited for it.
     async fn reconcile(&self, there: &HashMap<ContainerId, ContainerStatus>) -> Result<()> {
         let wanted =
             store::containers::of_daemon(&mut self.raptor.store.read().await?.conn(), self.daemon).await?;
@@ -325,27 +325,28 @@ impl Task {
         for (id, revision, installation) in wanted {
             let has = there.get(&id);
             if let Some(ended) = has.and_then(|has| installation.found_ended(has)) {
-                store::containers::find_installation(&mut tx.conn(), id, revision, &ended).await?;
+                store::containers::record_found_installation(&mut tx.conn(), id, revision, &ended).await?;
                 tx.emit(Change::new(Subject::Container, Verb::Updated, id));
             }
             let revision = revision.max(0).cast_unsigned();
             if let Some(ahead) = has.filter(|has| has.revision > revision) {
-                // The database was restored from an older copy, and the host ignores what is older than what it has.
+                // The database was restored from an older backup, and the host ignores declarations older than the one that it
+                // has.
                 let revision = i64::try_from(ahead.revision).unwrap_or(i64::MAX - 1);
-                store::containers::pass_revision(&mut tx.conn(), id, revision).await?;
+                store::containers::raise_revision(&mut tx.conn(), id, revision).await?;
             }
             if has.is_none_or(|has| has.revision != revision) {
                 store::containers::set_unsynced(&mut tx.conn(), id).await?;
                 store::jobs::insert(&mut tx.conn(), Kind::Declare, self.daemon, id, now).await?;
             }
         }
-        store::jobs::hurry(&mut tx.conn(), self.daemon, now).await?;
+        store::jobs::make_due(&mut tx.conn(), self.daemon, now).await?;
         tx.emit(Change::new(Subject::Job, Verb::Updated, self.daemon));
         tx.commit().await
     }
 }
 
-/// What is said of a disk that is nearly full: less than a tenth and less than 1 GiB is free.
+/// The warning for a disk that is nearly full: less than a tenth and less than 1 GiB is free.
 fn disk_note(system: &SystemInfo) -> Option<String> {
     let total = system.disk_total_bytes;
     let free = total.saturating_sub(system.disk_used_bytes);

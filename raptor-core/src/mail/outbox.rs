@@ -1,4 +1,4 @@
-//! Sends what is to be sent, each until the carrier has taken it or it helps nobody any more.
+//! The worker that sends mails, retrying each until it is accepted or has expired.
 
 use super::{
     Carrier, Message, NotSent,
@@ -10,7 +10,7 @@ use crate::{
     authz::Actor,
     id::{MailId, UserId},
     store::{
-        self, Change, Heard, Subject, Tx, Verb,
+        self, Change, FeedEvent, Subject, Tx, Verb,
         mails::{New, Outgoing},
     },
     users::User,
@@ -20,44 +20,44 @@ use chrono::{DateTime, TimeDelta, Utc};
 use std::{net::IpAddr, sync::Arc, time::Duration};
 use tokio::sync::{Notify, Semaphore};
 
-/// How long a replica has for one message before another may take it.
+/// How long a replica may hold a mail before another one may take it.
 const LEASE: TimeDelta = TimeDelta::minutes(3);
-/// How long the carrier has for it: less than the lease, so that no two send the same one.
+/// How long the carrier may take. Less than the lease, so that no two replicas send the same mail.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// How long Raptor's end waits for a message that is on its way.
+/// How long a shutdown waits for a mail that is being sent.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// How often the table is looked at though nobody said that there is something.
+/// How often the table is polled, in case no notification arrives.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// Messages at the same time.
+/// Mails sent at the same time.
 const AT_ONCE: usize = 4;
-/// The first and the longest pause between two tries. Each is twice as long as the one before.
+/// The first and the longest pause between two attempts, in seconds. Each is twice as long as the previous one.
 const FIRST_PAUSE_S: i64 = 15;
 const MAX_PAUSE_S: i64 = 3_600;
-/// After so long a notice helps nobody any more. Mail servers give up after four or five days too (RFC 5321, 4.5.4.1).
+/// When a notification expires. Mail servers give up after four or five days as well (RFC 5321, section 4.5.4.1).
 const GIVE_UP: TimeDelta = TimeDelta::days(4);
-/// And so long a link for a new password: whoever asked for it has asked for another one or somebody else.
+/// When a password reset mail expires: by then the user has requested another one, or asked somebody.
 const GIVE_UP_LINK: TimeDelta = TimeDelta::hours(6);
-/// Links for a new password for one account in an hour, wherever they are asked for, so that nobody floods a mailbox.
+/// Password reset mails per account and hour, from whatever address they are requested, so that nobody floods a mailbox.
 const LINKS_AN_HOUR: i64 = 3;
-/// The same for notices of one kind that others can cause.
+/// The same for each kind of notification that other users can trigger.
 const NOTICES_AN_HOUR: i64 = 10;
-/// Mails that wait at most: of links, so that they leave room for notices, and of all.
+/// Most mails that may wait: of password resets, which leaves room for notifications, and in total.
 const LINKS_WAITING: i64 = 1_000;
 const WAITING: i64 = 10_000;
-/// How long it is known what became of a mail, and of how many at most.
+/// How long, and for how many mails, the outcome is kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
 const KEPT_COUNT: i64 = 5_000;
 
-/// How mail is set up.
+/// The mail settings.
 #[derive(Clone)]
 pub(crate) struct Post {
     pub(crate) carrier: Arc<dyn Carrier>,
-    /// Where people open the panel, without a slash at the end.
+    /// The panel's base URL, without a trailing slash.
     pub(crate) panel: String,
 }
 
 impl Post {
-    /// Hands a message over, and gives up a carrier that does not answer.
+    /// Sends a mail, and gives up if the carrier does not answer.
     pub(super) async fn send(&self, message: &Message) -> Result<(), NotSent> {
         let slow = |_| NotSent {
             why: format!("The mail server {} did not answer in time.", self.carrier.name()),
@@ -67,7 +67,7 @@ impl Post {
     }
 }
 
-/// Writes down, with the change in `tx`, that `content` is to be said to the user at `address`. Nothing where mail is not set up.
+/// Queues a mail about `content` to the user at `address` in the transaction of the change. Does nothing if mail is not set up.
 pub(crate) async fn notify(
     raptor: &Raptor,
     tx: &mut Tx,
@@ -78,7 +78,7 @@ pub(crate) async fn notify(
         return Ok(());
     }
     let now = raptor.clock.now();
-    // The change itself must not fail because too much is said about it.
+    // The change itself must not fail because too many mails are waiting.
     if store::mails::waiting(&mut tx.conn(), None).await? >= WAITING {
         tracing::warn!(kind = content.kind(), "too many mails wait, a notice is left out");
         return Ok(());
@@ -93,8 +93,8 @@ pub(crate) async fn notify(
     enqueue(raptor, tx, Some((user, address)), &content, now + GIVE_UP).await
 }
 
-/// Writes down that somebody asked for a link. Whose account it is is found out by whoever sends it, so that neither the answer
-/// nor its time tells whether there is one.
+/// Queues a password reset mail. The account is looked up when the mail is sent, so neither the answer nor its timing reveals
+/// whether it exists.
 pub(crate) async fn ask_for_link(raptor: &Raptor, login: &str, ip: Option<IpAddr>) -> Result<()> {
     let content = Content::PasswordReset { login: login.to_owned(), ip };
     let mut tx = raptor.store.begin().await?;
@@ -125,14 +125,14 @@ async fn enqueue(
     Ok(())
 }
 
-/// Works until Raptor is shut down.
+/// Sends mails until Raptor is shut down.
 pub(crate) async fn work(raptor: Raptor, post: Post) {
     let wake = Arc::new(Notify::new());
     let waker = wake.clone();
     raptor.store.feed().hook(move |heard| {
         let due = match heard {
-            Heard::Change(change) => (change.subject, change.verb) == (Subject::Mail, Verb::Created),
-            Heard::Gap => true,
+            FeedEvent::Change(change) => (change.subject, change.verb) == (Subject::Mail, Verb::Created),
+            FeedEvent::Gap => true,
         };
         if due {
             waker.notify_one();
@@ -149,7 +149,7 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
                         raptor.stop.cancelled().await;
                         tokio::time::sleep(FAREWELL).await;
                     };
-                    // Cut off half-way, it is sent again after the lease.
+                    // If this is cancelled, the mail is sent again after the lease.
                     tokio::select! {
                         () = farewell => {}
                         () = carry_out(&raptor, &post, &outgoing) => {}
@@ -182,7 +182,7 @@ async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
     let ended = match compose(raptor, post, outgoing).await {
         Ok(Some(message)) => post.send(&message).await,
         Ok(None) => return forget(raptor, outgoing).await,
-        // What the key does not open, it never will.
+        // What the key does not open now, it never will.
         Err(error @ Error::Conflict { .. }) => Err(NotSent { why: error.to_string(), for_good: true }),
         Err(error) => Err(NotSent { why: error.to_string(), for_good: false }),
     };
@@ -227,7 +227,7 @@ fn pause(attempts: i64) -> TimeDelta {
     TimeDelta::seconds(FIRST_PAUSE_S.saturating_mul(2_i64.saturating_pow(doublings)).min(MAX_PAUSE_S))
 }
 
-/// The message, or none where nothing is to be sent.
+/// The mail to send, or `None` if nothing is to be sent.
 async fn compose(raptor: &Raptor, post: &Post, outgoing: &Outgoing) -> Result<Option<Message>> {
     let text = raptor.sealer.open(outgoing.id.as_uuid().as_bytes(), &outgoing.sealed)?;
     let content = serde_json::from_str(&text).map_err(|_| {
@@ -245,7 +245,7 @@ async fn compose(raptor: &Raptor, post: &Post, outgoing: &Outgoing) -> Result<Op
     Ok(outgoing.recipient.as_deref().and_then(|to| envelope(to).notice(&content)))
 }
 
-/// To whom a link goes: to the one who is called so, unless they got enough of them. Who it is is found out once.
+/// The user that a password reset mail goes to, unless they got enough of them. Looked up only once per mail.
 async fn whose(
     raptor: &Raptor,
     outgoing: &Outgoing,
@@ -259,7 +259,7 @@ async fn whose(
     };
     let Some(user) = user.filter(|user| !user.suspended) else { return Ok(None) };
     if outgoing.user_id.is_none() {
-        // Whoever else sends this account a link waits: the count below stays true until the end.
+        // Others that send mails to this account wait, so the count below stays valid until the commit.
         store::users::lock(&mut tx.conn(), user.id).await?;
         let since = raptor.clock.now() - TimeDelta::hours(1);
         if store::mails::recent(&mut tx.conn(), user.id, PASSWORD_RESET, since).await? >= LINKS_AN_HOUR {
@@ -278,7 +278,7 @@ async fn whose(
     Ok(Some(user))
 }
 
-/// Gives up what is too old and forgets what became of mails of long ago.
+/// Gives up expired mails and deletes old outcomes.
 pub(crate) async fn sweep(raptor: &Raptor, tx: &mut Tx) -> Result<()> {
     let now = raptor.clock.now();
     store::mails::expire(&mut tx.conn(), now).await?;

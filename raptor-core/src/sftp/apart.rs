@@ -1,4 +1,4 @@
-//! What revoking means on hosts that are not connected: they hear of it when they are again.
+//! The effect of revocations on hosts that are not connected: they learn of them when they reconnect.
 
 use crate::{
     Raptor, Result,
@@ -9,13 +9,13 @@ use crate::{
     store::{self, Conn},
 };
 
-/// Daemons that are named at most.
+/// How many daemons are named.
 const NAMED: usize = 3;
 
-/// What is said of this daemon, if it is not connected.
+/// The notice about this daemon; `None` if it is connected.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub(crate) async fn of_daemon(raptor: &Raptor, conn: &mut Conn<'_>, id: DaemonId) -> Result<Option<String>> {
     if is_connected(raptor, id) {
         return Ok(None);
@@ -23,14 +23,14 @@ pub(crate) async fn of_daemon(raptor: &Raptor, conn: &mut Conn<'_>, id: DaemonId
     Ok(store::daemons::find(conn, id).await?.map(|daemon| sentence(&daemon)))
 }
 
-/// What is said of the daemons whose containers the actor may enter and that are not connected.
+/// The notice about the daemons that are not connected, of those whose containers the actor has access to.
 ///
 /// # Errors
-/// When the store fails.
+/// If the store fails.
 pub(crate) async fn of_actor(raptor: &Raptor, conn: &mut Conn<'_>, actor: &Actor) -> Result<Option<String>> {
     let everywhere = actor.grants().contains(SystemPermission::ContainersRead);
     let only = actor.user_id().filter(|_| !everywhere);
-    let mut daemons = store::daemons::reached_by(conn, only).await?;
+    let mut daemons = store::daemons::accessible_to(conn, only).await?;
     daemons.retain(|daemon| !is_connected(raptor, daemon.id));
     let mut said: Vec<String> = daemons.iter().take(NAMED).map(sentence).collect();
     match daemons.len().saturating_sub(NAMED) {

@@ -1,4 +1,4 @@
-//! Importing templates, and what happens where the same one is here already.
+//! Importing templates, and handling those that already exist.
 
 use super::{
     FieldChange, Origin, OriginKind, Template, difference,
@@ -20,7 +20,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How long fetching a template may take.
+/// Time limit for fetching a template.
 const FETCH_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What an import does where the same template is here already and says something else. It is the same one with the same id of
@@ -38,27 +38,27 @@ pub enum OnExisting {
     KeepBoth,
 }
 
-/// A file that was read, and the templates that it may be a version of.
+/// A parsed file, and the templates that it may be another version of.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What it says.
+    /// The parsed file.
     pub imported: Imported,
-    /// SHA-256 of the file, in lower-case hex digits.
+    /// SHA-256 of the file, as lower-case hex digits.
     pub sha256: String,
-    /// Templates that are the same one, the likeliest first. Empty where the actor may not read templates.
+    /// Existing templates that are the same one, the most likely first. Empty if the actor may not read templates.
     pub existing: Vec<Existing>,
 }
 
-/// A template that is here already.
+/// An existing template that a file may be another version of.
 #[derive(Clone, Debug)]
 pub struct Existing {
     /// The template in its newest revision.
     pub template: StoredTemplate,
-    /// What the file says otherwise; empty where it says the same.
+    /// The differences to the file; empty if there are none.
     pub changes: Vec<FieldChange>,
 }
 
-/// A file with where it came from.
+/// A parsed file with its origin.
 struct Given {
     imported: Imported,
     origin: Origin,
@@ -76,20 +76,20 @@ impl Given {
 }
 
 impl TemplateService<'_> {
-    /// Imports a template that somebody uploaded, as [`Self::import_as`] with [`OnExisting::Ask`].
+    /// Imports an uploaded template, like [`Self::import_as`] with [`OnExisting::Ask`].
     ///
     /// # Errors
-    /// As [`Self::import_as`].
+    /// Those of [`Self::import_as`].
     pub async fn import(&self, permit: Permit<ImportTemplate>, file: &[u8]) -> Result<Import> {
         self.import_as(permit, file, Origin::file(None), OnExisting::Ask).await
     }
 
-    /// Imports a template from `origin`. A file that says the same as the template that is here changes nothing.
+    /// Imports a template from `origin`. If the same template exists with the same content, nothing changes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is none; [`Error::Conflict`] `template_exists` where another version of it is here and
-    /// `on_existing` is [`OnExisting::Ask`], `several_templates` where it is unclear which one to update;
-    /// [`Error::Forbidden`] where the actor may not update templates.
+    /// [`Error::Invalid`] if it is not a template; [`Error::Conflict`] `template_exists` if another version of it exists and
+    /// `on_existing` is [`OnExisting::Ask`], `several_templates` if it is unclear which one to update; [`Error::Forbidden`] if
+    /// the actor may not update templates.
     pub async fn import_as(
         &self,
         permit: Permit<ImportTemplate>,
@@ -100,13 +100,13 @@ impl TemplateService<'_> {
         let (actor, ()) = permit.consume();
         let given = Given::read(file, origin).await?;
         let mut tx = self.0.store.begin().await?;
-        // Two callers with the same file make one template.
+        // Two callers with the same file must create only one template.
         store::templates::lock(&mut tx.conn()).await?;
         if on_existing == OnExisting::KeepBoth {
             return committed(self.create(&mut tx, &actor, given).await?, tx).await;
         }
         let present =
-            store::templates::alike(&mut tx.conn(), &given.imported.template, &given.origin).await?;
+            store::templates::similar(&mut tx.conn(), &given.imported.template, &given.origin).await?;
         let same =
             present.iter().find(|one| one.damaged.is_empty() && one.document == given.imported.template);
         if let Some(same) = same.cloned() {
@@ -130,12 +130,12 @@ impl TemplateService<'_> {
         }
     }
 
-    /// Imports the template at a web address, which must be a public one. Otherwise as [`Self::import_as`]. With `expected`, the
-    /// file has to have this SHA-256.
+    /// Imports the template at a public web address. With `expected`, the file must have this SHA-256. Otherwise like
+    /// [`Self::import_as`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template; [`Error::Conflict`]
-    /// `source_changed`; otherwise as [`Self::import_as`].
+    /// [`Error::Invalid`] at `url` if it can't be fetched, or if it is not a template; [`Error::Conflict`] `source_changed`;
+    /// otherwise those of [`Self::import_as`].
     pub async fn import_from(
         &self,
         permit: Permit<ImportTemplate>,
@@ -160,7 +160,7 @@ impl TemplateService<'_> {
         self.create(tx, actor, Given { imported, origin, sha256 }).await
     }
 
-    /// Gives `present` a new revision from `origin`, whose file has this SHA-256, where it says something else.
+    /// Adds a revision to `present` from `origin`, whose file has this SHA-256, if the content differs.
     pub(crate) async fn update(
         &self,
         tx: &mut Tx,
@@ -193,7 +193,7 @@ impl TemplateService<'_> {
             .on("template", template.id, &template.document.name)
             .with(serde_json::json!({
                 "format": template.source_format, "warnings": warnings.len(),
-                // Only the host: an address may hold a secret.
+                // Only the host, since the address may contain a secret.
                 "from": template.origin.as_ref().and_then(Origin::host),
             }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -201,11 +201,12 @@ impl TemplateService<'_> {
         Ok(Import { template, warnings, outcome: Outcome::Created })
     }
 
-    /// Gives a template a new revision. Containers stay at theirs until they are moved. `base` is the revision that the change was
-    /// made from, where it was made from one; `origin` where it is a newer file and no edit by hand.
+    /// Adds a revision to a template. Containers stay at theirs until they are moved. `base` is the revision that was edited,
+    /// if it was an edit; `origin` is given if it is a newer file instead.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is no template, [`Error::Conflict`] `template_changed` where there is a newer revision than `base`.
+    /// [`Error::Invalid`] if it is not a template, [`Error::Conflict`] `template_changed` if there is a newer revision than
+    /// `base`.
     pub async fn revise(
         &self,
         permit: Permit<UpdateTemplate>,
@@ -238,7 +239,7 @@ impl TemplateService<'_> {
     ) -> Result<Import> {
         let same = given.imported.template == present.document;
         let mut origin = given.origin(present.revision + i64::from(!same));
-        // The same program keeps its drawing, wherever its newer file came from.
+        // The same program keeps its icon, wherever its newer file came from.
         if let Some(before) = &present.origin
             && origin.icon.is_none()
         {
@@ -265,7 +266,7 @@ impl TemplateService<'_> {
             revision: present.revision + 1,
             updated_at: self.0.clock.now(),
             document,
-            // What was found was found beside another file.
+            // The result of the last check is about the previous file.
             source_check: present.source_check.clone().filter(|_| origin == present.origin),
             origin,
             damaged: Vec::new(),
@@ -286,8 +287,8 @@ impl TemplateService<'_> {
         Ok(Import { template, warnings, outcome: Outcome::Revised })
     }
 
-    /// The template says this already. Where nobody knew where it came from, or the file is another one that says the same, that
-    /// is written down, if the actor may change templates.
+    /// The template already has this content. If its origin is unknown, or another file with the same content was imported, the
+    /// new origin is stored, provided that the actor may change templates.
     async fn keep(
         &self,
         tx: &mut Tx,
@@ -305,11 +306,11 @@ impl TemplateService<'_> {
         Ok(Import { template: present, warnings, outcome: Outcome::Unchanged })
     }
 
-    /// Reads a template without keeping it: what it would be, what is odd about it, and what is different from the same template
-    /// that is here. `origin` is where it came from.
+    /// Parses a template without storing it: the result, warnings, and the differences to an existing version of the same
+    /// template. `origin` is where it came from.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is none.
+    /// [`Error::Invalid`] if it is not a template.
     pub async fn preview(
         &self,
         permit: Permit<ImportTemplate>,
@@ -321,7 +322,7 @@ impl TemplateService<'_> {
         let existing = match actor.grants().contains(SystemPermission::TemplatesRead) {
             true => {
                 let mut reader = self.0.store.read().await?;
-                store::templates::alike(&mut reader.conn(), &imported.template, origin).await?
+                store::templates::similar(&mut reader.conn(), &imported.template, origin).await?
             }
             false => Vec::new(),
         };
@@ -329,42 +330,42 @@ impl TemplateService<'_> {
         Ok(Preview { existing, sha256: sha256(file), imported })
     }
 
-    /// The same for the template at a web address.
+    /// Like [`Self::preview`], for the template at a web address.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template.
+    /// [`Error::Invalid`] at `url` if it can't be fetched, or if it is not a template.
     pub async fn preview_from(&self, permit: Permit<ImportTemplate>, url: &str) -> Result<Preview> {
         let file = self.fetch(url).await?;
         self.preview(permit, &file, &Origin::address(url)).await
     }
 
-    /// Reads a template without keeping it: what is different from this one.
+    /// Parses a file without storing it, and compares it with this template.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where it is none.
+    /// [`Error::Invalid`] if it is not a template.
     pub async fn compare(&self, permit: Permit<UpdateTemplate>, file: &[u8]) -> Result<Preview> {
         let (_, template) = permit.consume();
         let imported = read(file).await?;
         Ok(Preview { existing: vec![against(template, &imported.template)], sha256: sha256(file), imported })
     }
 
-    /// The same for the file at a web address; at the template's own source unless given.
+    /// Like [`Self::compare`], for the file at a web address; by default at the template's own source.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `url` where nothing can be fetched, and where it is no template; [`Error::Conflict`] `no_source` where
-    /// nobody knows where the template came from.
+    /// [`Error::Invalid`] at `url` if it can't be fetched, or if it is not a template; [`Error::Conflict`] `no_source` if the
+    /// template's source is unknown.
     pub async fn compare_with(&self, permit: Permit<UpdateTemplate>, url: Option<&str>) -> Result<Preview> {
         let url = address(permit.target(), url, self.0.raw_files())?;
         let file = self.fetch(&url).await?;
         self.compare(permit, &file).await
     }
 
-    /// Gives a template a new revision from a web address; from its own source unless given. With `expected`, the file has to have
-    /// this SHA-256. Otherwise as [`Self::revise`].
+    /// Adds a revision from a web address; by default from the template's own source. With `expected`, the file must have this
+    /// SHA-256. Otherwise like [`Self::revise`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `url` where nothing can be fetched; [`Error::Conflict`] `source_changed`, `no_source` where nobody
-    /// knows where the template came from; otherwise as [`Self::revise`].
+    /// [`Error::Invalid`] at `url` if it can't be fetched; [`Error::Conflict`] `source_changed`, `no_source` if the template's
+    /// source is unknown; otherwise those of [`Self::revise`].
     pub async fn revise_from(
         &self,
         permit: Permit<UpdateTemplate>,
@@ -382,7 +383,7 @@ impl TemplateService<'_> {
         self.revise(permit, &file, base, Some(origin)).await
     }
 
-    /// The file at an address that somebody gave.
+    /// Fetches the file at an address that somebody entered.
     pub(super) async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
         let fetched = self.0.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
         fetched.map_err(|error| Error::invalid("url", error.to_string()))
@@ -398,13 +399,13 @@ fn against(template: StoredTemplate, document: &Template) -> Existing {
     Existing { changes: difference(&template.document, document), template }
 }
 
-/// Reads a file off the threads that serve: a large one takes a while.
+/// Parses a file on a blocking thread, since a large one takes a while.
 pub(crate) async fn read(file: &[u8]) -> Result<Imported> {
     let file = file.to_vec();
     tokio::task::spawn_blocking(move || import::import(&file)).await.map_err(Error::internal)?
 }
 
-/// The file has to be the one that was looked at.
+/// Checks that the file is the one that was previewed.
 pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
     match expected {
         Some(expected) if !expected.eq_ignore_ascii_case(&sha256(file)) => Err(Error::conflict(
@@ -415,7 +416,7 @@ pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
     }
 }
 
-/// The address that was given, or the one where a newer file is looked for.
+/// The given address, or the one to look for a newer file.
 fn address(template: &StoredTemplate, url: Option<&str>, raw_files: &str) -> Result<String> {
     let own = || template.source_address(raw_files);
     url.map(str::to_owned).or_else(own).ok_or_else(|| {

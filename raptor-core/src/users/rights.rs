@@ -1,20 +1,20 @@
-//! Whether one user holds every right that another one holds.
+//! Comparing the rights of two users.
 //!
-//! Setting a user's password or e-mail address is as good as being that user, so it takes their role's rights and those over
-//! every container that they own or were given access to.
+//! Setting a user's password or e-mail address amounts to becoming that user, so it requires the permissions of their role and
+//! their rights on every container that they own or have access to.
 
 use super::User;
 use crate::{
     Error, Result,
     authz::{Actor, ContainerPermission, Permission, SystemPermission, policy::container_permissions},
     containers::access::{denied_files, hides_as_much},
-    store::{self, Tx, rights::Shared},
+    store::{self, Tx, rights::SharedContainer},
 };
 
-/// Lets the actor go on where they hold every right that `user` holds.
+/// Checks that the actor has every right that `user` has.
 ///
 /// # Errors
-/// [`Error::Outranked`] with what is missing.
+/// [`Error::Outranked`] with the first right that is missing.
 pub(super) async fn outranks(tx: &mut Tx, actor: &Actor, user: &User) -> Result<()> {
     let role = store::roles::find(&mut tx.conn(), user.role_id)
         .await?
@@ -38,8 +38,8 @@ pub(super) async fn outranks(tx: &mut Tx, actor: &Actor, user: &User) -> Result<
     }
 }
 
-/// The first right over the container that its user holds and the actor lacks.
-fn missing(actor: &Actor, shared: &Shared) -> Option<ContainerPermission> {
+/// The first right on the container that the other user has and the actor lacks.
+fn missing(actor: &Actor, shared: &SharedContainer) -> Option<ContainerPermission> {
     let own = shared.other.as_ref().map(|held| held.permissions);
     let own = container_permissions(actor.grants(), own);
     let theirs = shared.held.permissions;
@@ -50,7 +50,7 @@ fn missing(actor: &Actor, shared: &Shared) -> Option<ContainerPermission> {
     lacks.or(sees_more.then_some(ContainerPermission::FileRead))
 }
 
-fn beyond(actor: &Actor, user: &User, shared: &Shared, missing: ContainerPermission) -> Error {
+fn beyond(actor: &Actor, user: &User, shared: &SharedContainer, missing: ContainerPermission) -> Error {
     let permission = missing.implied_by().name();
     let seen = shared.other.is_some() || actor.grants().contains(SystemPermission::ContainersRead);
     let which =

@@ -2,7 +2,7 @@
 
 use super::{Console, log::Stored};
 use raptor_model::{
-    console::{Sought, search},
+    console::{SearchPattern, search},
     node::{ConsoleFound, ConsoleLine, ConsoleSearch},
 };
 use std::{
@@ -19,7 +19,7 @@ impl Console {
     /// # Errors
     /// A sentence that says what is wrong with what is looked for.
     pub fn search(&self, wanted: &ConsoleSearch) -> Result<ConsoleFound, String> {
-        let sought = Sought::new(wanted)?;
+        let sought = SearchPattern::new(wanted)?;
         let (mut files, newest) = {
             let log = self.log();
             (log.files(), log.newest())

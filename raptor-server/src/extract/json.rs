@@ -14,22 +14,22 @@ use serde_json::error::Category;
 /// U+0000 as JSON writes it.
 const NUL_ESCAPED: &[u8] = br"\u0000";
 
-/// A JSON body that a person or their program sends. It is read in full: a field that means nothing is refused, since it was meant
-/// to do something, and so is the character U+0000 in any text.
+/// A JSON body sent by a client. Unknown fields are rejected, since they were meant to do something, and so is the character
+/// U+0000 in any string.
 pub struct Json<T>(pub T);
 
-/// A JSON body that one of Raptor's programs sends to another. The sender may be newer and say more, so unknown fields are ignored.
+/// A JSON body that one of Raptor's programs sends to another. Unknown fields are ignored: the sender may be newer.
 pub struct TolerantJson<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let body = json_of(request, state).await?;
-        // Only escaped can it be in JSON; a text that holds these letters themselves is looked at in vain.
+        // JSON can contain U+0000 only as an escape. If the match is something else, the check below finds nothing.
         if body.windows(NUL_ESCAPED.len()).any(|bytes| bytes == NUL_ESCAPED) {
             let field = match serde_json::from_slice(&body) {
                 Ok(value) => nul::field(&value),
-                // A field that is not asked for may hold what can't be read, such as a thousand brackets.
+                // An unknown field may hold what can't be parsed, such as a thousand nested arrays.
                 Err(_) => Some("body".to_owned()),
             };
             if let Some(field) = field {
@@ -60,7 +60,7 @@ impl<T: Serialize> IntoResponse for Json<T> {
     }
 }
 
-/// The body of a request that says that it is JSON.
+/// The body of a request, if its content type is JSON.
 async fn json_of<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     if !is_json(request.headers()) {
         let detail = "Send JSON, with the header `Content-Type: application/json`.";
@@ -76,9 +76,9 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    // A list of values would be taken for an object's fields in their order.
+    // serde would accept an array as the values of a struct's fields in order.
     if body.trim_ascii_start().starts_with(b"[") {
-        return Err(Error::invalid("body", "Send a JSON object: names and values in braces.").into());
+        return Err(Error::invalid("body", "Send a JSON object: names and values in curly braces.").into());
     }
     let mut unknown = None;
     let value = parsed(body, |path| {
@@ -89,14 +89,14 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
         Some(field) => {
             let field = field.replace(".?", "");
             let why = format!(
-                "There is no field `{field}` here. Leave it out, or look for its name in the API's documentation."
+                "There is no field `{field}` here. Remove it, or check its name in the API reference."
             );
             Err(Error::invalid(field, why).into())
         }
     }
 }
 
-/// Reads `body`, and tells of each field that `T` does not have.
+/// Parses `body`, and calls `unknown` with each field that `T` does not have.
 fn parsed<T: DeserializeOwned>(body: &[u8], mut unknown: impl FnMut(String)) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let mut track = serde_path_to_error::Track::new();
@@ -109,18 +109,18 @@ fn parsed<T: DeserializeOwned>(body: &[u8], mut unknown: impl FnMut(String)) -> 
     Ok(value)
 }
 
-/// What is wrong, in words for the author of the request.
+/// The problem for a body that can't be parsed, worded for the author of the request.
 fn refusal(error: &serde_json::Error, path: &str) -> Problem {
     let place = || format!("line {}, column {}", error.line(), error.column());
     if matches!(error.classify(), Category::Syntax | Category::Eof | Category::Io) {
-        let detail = format!("The body is not valid JSON: look at {}.", place());
+        let detail = format!("The body is not valid JSON: check {}.", place());
         return Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", detail);
     }
     let (field, why) = words(&error.to_string(), path);
     Error::invalid(field, why).into()
 }
 
-/// The field that serde's message is about, and what it says in plain words.
+/// The field that serde's message is about, and the message in plain words.
 pub(super) fn words(message: &str, path: &str) -> (String, String) {
     let message = message.split(" at line ").next().unwrap_or(message);
     let here = if path == "." { "body".to_owned() } else { path.to_owned() };
@@ -133,21 +133,21 @@ pub(super) fn words(message: &str, path: &str) -> (String, String) {
     if message.starts_with("unknown variant") {
         let allowed = message.split_once("expected ").map_or("", |(_, allowed)| allowed);
         let allowed = allowed.trim_start_matches("one of ").replace('`', "");
-        return (here, format!("`{}` is not a choice here. Use one of: {allowed}.", quoted(message)));
+        return (here, format!("`{}` is not allowed here. Use one of: {allowed}.", quoted(message)));
     }
-    for (begin, what) in [("invalid type: ", "This is"), ("invalid value: ", "This is")] {
+    for begin in ["invalid type: ", "invalid value: "] {
         if let Some((found, wanted)) =
             message.strip_prefix(begin).and_then(|rest| rest.split_once(", expected "))
         {
-            return (here, format!("{what} {}, and {} is needed.", plain(found), plain(wanted)));
+            return (here, format!("Use {}, not {}.", plain(wanted), plain(found)));
         }
     }
-    // What is read from a text, as in a query.
+    // Numbers parsed from text, as in a query.
     let number = match message {
         "number too large to fit in target type" => Some("This number is too large."),
         "number too small to fit in target type" => Some("This number is too small."),
         "invalid digit found in string" | "cannot parse integer from empty string" => {
-            Some("This is not a whole number that fits here.")
+            Some("Use a whole number in the allowed range.")
         }
         "provided string was not `true` or `false`" => Some("Use true or false."),
         _ => None,
@@ -156,16 +156,16 @@ pub(super) fn words(message: &str, path: &str) -> (String, String) {
         return (here, why.into());
     }
     if let Some(name) = message.strip_prefix("duplicate field ") {
-        return (here, format!("{name} is there twice."));
+        return (here, format!("{name} is given twice."));
     }
     (here, format!("{}.", message.trim_end_matches('.')))
 }
 
-/// A type's name as people say it.
+/// The plain name of a JSON type.
 fn plain(name: &str) -> String {
     let known = match name.split_whitespace().next().unwrap_or_default() {
-        "string" | "str" | "borrowed" => "a text",
-        "a" if name == "a string" || name == "a borrowed string" => "a text",
+        "string" | "str" | "borrowed" => "a string",
+        "a" if name == "a string" || name == "a borrowed string" => "a string",
         "integer" => return format!("the number {}", quoted_or_rest(name)),
         "floating" => return format!("the number {}", quoted_or_rest(name)),
         "boolean" => return quoted_or_rest(name),
@@ -241,7 +241,7 @@ mod tests {
     fn what_is_wrong_is_said_in_plain_words_at_its_field() {
         for (body, field, words) in [
             ("{}", Some("name"), "required"),
-            (r#"{"name":1}"#, Some("name"), "the number 1, and a text is needed"),
+            (r#"{"name":1}"#, Some("name"), "Use a string, not the number 1."),
             (r#"{"name":"a","inner":{"port":70000}}"#, Some("inner.port"), "from 0 to 65535"),
             (r#"{"name":"a","inner":{"port":1,"on":"yes"}}"#, Some("inner.on"), "true or false"),
             (r#"{"name":"a","colour":"green"}"#, Some("colour"), "Use one of: red or dark_blue."),

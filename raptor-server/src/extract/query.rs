@@ -1,4 +1,4 @@
-//! Queries.
+//! Query parameters.
 
 use super::json::words;
 use crate::problem::Problem;
@@ -6,7 +6,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use raptor_model::Error;
 use serde::de::DeserializeOwned;
 
-/// The query. Parameters that `T` does not have are ignored.
+/// Query parameters. Those that `T` does not have are ignored.
 pub struct Query<T>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
@@ -17,7 +17,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// What is wrong with a parameter, in plain words. `told` is axum's sentence: an introduction, then the parameter, then serde's words.
+/// The error for a parameter that can't be parsed, in plain words. `told` is axum's message: an introduction, the parameter's
+/// name, then serde's message.
 fn refusal(told: &str) -> Error {
     let said = told.split_once(": ").map_or(told, |(_, said)| said);
     let (path, message) =

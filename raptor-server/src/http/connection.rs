@@ -1,6 +1,6 @@
-//! One connection, and what cuts it.
+//! A single connection and the timeouts that close it.
 
-use super::{places::Place, transport::Stream};
+use super::{slots::ConnectionSlot, transport::Stream};
 use axum::body::{Body, Bytes, HttpBody};
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming, SizeHint};
@@ -16,32 +16,32 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-/// Knows whether a connection waits for a request, and for how long it may.
+/// Tracks whether a connection is waiting for a request, and until when it may.
 #[derive(Clone)]
-pub(super) struct Clock(Arc<Times>);
+pub(super) struct IdleTimer(Arc<TimerState>);
 
-struct Times {
+struct TimerState {
     head: Duration,
     idle: Option<Duration>,
     state: Mutex<State>,
-    /// The task that waits for bytes while a request is being answered. It is woken when the connection becomes idle, because from
+    /// The task that waits for bytes while a request is being answered. Woken when the connection becomes idle, because from
     /// then on it has a deadline.
     reader: Mutex<Option<Waker>>,
 }
 
 #[derive(Clone, Copy)]
 enum State {
-    /// For a request, since then.
+    /// Waiting for a request since this time.
     Idle(Instant),
-    /// For the rest of a request's head, whose first byte came then.
+    /// Waiting for the rest of a request's head, whose first byte arrived at this time.
     Head(Instant),
-    /// For nothing: a request is being answered, or the connection is HTTP's no more.
+    /// A request is being answered, or the connection was upgraded to another protocol. No deadline.
     Busy,
 }
 
-impl Clock {
+impl IdleTimer {
     pub(super) fn new(head: Duration, idle: Option<Duration>) -> Self {
-        Self(Arc::new(Times {
+        Self(Arc::new(TimerState {
             head,
             idle,
             state: Mutex::new(State::Idle(Instant::now())),
@@ -57,28 +57,28 @@ impl Clock {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request has come, and is being answered until what this gives is dropped.
+    /// Marks a request as being answered until the returned guard is dropped.
     pub(super) fn busy(&self) -> Busy {
         self.set(State::Busy);
-        Busy { clock: self.clone(), lasts: false }
+        Busy { timer: self.clone(), lasts: false }
     }
 
-    /// Notes that bytes have come.
-    fn heard(&self) {
+    /// Records that bytes arrived.
+    fn received(&self) {
         if let State::Idle(_) = self.state() {
             self.set(State::Head(Instant::now()));
         }
     }
 
-    /// Notes who waits for bytes while a request is being answered.
-    fn waits(&self, context: &Context<'_>) {
+    /// Stores the task that waits for bytes while a request is being answered.
+    fn register(&self, context: &Context<'_>) {
         if let State::Busy = self.state() {
             let mut reader = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner);
             *reader = Some(context.waker().clone());
         }
     }
 
-    /// When the connection is to be cut, where nothing changes.
+    /// The time at which to close the connection if nothing more happens.
     fn limit(&self) -> Option<Instant> {
         match self.state() {
             State::Idle(since) => self.0.idle.map(|idle| since + idle),
@@ -88,15 +88,15 @@ impl Clock {
     }
 }
 
-/// A request that is being answered.
+/// Held while a request is being answered.
 pub(super) struct Busy {
-    clock: Clock,
+    timer: IdleTimer,
     lasts: bool,
 }
 
 impl Busy {
-    /// The connection is another protocol's from now on.
-    pub(super) fn for_good(mut self) {
+    /// Disables the timeouts for good: the connection was upgraded to another protocol.
+    pub(super) fn disable(mut self) {
         self.lasts = true;
     }
 }
@@ -104,8 +104,8 @@ impl Busy {
 impl Drop for Busy {
     fn drop(&mut self) {
         if !self.lasts {
-            self.clock.set(State::Idle(Instant::now()));
-            let reader = self.clock.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
+            self.timer.set(State::Idle(Instant::now()));
+            let reader = self.timer.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(reader) = reader {
                 reader.wake();
             }
@@ -113,38 +113,43 @@ impl Drop for Busy {
     }
 }
 
-/// A connection that fails where its clock says so, or where nothing is taken of what is written for too long.
-pub struct Timed {
+/// A stream that fails once its deadline has passed, or once the peer has read nothing for too long.
+pub struct TimedStream {
     stream: Stream,
-    clock: Clock,
+    timer: IdleTimer,
     still: Duration,
     waiting: Pin<Box<Sleep>>,
     writing: Option<Pin<Box<Sleep>>>,
-    place: Option<Place>,
+    slot: Option<ConnectionSlot>,
 }
 
-impl Timed {
-    pub(super) fn new(stream: Stream, clock: Clock, still: Duration, place: Option<Place>) -> Self {
+impl TimedStream {
+    pub(super) fn new(
+        stream: Stream,
+        timer: IdleTimer,
+        still: Duration,
+        slot: Option<ConnectionSlot>,
+    ) -> Self {
         let waiting = Box::pin(sleep(Duration::ZERO));
-        Self { stream, clock, still, waiting, writing: None, place }
+        Self { stream, timer, still, waiting, writing: None, slot }
     }
 
-    /// The connection itself, which nothing cuts any more, and its place among those that are counted, which has to be kept for as
-    /// long as the connection is used. One of a proxy has none.
+    /// The underlying stream without timeouts, and the connection's slot, which has to be held for as long as the stream is used.
+    /// Connections of a proxy have no slot.
     #[must_use]
-    pub fn into_parts(self) -> (Stream, Option<Place>) {
-        (self.stream, self.place)
+    pub fn into_parts(self) -> (Stream, Option<ConnectionSlot>) {
+        (self.stream, self.slot)
     }
 
     fn overdue(&mut self, context: &mut Context<'_>) -> bool {
-        let Some(limit) = self.clock.limit() else { return false };
+        let Some(limit) = self.timer.limit() else { return false };
         if self.waiting.deadline() != limit {
             self.waiting.as_mut().reset(limit);
         }
         self.waiting.as_mut().poll(context).is_ready()
     }
 
-    /// Passes on what came of writing, unless nothing has come of it for too long.
+    /// Passes on the result of a write, unless writes have made no progress for too long.
     fn moved<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.writing = None;
@@ -157,7 +162,7 @@ impl Timed {
     }
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -169,16 +174,16 @@ impl AsyncRead for Timed {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(context, buffer);
         if buffer.filled().len() > before {
-            self.clock.heard();
+            self.timer.received();
         }
         if read.is_pending() {
-            self.clock.waits(context);
+            self.timer.register(context);
         }
         read
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -202,7 +207,7 @@ impl AsyncWrite for Timed {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // TLS keeps what it has not sent yet.
+        // TLS buffers data that has not been sent yet.
         let flushed = Pin::new(&mut self.stream).poll_flush(context);
         self.moved(context, flushed)
     }
@@ -213,20 +218,20 @@ impl AsyncWrite for Timed {
     }
 }
 
-/// A request's body, which fails where nothing comes of it for too long while it is being read.
-pub(super) struct Moving {
+/// A request body that fails when it makes no progress for too long while it is being read.
+pub(super) struct TimedBody {
     body: Incoming,
     still: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
-impl Moving {
+impl TimedBody {
     pub(super) fn new(body: Incoming, still: Duration) -> Self {
         Self { body, still, waiting: None }
     }
 }
 
-impl HttpBody for Moving {
+impl HttpBody for TimedBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -253,7 +258,7 @@ impl HttpBody for Moving {
     }
 }
 
-/// An answer's body, which keeps its connection busy until it has been sent or given up.
+/// Wraps a response body so that its connection counts as busy until the body was sent or dropped.
 pub(super) fn sent(body: Body, busy: Busy) -> Body {
     Body::new(body.map_err(move |error| {
         // Moved into the closure, so that it is dropped with the body.

@@ -1,4 +1,4 @@
-//! What is spoken on a connection: HTTP, or TLS with HTTP inside.
+//! What a connection speaks: plain HTTP, or HTTP over TLS.
 
 use std::{
     io,
@@ -18,42 +18,41 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
-/// The first byte of a TLS handshake record (RFC 8446, 5.1). No HTTP method begins with it.
+/// The first byte of a TLS handshake record (RFC 8446, section 5.1). No HTTP method begins with it.
 const HANDSHAKE: u8 = 0x16;
-/// What a client gets that speaks HTTP where only TLS is spoken.
+/// The response to a client that speaks plain HTTP where TLS is required.
 const TLS_ONLY: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/problem+json\r\nconnection: close\r\ncontent-length: 130\r\n\r\n{\"type\":\"about:blank\",\"title\":\"Bad Request\",\"status\":400,\"code\":\"https_required\",\"detail\":\"Only HTTPS is spoken at this address.\"}";
-/// How long such a client may take with the first part of its request, and with the answer.
+/// Time limit for reading the start of such a client's request and for sending the response.
 const REFUSAL: Duration = Duration::from_secs(2);
 
-/// What a server speaks.
+/// The protocols that a server accepts.
 #[derive(Clone, Default)]
 pub enum Transport {
-    /// HTTP.
+    /// Plain HTTP only.
     #[default]
     Plain,
-    /// TLS, and HTTP without it for as long as it is allowed.
+    /// TLS, and plain HTTP for as long as it is allowed.
     Tls {
-        /// Certificate and versions.
         config: Arc<ServerConfig>,
-        /// Whether a connection that does not begin with a TLS handshake is taken as HTTP. Read for each new connection.
+        /// Whether a connection that does not begin with a TLS handshake is accepted as plain HTTP. Read for each new connection.
         plain: Arc<AtomicBool>,
-        /// Told of each client that refuses the certificate, with its address.
+        /// Called with the address of each client that rejects the certificate.
         refused: fn(IpAddr),
     },
 }
 
-/// Marks the requests that came over TLS, as an extension.
+/// Request extension that marks requests received over TLS.
 #[derive(Clone, Copy, Debug)]
 pub struct Encrypted;
 
 impl Transport {
-    /// TLS and nothing else.
+    /// Accepts TLS only.
     #[must_use]
     pub fn tls(config: ServerConfig) -> Self {
         Self::Tls { config: Arc::new(config), plain: Arc::default(), refused: |_| () }
     }
 
-    /// Waits for a connection's first byte, and shakes hands where it asks for TLS.
+    /// Waits for a connection's first byte, and does the TLS handshake if that is what it begins.
     pub(super) async fn open(
         &self,
         stream: TcpStream,
@@ -87,7 +86,7 @@ impl Transport {
     }
 }
 
-/// Whether the client said that it does not accept the certificate (RFC 8446, 6.2).
+/// Whether the client's alert says that it rejects the certificate (RFC 8446, section 6.2).
 fn is_refusal(error: &io::Error) -> bool {
     use tokio_rustls::rustls::{AlertDescription as Alert, Error};
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
@@ -99,7 +98,8 @@ fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-/// Takes what came first, so that closing does not reset the connection before the answer was read.
+/// Reads the start of the request, so that closing the socket does not reset the connection before the client has read
+/// the response.
 async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let mut request = [0; 4096];
@@ -108,12 +108,9 @@ async fn refuse(mut stream: TcpStream) -> io::Result<()> {
     stream.shutdown().await
 }
 
-/// A connection, encrypted or not.
 #[derive(Debug)]
 pub enum Stream {
-    /// TCP.
     Plain(TcpStream),
-    /// TLS over TCP.
     Tls(Box<TlsStream<TcpStream>>),
 }
 

@@ -2,7 +2,7 @@
 
 use super::{SimulatedHost, locked};
 use crate::{
-    console::{Sought, search, written},
+    console::{SearchPattern, search, written},
     id::ContainerId,
     node::{
         ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, Download, NodeError, NodeHistory,
@@ -16,7 +16,7 @@ use futures_util::{StreamExt, stream};
 #[async_trait]
 impl NodeHistory for SimulatedHost {
     async fn search(&self, id: ContainerId, wanted: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
-        let sought = Sought::new(&wanted).map_err(NodeError::Invalid)?;
+        let sought = SearchPattern::new(&wanted).map_err(NodeError::Invalid)?;
         let mut lines = self.lines(id)?;
         let oldest = lines.first().map_or(0, |line| line.seq);
         let newest = lines.last().map_or(0, |line| line.seq);

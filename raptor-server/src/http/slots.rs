@@ -1,4 +1,4 @@
-//! How many connections there are, in all and of each address.
+//! Limits on the number of connections, in total and per address.
 
 use std::{
     collections::HashMap,
@@ -6,9 +6,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// Counts the connections in all and of each address, and admits new ones.
+/// Counts connections, in total and per address, and admits new ones below the limits.
 #[derive(Clone)]
-pub(super) struct Places(Arc<Inner>);
+pub(super) struct ConnectionSlots(Arc<Inner>);
 
 struct Inner {
     per_address: usize,
@@ -22,13 +22,13 @@ struct Taken {
     of: HashMap<IpAddr, usize>,
 }
 
-impl Places {
+impl ConnectionSlots {
     pub(super) fn new(per_address: usize, in_all: usize) -> Self {
         Self(Arc::new(Inner { per_address, in_all, taken: Mutex::default() }))
     }
 
-    /// A place for a connection of `ip`, unless too many are taken.
-    pub(super) fn take(&self, ip: IpAddr) -> Option<Place> {
+    /// A slot for a connection from `ip`, or `None` if a limit is reached.
+    pub(super) fn take(&self, ip: IpAddr) -> Option<ConnectionSlot> {
         let whose = network(ip);
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let of = taken.of.get(&whose).copied().unwrap_or(0);
@@ -37,11 +37,11 @@ impl Places {
         }
         taken.of.insert(whose, of + 1);
         taken.in_all += 1;
-        Some(Place { places: self.clone(), whose })
+        Some(ConnectionSlot { slots: self.clone(), whose })
     }
 }
 
-/// One customer of an IPv6 network has a /64 and counts as one.
+/// The address to count by. A customer of an IPv6 network usually has a /64, which counts as one.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
@@ -49,15 +49,15 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// One connection's place, until it is dropped.
-pub struct Place {
-    places: Places,
+/// A connection's slot, released when dropped.
+pub struct ConnectionSlot {
+    slots: ConnectionSlots,
     whose: IpAddr,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
-        let mut taken = self.places.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self.slots.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.in_all = taken.in_all.saturating_sub(1);
         match taken.of.get_mut(&self.whose) {
             Some(of) if *of > 1 => *of -= 1,
@@ -74,8 +74,8 @@ mod tests {
 
     #[test]
     fn an_address_has_so_many_connections_and_leaves_the_others_theirs() {
-        let places = Places::new(2, 3);
-        let take = |ip: &str| places.take(ip.parse().unwrap());
+        let slots = ConnectionSlots::new(2, 3);
+        let take = |ip: &str| slots.take(ip.parse().unwrap());
         let first = take("2001:db8::1").unwrap();
         let _second = take("2001:db8::2").unwrap();
         assert!(take("2001:db8::3").is_none(), "one network of IPv6");
@@ -83,6 +83,6 @@ mod tests {
         assert!(take("192.0.2.2").is_none(), "three in all");
         drop((first, third));
         assert!(take("192.0.2.2").is_some() && take("2001:db8::3").is_some());
-        assert_eq!(places.0.taken.lock().unwrap().of.len(), 1, "forgotten when they go");
+        assert_eq!(slots.0.taken.lock().unwrap().of.len(), 1, "forgotten when they go");
     }
 }

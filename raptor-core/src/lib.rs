@@ -1,9 +1,9 @@
-//! Everything that Raptor does on the control side: users and what they may do, hosts and their allocations, templates,
-//! and containers with their lives. The API server is a thin layer over this crate, and so may another program be.
+//! The control side of Raptor: users and their permissions, hosts and their allocations, templates, and containers with their
+//! lifecycle. The API server is a thin layer over this crate, and so can be your program.
 //!
-//! [`Raptor`] is the handle. It keeps its state in SQLite or PostgreSQL and reaches hosts through the [`node::Node`] seam:
-//! over HTTP ([`daemons::remote`]), in process (`raptor-node-lib`), or simulated ([`daemons::simulated`]).
-//! An operation takes the [`authz::Permit`] to do just that, and only the policy can make one:
+//! [`Raptor`] is the handle. It stores its state in SQLite or PostgreSQL and reaches hosts through the [`node::Node`] trait:
+//! over HTTP ([`daemons::remote`]), in the same process (`raptor-node-lib`), or simulated ([`daemons::simulated`]). Each
+//! operation takes an [`authz::Permit`] for exactly that action, which only the policy can issue:
 //!
 //! ```
 //! use raptor_core::{
@@ -30,7 +30,7 @@
 //! # };
 //! # let permit = raptor.authz().allow::<raptor_core::authz::actions::CreateUser>(&Actor::System)?;
 //! # let owner = raptor.users().create(permit, steve).await?;
-//! // A program that embeds Raptor acts as the system, or vouches for one of the users.
+//! // An embedding program acts as the system, or vouches for one of the users.
 //! let permit = raptor.authz().allow::<ImportTemplate>(&Actor::System)?;
 //! let template = raptor.templates().import(permit, egg).await?.template;
 //!
@@ -46,14 +46,14 @@
 //! # }
 //! ```
 //!
-//! `examples/embed.rs` goes on from here: it starts the container, follows its state, and talks to its console.
+//! `examples/embed.rs` continues from here: it starts the container, follows its state, and uses its console.
 //!
 //! # Features
-//! `remote` adds daemons over the network, `mail` mail through an SMTP server, `openapi` the schemas of what crosses the wire.
-//! `remote` is on by default.
+//! `remote` adds daemons over the network, `mail` adds mail through an SMTP server, `openapi` adds schemas of the types on the
+//! wire. `remote` is on by default.
 //!
-//! The words and rules are a crate of their own, `raptor-model`; what an embedding program needs of it is here under the same
-//! names.
+//! Types and rules without I/O are in a crate of their own, `raptor-model`; what an embedding program needs of it is
+//! re-exported here under the same names.
 
 pub mod activity;
 pub mod allocations;

@@ -1,11 +1,11 @@
-//! The request for which something is done. Its id stands in the log of each program that had to do with it.
+//! The request on whose behalf something is done. Its id is in the log of each program involved.
 
 #[cfg(feature = "remote")]
 pub use raptor_client::{ForRequest, REQUEST_ID, for_request, request_id};
 
 use tracing::Instrument;
 
-/// `doing` for the same request, wherever it is spawned.
+/// `doing` on behalf of the same request, wherever it is spawned.
 #[cfg(feature = "remote")]
 pub(crate) fn carried<F: Future>(doing: F) -> impl Future<Output = F::Output> + use<F> {
     use futures_util::future::Either;
@@ -16,7 +16,7 @@ pub(crate) fn carried<F: Future>(doing: F) -> impl Future<Output = F::Output> + 
     }
 }
 
-/// `doing` for the same request, wherever it is spawned.
+/// `doing` on behalf of the same request, wherever it is spawned.
 #[cfg(not(feature = "remote"))]
 pub(crate) fn carried<F: Future>(doing: F) -> impl Future<Output = F::Output> + use<F> {
     doing.in_current_span()

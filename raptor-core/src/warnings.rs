@@ -1,8 +1,8 @@
-//! Warnings about the state of the database, one a minute.
+//! Warnings about the state of the database, limited to one a minute.
 
 pub(crate) use raptor_store::Warnings;
 
-/// Logs a warning about `error`, with fields and a text as `tracing::warn!` takes them; one a minute about the database's state.
+/// Logs a warning about `error`, with fields and text as in `tracing::warn!`; about the database's state once a minute.
 macro_rules! warn_of {
     ($inner:expr, $error:expr, $($told:tt)+) => {
         if let Some(left_out) = $inner.warnings.due(&$error, &$inner.clock) {

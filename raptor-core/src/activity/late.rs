@@ -1,10 +1,10 @@
-//! What was done on a host and could not be written down at once, because the database was away, full or read-only.
+//! Actions that were done on a host but could not be recorded at once, because the database was down, full or read-only.
 //!
-//! The deed is done, so it is not told as failed; its row comes as soon as the database takes it. It waits in memory: what still
-//! waits when the process ends goes into the log.
+//! The action has happened, so it is not reported as failed; its activity is stored as soon as the database accepts it. Until
+//! then it is kept in memory, and what is left when the process ends is written to the log.
 //!
-//! What is done and written down is one task ([`to_its_end`]): a client that disconnects, or a request that is given up, takes
-//! nothing of it away.
+//! Doing and recording run in one task ([`run_to_completion`]), so a client that disconnects or a cancelled request can't
+//! separate them.
 
 use super::Activity;
 use crate::{
@@ -19,19 +19,19 @@ use std::{
     time::Duration,
 };
 
-/// How often the database is asked again.
+/// The pause between two attempts to store the queue.
 const TRY_EVERY: Duration = Duration::from_secs(2);
-/// Deeds that wait at most; the oldest go into the log only.
+/// Most actions in the queue; beyond it the oldest are only written to the log.
 const MAX_WAITING: usize = 10_000;
 
-/// Something that was done, with the command that it was where it was one.
+/// An action that was done, and the console command if it was one.
 #[derive(Clone, Debug)]
 pub(crate) struct CompletedAction {
     pub(crate) activity: Activity,
     pub(crate) command: Option<Command>,
 }
 
-/// The deeds that wait.
+/// The queue of actions to be recorded.
 #[derive(Default)]
 pub(crate) struct Late(Mutex<VecDeque<CompletedAction>>);
 
@@ -50,17 +50,17 @@ impl Late {
         waiting.push_back(deed);
     }
 
-    /// Writes what still waits into the log.
+    /// Writes what is left in the queue to the log.
     pub(crate) fn give_up(&self) {
         self.waiting().drain(..).for_each(|deed| given_up(&deed));
     }
 }
 
-/// Runs `deed` to completion, even if the caller is dropped. A deed asks a host for something and then records it in the audit trail:
-/// cancelling it in between would lose the record.
+/// Runs `action` to completion, even if the caller is dropped. Such an action asks a host for something and then records it in
+/// the audit trail: cancelling it in between would lose the record.
 ///
 /// # Errors
-/// Those of `deed`, and [`Error::Internal`] if it panicked.
+/// Those of `action`, and [`Error::Internal`] if it panics.
 pub(crate) async fn to_its_end<T: Send + 'static>(
     raptor: &Raptor,
     deed: impl Future<Output = Result<T>> + Send + 'static,
@@ -69,10 +69,10 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
     done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
-/// Writes down what was done, now or as soon as the database takes it.
+/// Records an action, now or as soon as the database accepts it.
 ///
 /// # Errors
-/// When the database refuses it for another reason than its own state.
+/// If the database rejects it for a reason other than its own state.
 pub(crate) async fn write_down(raptor: &Raptor, deed: CompletedAction) -> Result<()> {
     match write(raptor, &deed).await {
         Err(error) if is_state(&error) => {
@@ -84,7 +84,7 @@ pub(crate) async fn write_down(raptor: &Raptor, deed: CompletedAction) -> Result
     }
 }
 
-/// Writes down what waits until Raptor is shut down.
+/// Stores the queue in the background until Raptor is shut down.
 pub(crate) async fn work(raptor: Raptor) {
     let mut ending = false;
     while !ending {
@@ -108,7 +108,7 @@ pub(crate) async fn work(raptor: Raptor) {
     }
 }
 
-/// Writes it down, unless the database falls silent meanwhile.
+/// Stores the activity, and gives up if the database falls silent.
 async fn write(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
     raptor.store.unless_silent(insert(raptor, deed)).await?
 }
@@ -116,12 +116,12 @@ async fn write(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
 async fn insert(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
     let CompletedAction { activity, command } = deed;
     let mut tx = raptor.store.begin().await?;
-    // An answer may have been lost after it was written.
+    // A previous attempt may have committed although its answer was lost.
     if store::activity::exists(&mut tx.conn(), activity.id).await? {
         return Ok(());
     }
     if let Some(command) = command
-        // The host has it already: of one that was deleted meanwhile there is nothing to keep.
+        // The host has received it already. If the container was deleted since, there is no history to add it to.
         && store::containers::find(&mut tx.conn(), command.container_id, None).await?.is_some()
     {
         store::commands::insert(&mut tx.conn(), command).await?;
@@ -131,7 +131,7 @@ async fn insert(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
     tx.commit().await
 }
 
-/// Whether it is the database's own state that is in the way.
+/// Whether the error is about the state of the database itself.
 fn is_state(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. })
 }

@@ -1,4 +1,4 @@
-//! Reading the audit trail. Writing is done by the operations themselves, in their transactions.
+//! Reading the audit trail. It is written by the operations themselves, in their transactions.
 
 use super::{Activity, ActivityFilter};
 use crate::{
@@ -8,11 +8,11 @@ use crate::{
     store,
 };
 
-/// The operations.
+/// Operations on the audit trail.
 pub struct ActivityService<'r>(pub(crate) &'r Raptor);
 
 impl ActivityService<'_> {
-    /// What everybody did, the newest first.
+    /// Everybody's activity, newest first.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for a cursor of another list.
@@ -26,7 +26,7 @@ impl ActivityService<'_> {
         store::activity::list(&mut self.0.store.read().await?.conn(), filter, page).await
     }
 
-    /// What the actor did, the newest first.
+    /// The actor's own activity, newest first.
     ///
     /// # Errors
     /// [`crate::Error::Invalid`] for a cursor of another list.

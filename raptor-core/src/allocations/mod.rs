@@ -1,4 +1,4 @@
-//! Allocations: the ip:port pairs that containers are given.
+//! Allocations: the IP address and port pairs that containers listen on.
 
 pub mod service;
 

@@ -1,4 +1,4 @@
-//! What can be done with allocations.
+//! Operations on allocations.
 
 use super::{Allocation, MAX_AT_ONCE, check_reach, check_text, parse_ips, parse_ports};
 use crate::{
@@ -63,11 +63,11 @@ pub struct CreatedAllocations {
     pub checked: bool,
 }
 
-/// The operations.
+/// Operations on allocations.
 pub struct AllocationService<'r>(pub(crate) &'r Raptor);
 
 impl AllocationService<'_> {
-    /// A daemon's allocations by address and port.
+    /// A daemon's allocations, ordered by address and port.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -81,7 +81,7 @@ impl AllocationService<'_> {
         store::allocations::list(&mut self.0.store.read().await?.conn(), daemon.id, filter, page).await
     }
 
-    /// Makes allocations of a daemon. Those that are there already stay as they are.
+    /// Creates allocations of a daemon. Existing ones stay as they are.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::LimitReached`] for more than [`MAX_AT_ONCE`].
@@ -142,7 +142,7 @@ impl AllocationService<'_> {
         Ok(counts)
     }
 
-    /// Changes alias, note and protocols. The latter hold from the next start of the container on.
+    /// Changes alias, note and protocols. Protocols apply from the container's next start.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.

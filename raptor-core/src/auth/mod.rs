@@ -1,4 +1,4 @@
-//! Signing in, and knowing who calls.
+//! Authentication.
 
 mod passwords;
 mod reset;
@@ -17,11 +17,11 @@ pub use raptor_model::sessions::Session;
 
 use std::net::IpAddr;
 
-/// Where a call comes from.
+/// Where a request comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
     /// The peer's address.
     pub ip: Option<IpAddr>,
-    /// What the program calls itself.
+    /// The `User-Agent` header, or its equivalent.
     pub user_agent: Option<String>,
 }

@@ -1,18 +1,18 @@
-//! Password hashes: bcrypt, off the async threads, so many at once and no more.
+//! Password hashing with bcrypt, on a limited number of threads of its own.
 
 use crate::{Error, Result};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// bcrypt reads 72 bytes, a closing NUL included, and ignores the rest in silence.
+/// bcrypt uses 72 bytes including a terminating NUL, and silently ignores the rest.
 const BCRYPT_MAX: usize = 71;
 
-/// Hashes and checks passwords.
+/// Hashes and verifies passwords.
 #[derive(Clone)]
 pub(crate) struct Passwords {
     cost: u32,
-    // A hash that no password has, of the same cost: what an unknown user's password is compared with.
+    // A hash of the same cost that matches no password; compared with when the user is unknown, to take the same time.
     nobody: Arc<str>,
     turns: Arc<Semaphore>,
 }
@@ -26,13 +26,13 @@ impl Passwords {
         Ok(passwords)
     }
 
-    /// The hash of `password`, which may be of any length.
+    /// Hashes `password`, which may be of any length.
     pub(crate) async fn hash(&self, password: String) -> Result<String> {
         let cost = self.cost;
         self.run(move || bcrypt::non_truncating_hash(fitting(password), cost)).await
     }
 
-    /// Whether `password` is the one of `hash`; takes as long without a hash.
+    /// Whether `password` matches `hash`. Takes as long if there is no hash.
     pub(crate) async fn verify(&self, password: String, hash: Option<String>) -> Result<bool> {
         let known = hash.is_some();
         let hash = hash.unwrap_or_else(|| self.nobody.to_string());
@@ -40,7 +40,7 @@ impl Passwords {
         Ok(known && same)
     }
 
-    /// Whether `hash` was made at another cost than is wanted now.
+    /// Whether `hash` was created with a cost other than the current one.
     pub(crate) fn outdated(&self, hash: &str) -> bool {
         hash.split('$').nth(2).and_then(|cost| cost.parse().ok()) != Some(self.cost)
     }
@@ -51,7 +51,7 @@ impl Passwords {
     ) -> Result<T> {
         let _turn = self.turns.acquire().await.map_err(Error::internal)?;
         let (tell, told) = tokio::sync::oneshot::channel();
-        // A thread of its own, which costs a thousandth of a hash: its priority can't be raised again afterwards.
+        // A thread of its own, which takes a thousandth of the hash: an unprivileged thread can't raise its priority again.
         let begun = std::thread::Builder::new().name("password".into()).spawn(move || {
             yield_to_others();
             let _ = tell.send(work());
@@ -61,12 +61,12 @@ impl Passwords {
     }
 }
 
-/// A hash takes a whole core for a quarter of a second; whoever only wants to look at a page should not wait for it.
+/// Lowers the thread's priority: a hash takes a whole core for a quarter of a second, and page loads should not wait for it.
 #[cfg(target_os = "linux")]
 fn yield_to_others() {
-    /// Of 20: about a third of another thread's share when there is not enough for both.
+    /// Of 20. With it the thread gets about a third of another's share when both compete for a core.
     const NICE: i32 = 5;
-    // Linux counts priorities by thread. Without it a hash is only ruder.
+    // On Linux priorities are per thread. If it fails, hashing just competes harder.
     if let Ok(now) = rustix::process::getpriority_process(None) {
         let _ = rustix::process::setpriority_process(None, now.saturating_add(NICE).min(19));
     }
@@ -75,7 +75,7 @@ fn yield_to_others() {
 #[cfg(not(target_os = "linux"))]
 fn yield_to_others() {}
 
-/// A password that is too long for bcrypt goes in as its digest.
+/// The input for bcrypt: the digest of the password if that is too long.
 fn fitting(password: String) -> String {
     if password.len() <= BCRYPT_MAX && !password.contains('\0') {
         return password;

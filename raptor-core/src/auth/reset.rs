@@ -1,4 +1,4 @@
-//! A new password for somebody who forgot theirs, by a link in a mail.
+//! Resetting a forgotten password with a link sent by mail.
 
 use super::{Origin, service::AuthService};
 use crate::{
@@ -13,13 +13,13 @@ use chrono::TimeDelta;
 use ring::digest;
 use std::sync::Arc;
 
-/// How long a link works after it was sent.
+/// How long a link is valid after it was sent.
 const LIFETIME: TimeDelta = TimeDelta::hours(1);
-/// No user name and no address is longer, in bytes.
+/// Longest user name or e-mail address, in bytes.
 const LOGIN_MAX: usize = 320;
 
-/// What a link is bound to: with another password it is worth nothing, so each works once; with another e-mail address too, so
-/// that an old mailbox opens nothing.
+/// What a link is bound to. Changing the password invalidates it, so each link works once; changing the e-mail address does
+/// too, so that an old mailbox is of no use.
 fn fingerprint(password_hash: &str, email: &str) -> String {
     let digest = digest::digest(&digest::SHA256, format!("{password_hash}\n{email}").as_bytes());
     digest.as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
@@ -30,8 +30,8 @@ fn spent() -> Error {
 }
 
 impl AuthService<'_> {
-    /// Sends the user a link for a new password. Whether there is such a user is told by nothing, the time of the answer
-    /// included: it is looked up later, by whoever sends the mail. One account gets at most three links in an hour.
+    /// Sends the user a link for choosing a new password. Neither the answer nor its timing reveals whether the user exists:
+    /// the lookup happens later, when the mail is sent. An account gets at most three links per hour.
     ///
     /// # Errors
     /// [`Error::Throttled`] by address, [`Error::Conflict`] `no_mail` without a mail server, [`Error::Invalid`] at `login`,
@@ -48,7 +48,7 @@ impl AuthService<'_> {
         outbox::ask_for_link(self.0, login, origin.ip).await
     }
 
-    /// A token for a link for `user`; none when they are gone.
+    /// A token for a reset link for `user`; `None` if they no longer exist.
     pub(crate) async fn reset_token(&self, user: &User) -> Result<Option<String>> {
         let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.id).await?;
         let Some(hash) = hash else { return Ok(None) };
@@ -56,10 +56,10 @@ impl AuthService<'_> {
         self.0.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), until).map(Some)
     }
 
-    /// Sets the password of the user to whom the link with this token was sent, and ends all their sessions.
+    /// Sets the password of the user to whom this token was sent, and ends all their sessions.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `token` for one that is used, too old or not ours, at `new_password` for a password that is too short.
+    /// [`Error::Invalid`] at `token` if it was used, has expired or is not genuine, at `new_password` if that is too short.
     pub async fn reset_password(&self, token: &str, new: String, origin: &Origin) -> Result<()> {
         let raptor = self.0;
         let now = raptor.clock.now();
@@ -71,7 +71,7 @@ impl AuthService<'_> {
         let mut tx = raptor.store.begin().await?;
         let user = store::users::find(&mut tx.conn(), id).await?.filter(|user| !user.suspended);
         let user = user.filter(|user| fingerprint(&old, &user.email) == bound_to).ok_or_else(spent)?;
-        // Of two who use the link at the same time, one finds the password changed already.
+        // If a link is used twice at the same time, the second finds the password already changed.
         if !store::users::replace_password_hash(&mut tx.conn(), id, (&old, &hash), now).await? {
             return Err(spent());
         }

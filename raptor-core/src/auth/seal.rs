@@ -1,4 +1,4 @@
-//! Secrets that must be read back, encrypted under `APP_KEY`: AES-256-GCM with a fresh nonce, bound to what they belong to.
+//! Encryption of stored secrets with `APP_KEY`: AES-256-GCM with a fresh nonce, bound to their owner.
 
 use crate::{Error, Result};
 use ring::{
@@ -8,7 +8,7 @@ use ring::{
 };
 use std::sync::Arc;
 
-/// Seals and opens secrets.
+/// Encrypts and decrypts secrets.
 #[derive(Clone)]
 pub struct Sealer {
     key: Arc<LessSafeKey>,
@@ -16,10 +16,10 @@ pub struct Sealer {
 }
 
 impl Sealer {
-    /// With a key derived from `APP_KEY`.
+    /// A sealer with a key derived from `APP_KEY`.
     ///
     /// # Errors
-    /// Only when the crypto library fails.
+    /// Only if the crypto library fails.
     pub fn new(app_key: &str) -> Result<Self> {
         let key = derive(app_key, "raptor sealed secrets v1")?;
         let key = UnboundKey::new(&AES_256_GCM, &key)
@@ -27,10 +27,10 @@ impl Sealer {
         Ok(Self { key: Arc::new(LessSafeKey::new(key)), random: SystemRandom::new() })
     }
 
-    /// Encrypts `secret`, readable only with the same `context` (such as the id of its owner).
+    /// Encrypts `secret`. It can be decrypted only with the same `context`, such as the id of its owner.
     ///
     /// # Errors
-    /// Only when the machine has no randomness.
+    /// Only if the operating system provides no randomness.
     pub fn seal(&self, context: &[u8], secret: &str) -> Result<Vec<u8>> {
         let mut nonce = [0; NONCE_LEN];
         self.random.fill(&mut nonce).map_err(|_| Error::internal("no randomness"))?;
@@ -41,10 +41,10 @@ impl Sealer {
         Ok([&nonce[..], &sealed].concat())
     }
 
-    /// Decrypts what [`Self::seal`] made.
+    /// Decrypts the output of [`Self::seal`].
     ///
     /// # Errors
-    /// [`Error::Conflict`] `app_key_changed` when it was sealed under another `APP_KEY` or context.
+    /// [`Error::Conflict`] `app_key_changed` if it was sealed with another `APP_KEY` or context.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<String> {
         let changed = || {
             Error::conflict(
@@ -60,7 +60,7 @@ impl Sealer {
     }
 }
 
-/// A 256-bit key for one purpose from a secret of any length (HKDF-SHA-256, RFC 5869).
+/// Derives a 256-bit key for one purpose from a secret of any length (HKDF-SHA-256, RFC 5869).
 pub(super) fn derive(secret: &str, purpose: &str) -> Result<[u8; 32]> {
     let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, b"raptor");
     let mut key = [0; 32];
@@ -71,10 +71,10 @@ pub(super) fn derive(secret: &str, purpose: &str) -> Result<[u8; 32]> {
     Ok(key)
 }
 
-/// A new secret of 256 random bits as 43 characters of `A-Z a-z 0-9 - _`, after `prefix`.
+/// Generates a secret with 256 random bits: `prefix` followed by 43 characters of `A-Z a-z 0-9 - _`.
 ///
 /// # Errors
-/// Only when the machine has no randomness.
+/// Only if the operating system provides no randomness.
 pub fn generate_secret(prefix: &str) -> Result<String> {
     use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
     let mut bytes = [0; 32];

@@ -1,4 +1,4 @@
-//! Signing in and out, and turning a token into an actor.
+//! Signing in and out, and authenticating requests.
 
 use super::{Origin, Session, session_cache::Entry};
 use crate::{
@@ -15,22 +15,21 @@ use std::sync::{
     atomic::{AtomicI64, Ordering},
 };
 
-/// How exactly the last use of a session is known, in seconds.
+/// How precisely the last use of a session is recorded, in seconds.
 const TOUCH_EVERY_S: i64 = 60;
 
-/// A session that was just begun.
+/// A new session.
 pub struct SignedIn {
-    /// What the caller shows from now on. Not kept by us.
+    /// The token to send with further requests. Not stored.
     pub token: String,
-    /// The session.
     pub session: Session,
-    /// Who signed in.
+    /// The signed-in user as an actor.
     pub actor: Actor,
-    /// Their account.
+    /// The signed-in user's account.
     pub user: User,
 }
 
-/// What a user changes about their own account.
+/// New values for the user's own account.
 #[derive(Clone, Debug)]
 pub struct AccountChange {
     /// As in [`crate::users::NewUser`].
@@ -41,11 +40,11 @@ pub struct AccountChange {
     pub name: Option<String>,
 }
 
-/// The operations.
+/// Operations on sessions and on one's own account.
 pub struct AuthService<'r>(pub(crate) &'r Raptor);
 
 impl AuthService<'_> {
-    /// Begins a session. An unknown user, a wrong password and a suspended account get the same answer after the same time.
+    /// Starts a session. An unknown user, a wrong password and a suspended account fail alike and after the same time.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::Throttled`].
@@ -60,7 +59,7 @@ impl AuthService<'_> {
             };
             (user, hash)
         };
-        // User name and e-mail address are one account.
+        // Attempts by user name and by e-mail address count for the same account.
         let account = user.as_ref().map_or(login, |user| &user.username);
         raptor.throttles.sign_ins.attempt(raptor, account, origin.ip).await?;
         let outdated = hash.as_deref().is_some_and(|hash| raptor.passwords.outdated(hash));
@@ -106,11 +105,11 @@ impl AuthService<'_> {
         Ok(SignedIn { token, session, actor, user })
     }
 
-    /// The user as an actor, for a program that embeds Raptor and has made sure by its own means who is calling. The role is
-    /// the one that the user has now: ask again for each request.
+    /// The user as an actor, for an embedding program that has authenticated the user by its own means. The actor has the
+    /// user's current role: call this for each request.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for a suspended user. [`Error::PasswordChangeRequired`].
+    /// [`Error::NotFound`], also if the user is suspended. [`Error::PasswordChangeRequired`].
     pub async fn vouch(&self, id: UserId, origin: &Origin) -> Result<Actor> {
         let mut reader = self.0.store.read().await?;
         let user = store::users::find(&mut reader.conn(), id).await?.filter(|user| !user.suspended);
@@ -130,7 +129,7 @@ impl AuthService<'_> {
         })))
     }
 
-    /// Who shows this token, if its session is alive.
+    /// Authenticates a session token.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::PasswordChangeRequired`].
@@ -139,8 +138,8 @@ impl AuthService<'_> {
         if user.password_change_required { Err(Error::PasswordChangeRequired) } else { Ok(actor) }
     }
 
-    /// As [`Self::authenticate`], also for a user who has to choose another password first. Only for what they need for that:
-    /// [`Self::account`], [`Self::change_password`] and [`Self::sign_out`].
+    /// Like [`Self::authenticate`], but also for a user who has to choose a new password first. Only for what they need for
+    /// that: [`Self::account`], [`Self::change_password`] and [`Self::sign_out`].
     ///
     /// # Errors
     /// [`Error::Unauthenticated`].
@@ -162,10 +161,10 @@ impl AuthService<'_> {
         Ok((actor, entry.user.clone()))
     }
 
-    /// The actor as they are now, with the role that they have now; none when their session has ended.
+    /// The actor with the user's current role; `None` if their session has ended.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn renewed(&self, actor: &Actor) -> Result<Option<Actor>> {
         let Actor::User(user) = actor else { return Ok(Some(actor.clone())) };
         let Some(id) = user.session_id else { return Ok(Some(actor.clone())) };
@@ -174,7 +173,7 @@ impl AuthService<'_> {
         Ok(entry.map(|entry| Actor::User(Arc::new(UserActor { ip: user.ip, ..entry.actor.clone() }))))
     }
 
-    /// The user whose session this is, as they are now; none when it has ended.
+    /// The user of this session, with their current role; `None` if it has ended.
     pub(crate) async fn of_session(&self, id: SessionId) -> Result<Option<Actor>> {
         let now = self.0.clock.now();
         let entry = self.entry(id).await?.filter(|entry| entry.good(now));
@@ -212,7 +211,7 @@ impl AuthService<'_> {
         Ok(Some(entry))
     }
 
-    /// Writes the last use down now and then, beside the request.
+    /// Records the last use from time to time, without delaying the request.
     fn touch(&self, id: SessionId, entry: &Arc<Entry>) {
         let now = self.0.clock.now();
         let noted = entry.noted.load(Ordering::Relaxed);
@@ -242,17 +241,17 @@ impl AuthService<'_> {
     /// Ends the actor's session.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn sign_out(&self, actor: &Actor) -> Result<()> {
         let Actor::User(user) = actor else { return Ok(()) };
         let Some(session) = user.session_id else { return Ok(()) };
         self.end_session(actor, session).await
     }
 
-    /// The actor's sessions, the newest first.
+    /// The actor's sessions, newest first.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
         let user = signed_in(actor)?;
         store::sessions::of_user(&mut self.0.store.read().await?.conn(), user.user_id, self.0.clock.now())
@@ -262,7 +261,7 @@ impl AuthService<'_> {
     /// Ends one of the actor's sessions.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that is not theirs.
+    /// [`Error::NotFound`] if it isn't theirs.
     pub async fn end_session(&self, actor: &Actor, session: SessionId) -> Result<()> {
         let user = signed_in(actor)?;
         let mut tx = self.0.store.begin().await?;
@@ -279,10 +278,10 @@ impl AuthService<'_> {
         tx.commit().await
     }
 
-    /// Ends all of the actor's sessions but the one that they call with.
+    /// Ends all of the actor's sessions except the current one.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<()> {
         let user = signed_in(actor)?;
         let mut tx = self.0.store.begin().await?;
@@ -296,10 +295,10 @@ impl AuthService<'_> {
         tx.commit().await
     }
 
-    /// The actor's account; `last_seen_at` and `container_count` may be older.
+    /// The actor's account. `last_seen_at` and `container_count` may be stale.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor that is no user.
+    /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn account(&self, actor: &Actor) -> Result<User> {
         let user = signed_in(actor)?;
         if let Some(session) = user.session_id
@@ -311,7 +310,7 @@ impl AuthService<'_> {
         found.ok_or(Error::Unauthenticated("This account is gone."))
     }
 
-    /// Changes the actor's account. Another user name or address needs the password.
+    /// Changes the actor's account. Changing the user name or e-mail address requires the password.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
@@ -370,7 +369,7 @@ impl AuthService<'_> {
         tx.commit().await
     }
 
-    /// Checks that the actor knows their password.
+    /// Checks the actor's current password.
     async fn prove(&self, actor: &Actor, password: String) -> Result<()> {
         let user = signed_in(actor)?;
         self.0.throttles.sign_ins.attempt(self.0, &user.username, user.ip).await?;

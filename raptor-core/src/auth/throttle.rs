@@ -1,7 +1,7 @@
-//! Limits on signing in and on what sends mail. They count per account *and* address, and per address, never per account alone:
-//! nobody can lock somebody else out from elsewhere.
+//! Rate limits for signing in and for requests that send mail. They apply per account *and* address, and per address, never per
+//! account alone: nobody can lock out somebody else from elsewhere.
 //!
-//! Each process counts in memory. Where several share a database, what the own count lets pass is counted there as well.
+//! Each process counts in memory. If several share a database, what passes there is counted in the database as well.
 
 use crate::{Error, Raptor, Result, store};
 use governor::{Quota, RateLimiter, clock::Clock, state::keyed::DashMapStateStore};
@@ -14,30 +14,30 @@ use std::{
 
 type Limiter<K> = RateLimiter<K, DashMapStateStore<K>, governor::clock::DefaultClock>;
 
-/// How many attempts at one account from one address come for free; then one every six seconds.
+/// Sign-in attempts per account and address that are free; after them, one every six seconds.
 const SIGN_INS: u32 = 10;
-/// How many links for a new password one address may ask for in an hour for one account. An account has a bound of its own.
+/// Password reset links per account and address and hour. The account has a limit of its own as well.
 const LINKS: u32 = 3;
-/// How many messages to try the mail server an administrator sends in a minute.
+/// Test mails per administrator and minute.
 const TESTS: u32 = 5;
-/// How many times as many attempts one address has over all accounts.
+/// The limit of an address over all accounts, as a multiple of that for one account.
 const PER_ADDRESS_FACTOR: u32 = 6;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// The limits of one Raptor.
+/// The rate limits of one Raptor.
 pub(crate) struct Throttles {
-    /// On signing in and on proving that one knows the password.
+    /// For signing in, and for confirming the password.
     pub(crate) sign_ins: Throttle,
-    /// On asking for a link for a new password.
+    /// For requesting a password reset link.
     pub(crate) links: Throttle,
-    /// On messages to try the mail server.
+    /// For sending test mails.
     pub(crate) tests: Throttle,
 }
 
 impl Throttles {
-    /// With the default limits, or `sign_ins` attempts at one account in a minute; 0 = no limits at all.
+    /// The default limits, with `sign_ins` sign-in attempts per account and minute if given; 0 disables all limits.
     pub(crate) fn new(sign_ins: Option<u32>) -> Self {
         let unless_off = |burst| if sign_ins == Some(0) { 0 } else { burst };
         Self {
@@ -47,7 +47,7 @@ impl Throttles {
         }
     }
 
-    /// Forgets whoever has been quiet for long.
+    /// Drops the counters that are free again.
     pub(crate) fn sweep(&self) {
         for throttle in [&self.sign_ins, &self.links, &self.tests] {
             throttle.sweep();
@@ -61,7 +61,7 @@ struct Limiters {
     burst: u32,
 }
 
-/// Counts attempts of one kind.
+/// The limit for one kind of attempt.
 pub(crate) struct Throttle {
     kind: &'static str,
     window: Duration,
@@ -69,7 +69,7 @@ pub(crate) struct Throttle {
 }
 
 impl Throttle {
-    /// `burst` attempts at one account in `window`; 0 = no limits.
+    /// `burst` attempts per account within `window`; 0 = unlimited.
     fn new(kind: &'static str, burst: u32, window: Duration) -> Self {
         let quota = |burst: u32| {
             let each = Quota::with_period(window.checked_div(burst)?)?;
@@ -82,13 +82,13 @@ impl Throttle {
         Self { kind, window, limiters }
     }
 
-    /// Counts one attempt at `login` from `ip`.
+    /// Counts one attempt for `login` from `ip`.
     ///
     /// # Errors
-    /// [`Error::Throttled`], or when the store fails.
+    /// [`Error::Throttled`], or if the store fails.
     pub(crate) async fn attempt(&self, raptor: &Raptor, login: &str, ip: Option<IpAddr>) -> Result<()> {
         self.attempt_here(login, ip)?;
-        // SQLite belongs to one process, whose own count is all there is.
+        // SQLite belongs to a single process, so the count in memory is complete.
         match &self.limiters {
             Some(limiters) if raptor.store.is_postgres() => {
                 self.attempt_everywhere(raptor, limiters.burst, login, ip).await
@@ -141,7 +141,7 @@ fn key(login: &str, ip: Option<IpAddr>) -> (String, IpAddr) {
     (login.trim().to_lowercase(), network(ip.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))))
 }
 
-/// One customer of an IPv6 network has a /64 and counts as one.
+/// The address to count by. A customer of an IPv6 network usually has a /64, which counts as one.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),

@@ -1,4 +1,4 @@
-//! Session tokens: JWTs (HS256) that name a session and nothing that the session could outlive.
+//! Session tokens: JWTs (HS256) that name a session and hold nothing that could be outdated.
 
 use super::seal::derive;
 use crate::{
@@ -15,13 +15,13 @@ use ring::hmac;
 use serde::{Deserialize, Serialize};
 use signature::{Signer, Verifier};
 
-/// What a token is for. A token of one purpose is refused everywhere else.
+/// Audience of session tokens. A token is rejected everywhere but for its own purpose.
 const AUDIENCE: &str = "raptor:session";
 
-/// What a link to a file is for.
+/// Audience of links to files.
 const LINK_AUDIENCE: &str = "raptor:download";
 
-/// HS256 on ring, so that one crypto library does for everything.
+/// HS256 implemented with ring, to avoid a second crypto library.
 struct Hs256(hmac::Key);
 
 impl Signer<Vec<u8>> for Hs256 {
@@ -87,7 +87,7 @@ struct ResetClaims {
     fingerprint: String,
 }
 
-/// Signs and reads tokens.
+/// Signs and verifies tokens.
 pub(crate) struct Tokens {
     encoding: EncodingKey,
     decoding: DecodingKey,
@@ -100,13 +100,13 @@ pub(crate) struct Tokens {
 
 impl Tokens {
     pub(crate) fn new(secret: &str) -> Result<Self> {
-        // Fails when it is installed already, which is as good.
+        // Fails if a provider is already installed, which is fine.
         let _ = PROVIDER.install_default();
         let key = derive(secret, "raptor session tokens v1")?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "aud", "sub"]);
-        // The session's own end is checked against the injected clock.
+        // Expiry is checked against the injected clock instead.
         validation.validate_exp = false;
         let link_key = derive(secret, "raptor download links v1")?;
         let mut link_validation = validation.clone();
@@ -146,21 +146,21 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding).map_err(Error::internal)
     }
 
-    /// A link to a file that can be opened before `until`.
+    /// Signs a link to a file that is valid before `until`.
     pub(crate) fn sign_link(&self, link: &Link, until: DateTime<Utc>) -> Result<String> {
         let claims = serde_json::json!({ "aud": LINK_AUDIENCE, "exp": until.timestamp(), "link": link });
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.link_encoding)
             .map_err(Error::internal)
     }
 
-    /// What a genuine link of ours says, if it has not expired at `now`.
+    /// The content of a link, if it is genuine and has not expired at `now`.
     pub(crate) fn read_link(&self, token: &str, now: DateTime<Utc>) -> Option<Link> {
         let read = jsonwebtoken::decode::<LinkClaims>(token, &self.link_decoding, &self.link_validation);
         let claims = read.ok()?.claims;
         (claims.exp > now.timestamp()).then_some(claims.link)
     }
 
-    /// A token for a new password of `user`, as long as their password has this fingerprint, before `until`.
+    /// Signs a reset token for `user`, valid before `until` and as long as their password has this fingerprint.
     pub(crate) fn sign_reset(&self, user: UserId, fingerprint: &str, until: DateTime<Utc>) -> Result<String> {
         let claims = ResetClaims {
             aud: RESET_AUDIENCE.into(),
@@ -171,14 +171,14 @@ impl Tokens {
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.reset.0).map_err(Error::internal)
     }
 
-    /// Whose password a genuine token of ours may replace, and which one.
+    /// The user and the password fingerprint of a reset token, if it is genuine and has not expired at `now`.
     pub(crate) fn read_reset(&self, token: &str, now: DateTime<Utc>) -> Option<(UserId, String)> {
         let read = jsonwebtoken::decode::<ResetClaims>(token, &self.reset.1, &self.reset.2);
         let claims = read.ok()?.claims;
         (claims.exp > now.timestamp()).then_some((claims.sub, claims.fingerprint))
     }
 
-    /// The session that a genuine token of ours names, if it has not expired at `now`.
+    /// The session of a token, if it is genuine and has not expired at `now`.
     pub(crate) fn read(&self, token: &str, now: DateTime<Utc>) -> Option<SessionId> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &self.validation).ok()?.claims;
         (claims.exp > now.timestamp()).then_some(claims.sid)

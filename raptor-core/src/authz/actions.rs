@@ -1,4 +1,4 @@
-//! Every action that needs a permit. What is not in this list can't be done to the store.
+//! All actions that need a permit. What is not in this list can't be done.
 
 use super::{
     permission::{ContainerPermission as C, SystemPermission as S},
@@ -20,7 +20,7 @@ macro_rules! actions {
             const ACTION: Action = $action;
         }
     )*
-        /// Every action by its name, with the permissions that it takes.
+        /// All actions by name, with the permissions that they require.
         pub const ALL: &[(&str, Action)] = &[$((stringify!($name), $action)),*];
     };
 }
@@ -59,12 +59,13 @@ actions! {
     /// Remove a daemon.
     DeleteDaemon on Daemon = Action::System(S::DaemonsDelete);
 
-    /// Ask as a daemon who may use its SFTP. An answer lets people in, so this takes the right over the daemon's key.
+    /// Ask, on behalf of a daemon, who may use its SFTP server. The answers let people in, so this takes the permission that
+    /// also allows replacing the daemon's key.
     AskAsDaemon on Daemon = Action::System(S::DaemonsUpdate);
 
     /// See which containers a host has that Raptor does not know.
     ListStrays on Daemon = Action::System(S::DaemonsRead);
-    /// Make such a container one of Raptor's.
+    /// Adopt such a container.
     AdoptStray on Daemon = Action::System(S::ContainersCreate);
     /// Stop such a container.
     StopStray on Daemon = Action::System(S::ContainersControl);
@@ -74,11 +75,11 @@ actions! {
     /// Begin or end a daemon's maintenance, or clean it up.
     MaintainDaemon on Daemon = Action::System(S::DaemonsUpdate);
 
-    /// List logins for registries.
+    /// List logins for image registries.
     ListRegistries on () = Action::System(S::DaemonsRead);
-    /// Add or replace a login for a registry.
+    /// Add or replace a login for an image registry.
     SaveRegistry on () = Action::System(S::DaemonsUpdate);
-    /// Remove a login for a registry.
+    /// Delete a login for an image registry.
     DeleteRegistry on Registry = Action::System(S::DaemonsUpdate);
 
     /// See the list of allowed images.
@@ -101,14 +102,14 @@ actions! {
     ImportTemplate on () = Action::System(S::TemplatesCreate);
     /// Read or export a template.
     ReadTemplate on StoredTemplate = Action::System(S::TemplatesRead);
-    /// Give a template a new revision.
+    /// Create a new revision of a template.
     UpdateTemplate on StoredTemplate = Action::System(S::TemplatesUpdate);
     /// Delete a template.
     DeleteTemplate on StoredTemplate = Action::System(S::TemplatesDelete);
 
-    /// See where the catalogue comes from.
+    /// See the source of the catalogue.
     ReadCatalogueSource on () = Action::System(S::SettingsRead);
-    /// Change where the catalogue comes from, or fetch it again.
+    /// Change the source of the catalogue, or fetch it again.
     UpdateCatalogueSource on () = Action::System(S::SettingsUpdate);
 
     /// Create a container.
@@ -117,9 +118,9 @@ actions! {
     SeeContainer on Visible = Action::SeeContainer;
     /// Change a container's limits.
     LimitContainer on Visible = Action::System(S::ContainersUpdate);
-    /// Give a container to somebody else.
+    /// Transfer a container to another owner.
     ChangeOwner on Visible = Action::System(S::ContainersUpdate);
-    /// Suspend a container, or lift that.
+    /// Suspend or unsuspend a container.
     SuspendContainer on Visible = Action::System(S::ContainersUpdate);
     /// Change name and description.
     UpdateContainer on Visible = Action::Container(&[C::SettingsUpdate]);
@@ -127,13 +128,13 @@ actions! {
     UpdateStartup on Visible = Action::Container(&[C::StartupUpdate]);
     /// See the values of a container's secret variables.
     RevealSecret on Visible = Action::Container(&[C::StartupSecrets]);
-    /// See what moving to another revision of the template would change.
+    /// Preview moving to another revision of the template.
     ReadStartup on Visible = Action::Container(&[C::StartupRead]);
     /// Move a container to another revision of its template.
     MoveTemplate on Visible = Action::Container(&[C::StartupUpdate]);
-    /// Change how a container behaves over time and towards its host.
+    /// Change how a container is restarted, stopped and isolated.
     UpdateBehaviour on Visible = Action::Container(&[C::SettingsUpdate]);
-    /// Install a container, cancel that, or say that it is installed.
+    /// Install a container, cancel the installation, or mark it as installed.
     InstallContainer on Visible = Action::Container(&[C::StartupInstall]);
     /// Delete a container.
     DeleteContainer on Visible = Action::Container(&[C::Delete]);
@@ -149,51 +150,51 @@ actions! {
     SendCommand on Visible = Action::Container(&[C::ConsoleCommand]);
     /// Read a container's console.
     ReadConsole on Visible = Action::Container(&[C::ConsoleRead]);
-    /// See which commands were sent to a container: whoever reads its console sees them there as well.
+    /// See which commands were sent to a container. Takes the console permission, since the console shows them as well.
     ReadCommands on Visible = Action::Container(&[C::ConsoleRead]);
-    /// See which commands oneself sent to a container.
+    /// See which commands the actor has sent to a container.
     ReadOwnCommands on Visible = Action::Container(&[C::ConsoleCommand]);
-    /// See what a container used over time.
+    /// See a container's resource usage over time.
     ReadStats on Visible = Action::Container(&[C::StatsRead]);
-    /// Give a container an allocation or choose the primary one.
+    /// Assign an allocation to a container, or choose its primary one.
     AddAllocation on Visible = Action::Container(&[C::NetworkUpdate]);
-    /// Take an allocation from a container.
+    /// Remove an allocation from a container.
     RemoveAllocation on Visible = Action::Container(&[C::NetworkUpdate]);
-    /// See who has access.
+    /// See who has access to a container.
     ReadAccess on Visible = Action::Container(&[C::AccessRead]);
-    /// Give access.
+    /// Give somebody access to a container.
     GrantAccess on Visible = Action::Container(&[C::AccessCreate]);
-    /// Change access.
+    /// Change somebody's access to a container.
     UpdateAccess on Visible = Action::Container(&[C::AccessUpdate]);
-    /// Take access away.
+    /// Revoke somebody's access to a container.
     RevokeAccess on Visible = Action::Container(&[C::AccessDelete]);
-    /// See how a container's files are reached by SFTP.
+    /// See how to reach a container's files by SFTP.
     ReadSftp on Visible = Action::Container(&[C::FileRead]);
-    /// See what was done to a container.
+    /// See a container's activity.
     ReadContainerActivity on Visible = Action::Container(&[C::ActivityRead]);
 
-    /// See a container's files and folders.
+    /// List a container's files and folders.
     ReadFiles on Visible = Action::Container(&[C::FileRead]);
     /// Open and download a container's files.
     ReadFileContent on Visible = Action::Container(&[C::FileReadContent]);
-    /// Make, upload and copy files.
+    /// Create, upload and copy files.
     CreateFiles on Visible = Action::Container(&[C::FileCreate]);
     /// Change, rename and move files.
     UpdateFiles on Visible = Action::Container(&[C::FileUpdate]);
     /// Delete files.
     DeleteFiles on Visible = Action::Container(&[C::FileDelete]);
-    /// Upload files, also over others that are there.
+    /// Upload files, and overwrite existing ones.
     ReplaceFiles on Visible = Action::Container(&[C::FileCreate, C::FileUpdate]);
-    /// Make and unpack archives.
+    /// Create and extract archives.
     ArchiveFiles on Visible = Action::Container(&[C::FileArchive, C::FileCreate]);
-    /// Unpack archives, also over files that are there.
+    /// Extract archives, and overwrite existing files.
     UnpackOverFiles on Visible = Action::Container(&[C::FileUpdate, C::FileArchive, C::FileCreate]);
 
-    /// Read the audit trail of everybody.
+    /// Read everybody's activity.
     ReadActivity on () = Action::System(S::ActivityRead);
 
-    /// See whether mail is set up, and what became of mails.
+    /// See the mail settings and the mails sent.
     ReadMail on () = Action::System(S::SettingsRead);
-    /// Send a message to oneself to try the mail server.
+    /// Send a test mail to oneself.
     TestMail on () = Action::System(S::SettingsUpdate);
 }

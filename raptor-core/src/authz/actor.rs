@@ -1,10 +1,10 @@
-//! Who is calling.
+//! The actor: who makes a request.
 
 use super::permission::SystemSet;
 use crate::id::{RoleId, SessionId, UserId};
 use std::{net::IpAddr, sync::Arc};
 
-/// Who is calling.
+/// Who makes a request.
 #[derive(Clone, Debug)]
 pub enum Actor {
     /// A signed-in user.
@@ -13,25 +13,23 @@ pub enum Actor {
     System,
 }
 
-/// A user who proved who they are. Only [`AuthService`](crate::auth::service::AuthService) makes one.
+/// An authenticated user. Only [`AuthService`](crate::auth::service::AuthService) creates one.
 #[derive(Clone, Debug)]
 pub struct UserActor {
-    /// The account.
     pub(crate) user_id: UserId,
-    /// Its name, for the audit trail.
+    /// The user name, for the audit trail.
     pub(crate) username: String,
-    /// Its role.
     pub(crate) role_id: RoleId,
-    /// What the role holds.
+    /// The permissions of the role.
     pub(crate) grants: SystemSet,
-    /// The session, or none where the embedding program vouches for the user.
+    /// The session; `None` if the embedding program vouches for the user.
     pub(crate) session_id: Option<SessionId>,
-    /// Where the call came from.
+    /// The address that the request came from.
     pub(crate) ip: Option<IpAddr>,
 }
 
 impl Actor {
-    /// What the actor's role holds.
+    /// The permissions of the actor's role.
     #[must_use]
     pub fn grants(&self) -> SystemSet {
         match self {
@@ -40,7 +38,7 @@ impl Actor {
         }
     }
 
-    /// The account behind it, if it is a user.
+    /// The user's id; `None` for the system.
     #[must_use]
     pub fn user_id(&self) -> Option<UserId> {
         match self {
@@ -49,7 +47,7 @@ impl Actor {
         }
     }
 
-    /// The role of the account behind it, if it is a user.
+    /// The id of the user's role; `None` for the system.
     #[must_use]
     pub fn role_id(&self) -> Option<RoleId> {
         match self {
@@ -58,7 +56,7 @@ impl Actor {
         }
     }
 
-    /// The session; none for the system, and for a user whom the embedding program vouches for.
+    /// The session; `None` for the system, and for a user that the embedding program vouches for.
     #[must_use]
     pub fn session_id(&self) -> Option<SessionId> {
         match self {
@@ -67,7 +65,7 @@ impl Actor {
         }
     }
 
-    /// The name for people.
+    /// The name to show in the audit trail.
     #[must_use]
     pub fn name(&self) -> &str {
         match self {
@@ -76,7 +74,7 @@ impl Actor {
         }
     }
 
-    /// Where the call came from, if it came over the network.
+    /// The address that the request came from, if it came over the network.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {

@@ -1,4 +1,4 @@
-//! Who may do what: actors, permissions, the policy, and permits as its proof.
+//! Authorisation: actors, permissions, the policy, and permits as its proof.
 
 pub mod actions;
 mod actor;

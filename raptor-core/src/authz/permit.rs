@@ -1,7 +1,7 @@
 //! The proof that an action was allowed.
 //!
-//! A [`Permit`] can't be made outside this module, is consumed by the one operation that it allows, and carries the thing it
-//! is about, so that there is no second id to confuse:
+//! A [`Permit`] can't be created outside of this module, is consumed by the one operation that it allows, and carries the
+//! object that it is about, so that there is no second id to mix up:
 //!
 //! ```compile_fail,E0451
 //! use raptor_core::authz::{Actor, Permit, actions::DeleteUser};
@@ -9,7 +9,7 @@
 //!     Permit { actor: Actor::System, target: user }
 //! }
 //! ```
-//! Nor can the actor be made by hand, or the target, which also holds what the actor may not see, be taken out of a permit:
+//! Nor can the actor be made by hand. The target, which holds data that the actor may not see, can't be taken out of a permit:
 //!
 //! ```compile_fail,E0451
 //! use raptor_core::authz::{SystemSet, UserActor};
@@ -24,7 +24,7 @@
 //! }
 //! ```
 //!
-//! A permit for one action is none for another:
+//! A permit for one action does not allow another:
 //!
 //! ```compile_fail,E0308
 //! use raptor_core::{authz::{Permit, actions::{DeleteUser, ReadUser}}, Raptor};
@@ -39,7 +39,7 @@
 //! }
 //! ```
 
-//! An action that takes several permissions is still one permit, so that there are no two containers to confuse either:
+//! An action that takes several permissions is still one permit, so two containers can't be mixed up either:
 //!
 //! ```compile_fail,E0277
 //! use raptor_core::{authz::{Permit, actions::CreateFiles}, node::files::FileTask, Raptor};
@@ -54,7 +54,7 @@
 //! }
 //! ```
 //!
-//! Seeing a container takes a permit as well, and shows only what its actor may see:
+//! Seeing a container takes a permit as well, and shows only what the actor may see:
 //!
 //! ```compile_fail,E0308
 //! use raptor_core::{authz::{Permit, actions::ReadConsole}, Raptor};
@@ -79,8 +79,8 @@ use crate::{
     store::{Conn, Store},
 };
 
-/// An action as a type: what it is done to and what allows it. [`actions`](super::actions) lists all that there are; no other
-/// crate can add one:
+/// An action as a type: what it is done to and which permissions it takes. [`actions`](super::actions) lists all actions; no
+/// other crate can add one:
 ///
 /// ```compile_fail,E0277
 /// use raptor_core::{authz::{Act, permission::SystemPermission, policy::Action}, users::User};
@@ -91,13 +91,13 @@ use crate::{
 /// }
 /// ```
 pub trait Act: sealed::Act {
-    /// What it is done to. `()` where there is nothing yet, as for creating and listing.
+    /// What it is done to; `()` if there is no object yet, as for creating and listing.
     type On: Target;
     /// The permissions that it takes.
     const ACTION: Action;
 }
 
-/// Something that permits are about. No other crate can add one:
+/// An object that permits are about. No other crate can add one:
 ///
 /// ```compile_fail,E0277
 /// use raptor_core::authz::Target;
@@ -107,7 +107,6 @@ pub trait Act: sealed::Act {
 /// }
 /// ```
 pub trait Target: sealed::Load<<Self as Target>::Key> {
-    /// The id that finds it.
     type Key: Send;
 }
 
@@ -115,14 +114,14 @@ pub trait Target: sealed::Load<<Self as Target>::Key> {
 pub(crate) mod sealed {
     use super::{Actor, Conn, ContainerSet, Result};
 
-    /// Marks the actions of [`actions`](crate::authz::actions).
+    /// Implemented by the types in [`actions`](crate::authz::actions).
     pub trait Act {}
 
-    /// How a target is found.
+    /// Loading a target.
     pub trait Load<Key>: Sized + Send {
-        /// What it is called in "This … does not exist".
+        /// Its name in the error "This … does not exist".
         const WHAT: &'static str;
-        /// Loads it, with the access that the actor has to it; none for what nobody has access to but by a role.
+        /// Loads the target with the actor's access to it; `None` for kinds of objects to which only roles give access.
         fn load(
             conn: &mut Conn<'_>,
             actor: &Actor,
@@ -142,7 +141,7 @@ impl sealed::Load<()> for () {
     }
 }
 
-/// The proof that `actor` may do `A` to `target`.
+/// Proof that `actor` may do `A` to `target`.
 #[must_use = "a permit is consumed by the operation that it allows"]
 pub struct Permit<A: Act> {
     actor: Actor,
@@ -150,30 +149,29 @@ pub struct Permit<A: Act> {
 }
 
 impl<A: Act> Permit<A> {
-    /// Who may.
     pub fn actor(&self) -> &Actor {
         &self.actor
     }
 
-    /// To what. Not for other crates: it also holds what the actor may not see.
+    /// The target. Crate-private, because it holds data that the actor may not see.
     pub(crate) fn target(&self) -> &A::On {
         &self.target
     }
 
-    /// Takes it apart, at the place that does what it allows.
+    /// Splits the permit, in the operation that it allows.
     pub(crate) fn consume(self) -> (Actor, A::On) {
         (self.actor, self.target)
     }
 }
 
 impl<A: Act<On = Visible>> Permit<A> {
-    /// Patterns of files that are kept from the actor, beside those of the template.
+    /// Patterns of files that are hidden from the actor, in addition to those of the template.
     pub fn denied_files(&self) -> &[String] {
         &self.target.denied_files
     }
 }
 
-/// Mints permits.
+/// Issues permits.
 #[derive(Clone)]
 pub struct Authz {
     store: Store,
@@ -184,7 +182,7 @@ impl Authz {
         Self { store }
     }
 
-    /// A permit for something that has no target yet.
+    /// Issues a permit for an action without a target.
     ///
     /// # Errors
     /// [`Error::Forbidden`].
@@ -193,10 +191,10 @@ impl Authz {
         Ok(Permit { actor: actor.clone(), target: () })
     }
 
-    /// A permit for `A` on what `key` finds.
+    /// Issues a permit for `A` on the object with this key.
     ///
     /// # Errors
-    /// [`Error::Forbidden`], or [`Error::NotFound`] where it isn't there or the actor may not know of it.
+    /// [`Error::Forbidden`], or [`Error::NotFound`] if it doesn't exist or the actor may not know of it.
     pub async fn permit<A: Act>(&self, actor: &Actor, key: <A::On as Target>::Key) -> Result<Permit<A>> {
         if let Action::System(_) = A::ACTION {
             verdict::<A>(actor, None)?;

@@ -1,4 +1,4 @@
-//! When a right over a container is lost while it is being used: one place that knows which changes can take it away.
+//! Noticing that a right on a container is lost while it is in use. The only place that knows which changes can take it away.
 
 use super::{Actor, ContainerSet, sealed::Load};
 use crate::{
@@ -13,31 +13,30 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// How often the age of a session is looked at, of which nothing else tells.
+/// How often session expiry is checked, since no change announces it.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Why something that was allowed has to end.
+/// Why a right was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revoked {
-    /// The actor's session has ended.
     Session,
-    /// The session lasts, but a permission, or the container, is gone.
+    /// The session is still valid, but a permission or the container is gone.
     Access,
 }
 
 /// Whose rights a change may have taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concern {
-    /// Possibly those of any user.
+    /// Possibly any user's.
     Anybody,
-    /// Those of one user, in every container.
+    /// One user's, in every container.
     User(UserId),
-    /// Those of any user in one container.
+    /// Any user's, in one container.
     Container(ContainerId),
 }
 
 impl Concern {
-    /// Whose rights `change` may have taken away; none where it takes away nobody's.
+    /// Whose rights `change` may have taken away; `None` if nobody's.
     pub(crate) fn of(change: Change) -> Option<Self> {
         match change.subject {
             Subject::User => Some(Self::User(change.id.into())),
@@ -48,28 +47,28 @@ impl Concern {
     }
 }
 
-/// What an actor was allowed in a container, and is still using.
+/// Rights on a container that an actor was granted and is still using.
 pub(crate) struct HeldRights {
     pub(crate) raptor: Raptor,
     pub(crate) actor: Actor,
     pub(crate) container: ContainerId,
-    /// The permissions that are in use.
+    /// The permissions in use.
     pub(crate) needed: ContainerSet,
-    /// The files that are kept from the actor, where other ones would matter.
+    /// The patterns of files hidden from the actor, if a change of them would matter.
     pub(crate) denied_files: Option<Vec<String>>,
-    /// Whether it ends with [`open`](crate::files::open) refusing.
+    /// Whether the right also ends when [`open`](crate::files::open) would refuse.
     pub(crate) files: bool,
 }
 
 impl HeldRights {
-    /// Resolves when the actor no longer holds it: the session ended, by its age too; the role or the access changed; the container
-    /// is gone or, for files, shut.
+    /// Completes when the actor loses the right: the session ended or expired, the role or the access changed, the container is
+    /// gone or, for files, suspended.
     pub(crate) async fn lost(self) -> Revoked {
         let mut changes = self.raptor.store.feed().subscribe();
         let mut gaps = self.raptor.fleet.gaps();
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // What changed between the permit and the line before this one was told to nobody here.
+        // A change between issuing the permit and subscribing above was missed.
         if let Some(revoked) = self.check().await {
             return revoked;
         }
@@ -80,12 +79,12 @@ impl HeldRights {
                         return revoked;
                     }
                 }
-                // What was missed may have been this.
+                // The missed changes may have included a relevant one.
                 Ok(()) = gaps.changed() => if let Some(revoked) = self.check().await {
                     return revoked;
                 },
                 _ = ticks.tick() => {
-                    // A store that fails says nothing of the session.
+                    // A failing store does not mean that the session has ended.
                     if matches!(self.raptor.auth().renewed(&self.actor).await, Ok(None)) {
                         return Revoked::Session;
                     }
@@ -104,7 +103,7 @@ impl HeldRights {
     }
 
     async fn check(&self) -> Option<Revoked> {
-        // The role may be another by now: it is looked up anew with the session.
+        // The role may have changed, so it is loaded with the session.
         let Ok(Some(actor)) = self.raptor.auth().renewed(&self.actor).await else {
             return Some(Revoked::Session);
         };
@@ -113,11 +112,11 @@ impl HeldRights {
             let found = Visible::load(&mut reader.conn(), &actor, self.container).await?;
             Ok::<_, crate::Error>(found.map(|(visible, _)| visible))
         };
-        // What can't be made sure of is not allowed.
+        // What can't be verified is not allowed.
         let Ok(Some(visible)) = held.await else { return Some(Revoked::Access) };
         let still = !visible.permissions.is_empty()
             && visible.permissions.includes(self.needed)
-            // What is kept from them may be just what is on its way.
+            // The file in transfer may be one that is hidden now.
             && self.denied_files.as_ref().is_none_or(|denied| visible.denied_files == *denied)
             && (!self.files || crate::files::open(&actor, &visible).is_ok());
         (!still).then_some(Revoked::Access)

@@ -1,4 +1,4 @@
-//! The catalogue that comes with Raptor, with its drawings and its own templates.
+//! The built-in catalogue, with its icons and templates.
 
 use super::{Catalogue, read};
 use std::{
@@ -17,7 +17,7 @@ const TEMPLATES: [(&str, &[u8]); 6] = [
     ("templates/static-site.json", include_bytes!("../../catalogue/templates/static-site.json")),
 ];
 
-/// Parsed when it is first asked for: a Raptor that nobody opens the catalogue of never pays for it.
+/// Parsed on first use, so that it costs nothing if nobody opens the catalogue.
 static BUILT_IN: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
     Arc::new(read::read(CATALOGUE).unwrap_or_else(|why| {
         tracing::error!(%why, "the catalogue that comes with Raptor can't be read");
@@ -27,17 +27,16 @@ static BUILT_IN: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
 static DRAWINGS: LazyLock<BTreeMap<String, Vec<String>>> =
     LazyLock::new(|| serde_json::from_str(ICONS).unwrap_or_default());
 
-/// The catalogue that comes with Raptor.
 pub(crate) fn catalogue() -> Arc<Catalogue> {
     BUILT_IN.clone()
 }
 
-/// A drawing: the `d` of each path, on a grid of 24 × 24.
+/// An icon: the `d` attribute of each path, on a grid of 24 × 24.
 pub(crate) fn drawing(name: &str) -> Option<&'static [String]> {
     DRAWINGS.get(name).map(Vec::as_slice)
 }
 
-/// One of Raptor's own templates, as its file.
+/// The file of one of Raptor's own templates.
 pub(super) fn template(path: &str) -> Option<&'static [u8]> {
     TEMPLATES.iter().find(|(known, _)| *known == path).map(|(_, file)| *file)
 }

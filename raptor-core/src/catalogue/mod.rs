@@ -1,5 +1,5 @@
-//! The catalogue: what can be chosen to run, as data. Published eggs by where they are found and what their files hash to, and
-//! templates of Raptor's own. `raptor-core/catalogue/README.md` has the format.
+//! The catalogue: the programs that can be chosen, as data. It lists published eggs with their addresses and file hashes, and
+//! Raptor's own templates. The format is described in `raptor-core/catalogue/README.md`.
 
 pub(crate) mod builtin;
 mod read;
@@ -12,44 +12,43 @@ pub(crate) use shelf::Shelf;
 
 use serde::{Deserialize, Serialize};
 
-/// The largest catalogue file that is read, in bytes.
+/// The largest accepted catalogue file, in bytes.
 pub const MAX_SIZE: usize = 2 * 1024 * 1024;
 
-/// A catalogue that was read and checked.
+/// A parsed and validated catalogue.
 #[derive(Debug)]
 pub struct Catalogue {
-    /// The day on which its hashes were last compared, as `2026-11-29`.
+    /// The date on which its hashes were last compared, e.g. `2026-11-29`.
     pub indexed_on: String,
     /// SHA-256 of the file, as 64 hexadecimal digits.
     pub sha256: String,
-    /// In the order in which they are shown.
+    /// Categories in display order.
     pub categories: Vec<Category>,
-    /// The repositories that eggs are taken from.
+    /// The repositories that eggs come from.
     pub collections: Vec<Collection>,
-    /// The popular ones in their order, then all others by category and id.
+    /// The popular ones in their order, then the others by category and id.
     pub entries: Vec<Entry>,
     /// How many of `entries`, from the first one on, are popular.
     pub popular: usize,
-    /// How many entries of the file name an icon or a template that this version of Raptor does not have.
+    /// How many entries were skipped because they name an icon or template that this version of Raptor does not have.
     pub left_out: usize,
-    /// The text of each entry that is searched, in the order of `entries`.
+    /// The searchable text of each entry, in the order of `entries`.
     searched: Vec<search::Searched>,
 }
 
 impl Catalogue {
-    /// The entry with this id.
     #[must_use]
     pub fn entry(&self, id: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.id == id)
     }
 
-    /// Whether the entry with this id is one of those that most people look for.
+    /// Whether this entry is marked as popular.
     #[must_use]
     pub fn is_popular(&self, id: &str) -> bool {
         self.entries.iter().take(self.popular).any(|entry| entry.id == id)
     }
 
-    /// The entries for the same program as the one with this id.
+    /// The entries that are variants of the entry with this id.
     pub fn variants<'c>(&'c self, id: &'c str) -> impl Iterator<Item = &'c Entry> {
         self.entries.iter().filter(move |entry| entry.variant_of.as_deref() == Some(id))
     }

@@ -1,4 +1,4 @@
-//! Reading a catalogue's file, with limits: what an administrator names may hold anything.
+//! Parsing a catalogue file, with limits: an administrator can point to any address, so it may hold anything.
 
 use super::{
     Catalogue, Category, Collection, EggSource, Entry, NeededUpload, StatedAmount, builtin, search::Searched,
@@ -10,7 +10,7 @@ use std::{
     fmt::Display,
 };
 
-/// The version of the format that is read.
+/// The supported version of the format.
 const FORMAT: u32 = 1;
 const MAX_ENTRIES: usize = 5_000;
 const MAX_CATEGORIES: usize = 100;
@@ -34,10 +34,10 @@ struct File {
     entries: Vec<Entry>,
 }
 
-/// Reads a catalogue. Entries that name an icon or a template that is not here are left out.
+/// Parses a catalogue. Entries that name an unknown icon or template are left out.
 ///
 /// # Errors
-/// A sentence that says where the file is wrong.
+/// A sentence that says where the file is invalid.
 pub(super) fn read(bytes: &[u8]) -> Result<Catalogue, String> {
     let version: Version =
         serde_json::from_slice(bytes).map_err(|error| format!("It is not a catalogue: {error}."))?;
@@ -189,7 +189,7 @@ fn is_slug(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
-/// Whether it is text of one line, of 1 to `most` characters.
+/// Whether it is a single line of 1 to `most` characters.
 fn is_line(text: &str, most: usize) -> bool {
     !text.trim().is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control)
 }
@@ -212,7 +212,7 @@ fn is_reference(text: &str) -> bool {
         && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | '+'))
 }
 
-/// Whether it stays where it is put: no part is empty, `.` or `..`.
+/// Whether it is a relative path without empty, `.` or `..` segments.
 fn is_path(text: &str) -> bool {
     is_line(text, 500) && text.split('/').all(|part| !matches!(part, "" | "." | ".."))
 }

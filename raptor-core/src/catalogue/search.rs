@@ -1,9 +1,9 @@
-//! Finding entries by words, whatever their case and accents.
+//! Full-text search over entries, without regard to case and accents.
 
 use super::{Catalogue, Entry};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
-/// What is searched of an entry, folded.
+/// The searchable text of an entry, folded.
 #[derive(Debug)]
 pub(super) struct Searched {
     name: String,
@@ -18,7 +18,7 @@ impl Searched {
         Self { name, all }
     }
 
-    /// How well it fits: 0 best; none where a word is missing.
+    /// The rank of the match, 0 being the best; `None` if a word is missing.
     fn rank(&self, query: &str) -> Option<u8> {
         let words = || query.split_whitespace();
         if !words().all(|word| self.all.contains(word)) {
@@ -38,15 +38,15 @@ fn fold(text: &str) -> String {
 }
 
 impl Catalogue {
-    /// The entries that hold every word of `query` in name, category or description, those with it in their names first. All of
-    /// them in the catalogue's order for an empty query.
+    /// The entries that contain every word of `query` in their name, category or description; matches in the name come first.
+    /// An empty query returns all entries in the catalogue's order.
     #[must_use]
     pub fn find(&self, query: &str) -> Vec<&Entry> {
         let query = fold(query.trim());
         let ranked = self.entries.iter().zip(&self.searched);
         let mut found: Vec<(u8, &Entry)> =
             ranked.filter_map(|(entry, searched)| Some((searched.rank(&query)?, entry))).collect();
-        // Stable: what ranks alike stays in the catalogue's order.
+        // A stable sort: entries of the same rank keep the catalogue's order.
         found.sort_by_key(|(rank, _)| *rank);
         found.into_iter().map(|(_, entry)| entry).collect()
     }

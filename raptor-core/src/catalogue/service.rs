@@ -1,4 +1,4 @@
-//! What can be done with the catalogue.
+//! Operations on the catalogue.
 
 use super::{Catalogue, Category, Entry, builtin, shelf::current};
 use crate::{
@@ -22,27 +22,27 @@ use crate::{
 use serde::Serialize;
 use std::time::Duration;
 
-/// How long fetching one file may take.
+/// Time limit for fetching one file.
 const FETCH_PATIENCE: Duration = Duration::from_secs(20);
 
-/// What somebody looks for in the catalogue.
+/// A search in the catalogue.
 #[derive(Clone, Debug, Default)]
 pub struct Search {
-    /// Words that are all in name, category or description; case and accents don't matter. Empty for all.
+    /// Words that must all occur in the name, category or description, without regard to case and accents. Empty for all
+    /// entries.
     pub words: String,
-    /// Only entries of the category with this id.
+    /// The id of the only category to search.
     pub category: Option<String>,
-    /// Which variants of the same program are wanted.
+    /// Which variants of the same program to include.
     pub variants: Variants,
 }
 
-/// Which variants of the same program are wanted.
+/// Which variants of the same program to include.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Variants {
-    /// All entries, variants or not.
     #[default]
     All,
-    /// Only entries that are no variant of another one.
+    /// Only entries that are not a variant of another one.
     None,
     /// Only variants of the entry with this id.
     Of(String),
@@ -58,29 +58,29 @@ impl Variants {
     }
 }
 
-/// An entry, and what there is of it already.
+/// A catalogue entry, and what was made of it.
 #[derive(Clone, Debug)]
 pub struct Listed {
-    /// The entry, as the catalogue's file states it.
+    /// The entry, as in the catalogue file.
     pub entry: Entry,
-    /// The paths of its drawing.
+    /// The paths of its icon.
     pub drawing: &'static [String],
-    /// The template that was imported from it, where it is still there.
+    /// The template that was imported from it, if it still exists.
     pub template_id: Option<TemplateId>,
-    /// Whether it is one of those that most people look for.
+    /// Whether it is marked as popular.
     pub popular: bool,
-    /// How many variants of it there are.
+    /// The number of its variants.
     pub variant_count: usize,
 }
 
-/// A category, and how much was found in it.
+/// A category, and the number of matching entries in it.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// The category, as the catalogue's file states it.
+    /// The category, as in the catalogue file.
     pub category: Category,
-    /// The paths of its drawing.
+    /// The paths of its icon.
     pub drawing: &'static [String],
-    /// How many of its entries hold the words that were looked for.
+    /// The number of its entries that match the search.
     pub count: usize,
 }
 
@@ -91,9 +91,9 @@ pub struct Listing {
     pub page: Page<Listed>,
     /// All categories, in order.
     pub categories: Vec<Counted>,
-    /// The day on which the catalogue's hashes were last compared.
+    /// The date on which the catalogue's hashes were last compared.
     pub indexed_on: String,
-    /// Whether it is the catalogue that comes with Raptor.
+    /// Whether it is the built-in catalogue.
     pub built_in: bool,
 }
 
@@ -102,47 +102,46 @@ pub struct Listing {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ComparedWith))]
 #[serde(rename_all = "snake_case")]
 pub enum Compared {
-    /// The template that was imported from this entry.
+    /// With the template that was imported from this entry.
     Present,
-    /// The file that was indexed.
+    /// With the file that was indexed.
     Indexed,
-    /// Nothing: it is the file that was indexed and was not imported yet, or the indexed file can no longer be fetched.
+    /// With nothing: it is the indexed file and not imported yet, or the indexed file can't be fetched any more.
     Nothing,
 }
 
-/// What an entry's source has now.
+/// The current file at an entry's source.
 #[derive(Clone, Debug)]
 pub struct Fetched {
     /// SHA-256 of the file.
     pub sha256: String,
-    /// SHA-256 of the file that was indexed; none for one of Raptor's own templates.
+    /// SHA-256 of the indexed file; `None` for one of Raptor's own templates.
     pub indexed: Option<String>,
-    /// What the file says.
+    /// The parsed file.
     pub imported: import::Imported,
-    /// What it was compared with.
     pub compared: Compared,
-    /// What is different from that.
+    /// The differences.
     pub changes: Vec<FieldChange>,
     /// The template that was imported from this entry.
     pub template_id: Option<TemplateId>,
 }
 
 impl Fetched {
-    /// Whether the file is the one that was indexed, or one of Raptor's own.
+    /// Whether the file is the indexed one, or one of Raptor's own.
     #[must_use]
     pub fn matches(&self) -> bool {
         self.indexed.as_ref().is_none_or(|indexed| *indexed == self.sha256)
     }
 }
 
-/// Operations on the catalogue and on the address that it is fetched from.
+/// Operations on the catalogue and on its source.
 pub struct CatalogueService<'r>(pub(crate) &'r Raptor);
 
 impl CatalogueService<'_> {
-    /// Entries that hold all the words.
+    /// Entries that match a search.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a category that there is not, or a cursor of another list.
+    /// [`Error::Invalid`] for an unknown category, or for a cursor of another list.
     pub async fn list(
         &self,
         permit: Permit<ListTemplates>,
@@ -185,12 +184,12 @@ impl CatalogueService<'_> {
         Ok(listed(&catalogue, find(&catalogue, id)?, &imported))
     }
 
-    /// Fetches an entry's template from its source without keeping it, and compares it with the template that was imported from
-    /// it, or else with the file that was indexed.
+    /// Fetches an entry's template from its source without storing it, and compares it with the template that was imported from
+    /// the entry, or else with the indexed file.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Conflict`] `source_gone` where the file is no longer there, [`Error::Unavailable`]
-    /// `source_unreachable`, [`Error::Invalid`] where it is no template.
+    /// [`Error::NotFound`], [`Error::Conflict`] `source_gone` if the file no longer exists, [`Error::Unavailable`]
+    /// `source_unreachable`, [`Error::Invalid`] if it is not a template.
     pub async fn fetch(&self, permit: Permit<ImportTemplate>, id: &str) -> Result<Fetched> {
         let (actor, ()) = permit.consume();
         let (_, catalogue) = current(self.0).await?;
@@ -203,7 +202,7 @@ impl CatalogueService<'_> {
         };
         let (sha256, indexed) = (sha256(&file), entry.source.as_ref().map(|source| source.sha256.clone()));
         let unchanged = indexed.as_ref().is_none_or(|indexed| *indexed == sha256);
-        // What is different from a template tells what that says, edits by hand included.
+        // The differences reveal the content of the stored template, edits by hand included.
         let reads = actor.grants().contains(SystemPermission::TemplatesRead);
         let before = match &present {
             Some(_) if !reads => None,
@@ -219,14 +218,14 @@ impl CatalogueService<'_> {
         Ok(Fetched { sha256, indexed, imported, compared, changes, template_id })
     }
 
-    /// Imports an entry's template, or gives the one that was imported from it already. `confirmed` is the SHA-256 of the file that
-    /// somebody has looked at: it is needed where the file is not the one that was indexed, and where a template that is there
-    /// is to get it as a new revision.
+    /// Imports an entry's template, or returns the one that was already imported from it. `confirmed` is the SHA-256 of the
+    /// file that the caller has reviewed. It is required if the file is not the indexed one, and if an existing template is to
+    /// get it as a new revision.
     ///
     /// # Errors
-    /// As [`Self::fetch`], and [`Error::Conflict`] `source_changed` where the file is neither the indexed nor the confirmed one,
-    /// [`Error::Forbidden`] where a template that is there would change and the actor may not change templates, or would be answered
-    /// and the actor may not read templates.
+    /// Those of [`Self::fetch`], and [`Error::Conflict`] `source_changed` if the file is neither the indexed nor the confirmed
+    /// one, [`Error::Forbidden`] if an existing template would change and the actor may not change templates, or if it would be
+    /// returned and the actor may not read templates.
     pub async fn import(
         &self,
         permit: Permit<ImportTemplate>,
@@ -239,7 +238,7 @@ impl CatalogueService<'_> {
         if confirmed.is_none() {
             let mut reader = self.0.store.read().await?;
             if let Some((template, _)) = store::catalogue::present(&mut reader.conn(), id).await? {
-                // The answer says what the template says, edits by hand included.
+                // The answer contains the template, edits by hand included.
                 return match actor.grants().contains(SystemPermission::TemplatesRead) {
                     true => Ok(unchanged(template)),
                     false => {
@@ -289,7 +288,7 @@ impl CatalogueService<'_> {
             tx.commit().await?;
             return Ok(revised);
         }
-        // Somebody has imported just this by hand: it is used, and stays as it is.
+        // The same template was already imported by hand: it is used, and stays as it is.
         let same = store::templates::find_same(&mut tx.conn(), &imported.template).await?;
         let import = match same {
             Some(template) => {
@@ -303,7 +302,7 @@ impl CatalogueService<'_> {
         };
         let now = self.0.clock.now();
         if !store::catalogue::insert(&mut tx.conn(), &entry.id, import.template.id, sha256, now).await? {
-            // Somebody else was faster: theirs is used.
+            // Somebody else imported it in the meantime: theirs is used.
             drop(tx);
             let mut reader = self.0.store.read().await?;
             let present = store::catalogue::present(&mut reader.conn(), &entry.id).await?;
@@ -314,7 +313,7 @@ impl CatalogueService<'_> {
         Ok(import)
     }
 
-    /// The file of an entry as it is now.
+    /// The current file of an entry.
     async fn file(&self, entry: &Entry) -> Result<Vec<u8>> {
         if let Some(path) = &entry.template {
             let own = builtin::template(path).map(<[u8]>::to_vec);
@@ -327,7 +326,7 @@ impl CatalogueService<'_> {
         fetched.map_err(|error| not_fetched(&error, entry, &url))
     }
 
-    /// The template that was indexed, where its commit is known and can be fetched.
+    /// The indexed template, if its commit is known and can be fetched.
     async fn indexed(&self, catalogue: &Catalogue, entry: &Entry) -> Option<crate::templates::Template> {
         let source = entry.source.as_ref()?;
         let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
@@ -344,7 +343,7 @@ fn find<'c>(catalogue: &'c Catalogue, id: &str) -> Result<&'c Entry> {
     catalogue.entry(id).ok_or(Error::NotFound { what: "catalogue entry" })
 }
 
-/// What is written down of where an entry's template came from.
+/// The origin to store for an entry's template.
 fn origin_of(entry: &Entry) -> Origin {
     let origin = match &entry.source {
         Some(source) => Origin::catalogue(&entry.id, &source.repository, &source.branch, &source.path),
@@ -378,7 +377,7 @@ fn unchanged(template: StoredTemplate) -> Import {
     Import { template, warnings: Vec::new(), outcome: Outcome::Unchanged }
 }
 
-/// Why a file was not fetched, and what to do.
+/// The error for a file that can't be fetched, with what to do.
 fn not_fetched(error: &OutboundError, entry: &Entry, url: &url::Url) -> Error {
     let name = &entry.name;
     let host = url.host_str().unwrap_or_default();

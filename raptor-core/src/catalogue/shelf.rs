@@ -1,10 +1,10 @@
-//! The catalogue that is shown now: the one that was fetched last, or the built-in one.
+//! The current catalogue: the one fetched last, or the built-in one.
 
 use super::{Catalogue, builtin, read, source::CatalogueSource};
 use crate::{Error, Raptor, Result, store};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The fetched catalogue as it was parsed last, by the revision of its source.
+/// The last parsed catalogue, with the revision of its source.
 #[derive(Default)]
 pub(crate) struct Shelf(Mutex<Option<(i64, Arc<Catalogue>)>>);
 
@@ -19,8 +19,8 @@ impl Shelf {
     }
 }
 
-/// The catalogue that is shown now, and where it comes from. Another API process may have fetched a newer one, so the store is
-/// asked each time; it is parsed once.
+/// The current catalogue and its source. The store is asked each time, because another API process may have fetched a newer
+/// one; a catalogue is parsed only once.
 pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Catalogue>)> {
     let mut reader = raptor.store.read().await?;
     let source = store::catalogue::source(&mut reader.conn()).await?;
@@ -37,7 +37,7 @@ pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Cat
     let catalogue = match parsed.map_err(Error::internal)? {
         Ok(catalogue) => Arc::new(catalogue),
         Err(why) => {
-            // An older Raptor on a database where a newer one fetched it.
+            // E.g. an older Raptor on a database into which a newer one has fetched it.
             tracing::warn!(%why, "the catalogue that was fetched can't be read; the built-in one is shown");
             builtin::catalogue()
         }

@@ -1,4 +1,4 @@
-//! Where a newer catalogue is fetched from.
+//! The address that a newer catalogue is fetched from.
 
 use super::{Catalogue, MAX_SIZE, read, service::CatalogueService, shelf::current};
 use crate::{
@@ -15,20 +15,20 @@ use std::{sync::Arc, time::Duration};
 
 pub use raptor_model::catalogue::CatalogueSource;
 
-/// How long fetching a catalogue may take.
+/// Time limit for fetching a catalogue.
 const FETCH_PATIENCE: Duration = Duration::from_secs(30);
 
-/// A catalogue that was fetched, as it goes into the store.
+/// A fetched catalogue, to be stored.
 struct Fetched {
     document: String,
     catalogue: Catalogue,
 }
 
 impl CatalogueService<'_> {
-    /// Where the catalogue comes from, and the catalogue that is shown.
+    /// The source of the catalogue, and the current catalogue.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn source(
         &self,
         permit: Permit<ReadCatalogueSource>,
@@ -37,12 +37,11 @@ impl CatalogueService<'_> {
         current(self.0).await
     }
 
-    /// Fetches the catalogue from this address and shows it from now on; goes back to the one that comes with Raptor without an
-    /// address. A file that can't be fetched or is no catalogue changes nothing. `revision` is that of the source that was looked
-    /// at.
+    /// Fetches the catalogue from this address and uses it from now on; without an address, returns to the built-in one. If the
+    /// file can't be fetched or is invalid, nothing changes. `revision` is that of the source as the caller last saw it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `url`, [`Error::Conflict`] `changed_meanwhile` where that revision is not the newest.
+    /// [`Error::Invalid`] at `url`, [`Error::Conflict`] `changed_meanwhile` if the source was changed since that revision.
     pub async fn update_source(
         &self,
         permit: Permit<UpdateCatalogueSource>,
@@ -56,10 +55,10 @@ impl CatalogueService<'_> {
         }
     }
 
-    /// Fetches the catalogue again from the address that is set. A file that can't be fetched or is no catalogue changes nothing.
+    /// Fetches the catalogue again from its address. If the file can't be fetched or is invalid, nothing changes.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `no_address` where none is set, otherwise as [`Self::update_source`].
+    /// [`Error::Conflict`] `no_address` if there is none, otherwise those of [`Self::update_source`].
     pub async fn refresh(
         &self,
         permit: Permit<UpdateCatalogueSource>,
@@ -106,7 +105,7 @@ impl CatalogueService<'_> {
             if fetched.is_some() { "catalogue.fetched" } else { "catalogue.reset" },
         )
         .with(json!({
-            // Only the host: an address may hold a secret.
+            // Only the host, since the address may contain a secret.
             "from": url.and_then(host),
             "sha256": new.sha256,
             "indexed_on": fetched.as_ref().map(|fetched| &fetched.catalogue.indexed_on),
@@ -143,7 +142,7 @@ impl CatalogueService<'_> {
     }
 }
 
-/// The host in an address.
+/// The host of an address.
 pub(super) fn host(url: &str) -> Option<String> {
     url::Url::parse(url).ok()?.host_str().map(str::to_owned)
 }

@@ -1,4 +1,4 @@
-//! Who else may use a container.
+//! Other users' access to a container.
 
 use super::{
     Level, UserRef,
@@ -20,7 +20,7 @@ use crate::{
 use ignore::gitignore::GitignoreBuilder;
 use serde::{Deserialize, Serialize};
 
-/// Patterns of files that one access has at most, and characters of each.
+/// Most file patterns per access, and the most characters of each.
 const MAX_PATTERNS: usize = 100;
 const MAX_PATTERN: usize = 256;
 
@@ -75,7 +75,7 @@ impl ContainerService<'_> {
     /// Everybody with access, the owner first.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<AccessList> {
         let (actor, target) = permit.consume();
         let container = target.container;
@@ -106,7 +106,7 @@ impl ContainerService<'_> {
     /// Gives somebody access, by user name or e-mail address.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] for more than the actor holds.
+    /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] if it exceeds the actor's own permissions.
     pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: AccessChange) -> Result<()> {
         let found = store::users::find_by_login(&mut self.0.store.read().await?.conn(), login).await?;
         let user = found
@@ -120,7 +120,7 @@ impl ContainerService<'_> {
     /// Changes somebody's access.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for somebody without, [`Error::Forbidden`] for more than the actor holds.
+    /// [`Error::NotFound`] if they have none, [`Error::Forbidden`] if it exceeds the actor's own permissions.
     pub async fn change_access(
         &self,
         permit: Permit<UpdateAccess>,
@@ -163,7 +163,7 @@ impl ContainerService<'_> {
             .into_iter()
             .find(|access| access.user_id == user);
         match &present {
-            // Whoever holds more than the actor is not the actor's to change.
+            // An actor can't change the access of somebody with more permissions.
             Some(present) => may_handle(&actor, &target, present.permissions, &present.denied_files)?,
             None if action == "container.access_changed" => return Err(Error::NotFound { what: "access" }),
             None => {}
@@ -187,10 +187,10 @@ impl ContainerService<'_> {
         tx.commit().await
     }
 
-    /// Takes somebody's access away, at once.
+    /// Revokes somebody's access, effective at once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for somebody without, [`Error::Forbidden`] for somebody who holds more than the actor.
+    /// [`Error::NotFound`] if they have none, [`Error::Forbidden`] if they have more permissions than the actor.
     pub async fn revoke(&self, permit: Permit<RevokeAccess>, user: UserId) -> Result<()> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
@@ -209,13 +209,13 @@ impl ContainerService<'_> {
     }
 }
 
-/// The patterns of files that are kept from somebody: those of their access, where it isn't their role that opens the files.
+/// The file patterns that apply to somebody: those of their access, unless it is their role that lets them see files.
 pub(crate) fn denied_files(role: SystemSet, held: Option<AccessRights>) -> Vec<String> {
     let by_role = may(role, None, ContainerPermission::FileUpdate);
     held.filter(|_| !by_role).map(|held| held.denied_files).unwrap_or_default()
 }
 
-/// Checks patterns of files: one that can't be read would keep nothing from anybody.
+/// Validates file patterns: an invalid one would hide nothing.
 fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
     let refuse = |why: String| Err(Error::invalid("denied_files", why));
     let patterns: Vec<String> =
@@ -237,15 +237,15 @@ fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
     Ok(patterns)
 }
 
-/// Whether `patterns` keep at least the files from somebody that `own` keep: they begin with them, and later ones only take away,
-/// since `!` would show again what an earlier one hides.
+/// Whether `patterns` hide at least the files that `own` hides: they begin with `own` and later ones don't negate, since `!`
+/// would show again what an earlier pattern hides.
 pub(crate) fn hides_as_much(patterns: &[String], own: &[String]) -> bool {
     patterns
         .strip_prefix(own)
         .is_some_and(|more| own.is_empty() || more.iter().all(|line| !line.starts_with('!')))
 }
 
-/// Nobody gives or takes more than they hold, nor shows others what is kept from them.
+/// Nobody can grant or revoke more than they have, or show others what is hidden from themselves.
 fn may_handle(
     actor: &Actor,
     target: &Visible,
@@ -260,7 +260,7 @@ fn may_handle(
         ));
     }
     let held = target.permissions;
-    // The system's own `*` and the owner's are more than every list.
+    // `*` of the system and the owner's rights include every list.
     let all = actor.grants().is_all() || actor.user_id() == Some(target.container.owner_id);
     match permissions.members().find(|permission| !all && !held.contains(*permission)) {
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Changing what a container is.
+//! Changing a container's settings.
 
 use super::{
     Container, Limits, check_name,
@@ -20,19 +20,19 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// How it is started.
+/// A change of image, startup command or variables.
 #[derive(Clone, Debug)]
 pub struct StartupChange {
-    /// Image reference; as it is where not given.
+    /// Image reference; `None` keeps the current one.
     pub image: Option<String>,
-    /// Startup command; as it is where not given.
+    /// Startup command; `None` keeps the current one.
     pub startup: Option<String>,
-    /// Values of the variables to be changed.
+    /// Variables to set, by environment name. Others keep their values.
     pub variables: BTreeMap<String, String>,
 }
 
 impl ContainerService<'_> {
-    /// Changes name and description.
+    /// Changes the name and description.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -51,8 +51,8 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Changes the limits. They hold from the next start on. `allocation_limit` is how many extra allocations people without
-    /// `containers.update` may give it; as it is unless given. What the container has already it keeps.
+    /// Changes the limits, effective from the next start. `allocation_limit` is how many extra allocations people without
+    /// `containers.update` may add; `None` keeps the current limit. Lowering it takes no allocations away.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -81,11 +81,11 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Changes image, startup command and variables. They hold from the next start on. An image that the template does not name
-    /// stays allowed where somebody who manages all containers chose it; such a person allows the present one by giving it again.
+    /// Changes image, startup command and variables, effective from the next start. An image that the template does not offer
+    /// stays allowed if somebody who manages all containers chose it; they can approve the current image by setting it again.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those may change who manage all containers.
+    /// [`Error::Invalid`] with the field, [`Error::Forbidden`] for what only those who manage all containers may change.
     pub async fn set_startup(&self, permit: Permit<UpdateStartup>, change: StartupChange) -> Result<()> {
         let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
         let name = permit.actor().name().to_owned();
@@ -108,7 +108,7 @@ impl ContainerService<'_> {
                 container.startup = startup;
             }
             let values = checked_variables(template, change.variables, manages)?;
-            // Users read this too: what they may not see is not named.
+            // Users see this as well, so variables hidden from them are not named.
             let viewable = template.variables.iter().filter(|variable| variable.user_viewable);
             let names: Vec<&str> = viewable
                 .map(|variable| variable.env.as_str())
@@ -124,7 +124,7 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Gives the container to somebody else.
+    /// Transfers the container to another owner.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `owner_id`.
@@ -139,10 +139,10 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Stops the container and refuses to start it, or allows that again.
+    /// Suspends the container, which stops it and prevents starts, or unsuspends it.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn set_suspended(&self, permit: Permit<SuspendContainer>, suspended: bool) -> Result<()> {
         let action = if suspended { "container.suspended" } else { "container.unsuspended" };
         self.change(permit, action, |container, _| {
@@ -152,7 +152,7 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Applies a change to the record as it is now, and has its host told.
+    /// Applies a change to the current record and sends the new declaration to the host.
     pub(super) async fn change<A: Act<On = Visible>>(
         &self,
         permit: Permit<A>,

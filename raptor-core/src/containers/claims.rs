@@ -1,4 +1,5 @@
-//! Giving allocations to containers: free ones only, and none whose port something unknown to Raptor holds on the host.
+//! Assigning allocations to containers: only free ones, and none whose port is held on the host by a container that Raptor does
+//! not know.
 
 use super::{
     Container,
@@ -15,8 +16,8 @@ use crate::{
 };
 
 impl ContainerService<'_> {
-    /// Gives a new container these allocations, the first one being the primary, or else `count` free ones. `names`: whether the
-    /// caller may know what other containers are called.
+    /// Assigns these allocations to a new container, the first one being the primary, or else `count` free ones. `names`:
+    /// whether the caller may learn the names of other containers.
     pub(super) async fn claim_all(
         &self,
         tx: &mut Tx,
@@ -35,7 +36,7 @@ impl ContainerService<'_> {
         Ok(())
     }
 
-    /// Gives the container this allocation. `names`: whether the caller may know what other containers are called.
+    /// Assigns this allocation to the container. `names`: whether the caller may learn the names of other containers.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) `allocation_taken`, `allocation_held` or `port_held`.
@@ -61,7 +62,7 @@ impl ContainerService<'_> {
         Err(taken(tx, daemon, id, names).await?)
     }
 
-    /// Gives the container the lowest free allocation, within `ports` where they are given, whose port nobody holds on the host.
+    /// Assigns the lowest free allocation, within `ports` if given, whose port is not held on the host.
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) `none_free`.

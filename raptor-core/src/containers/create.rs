@@ -1,4 +1,4 @@
-//! Making containers, and finding them a host.
+//! Creating containers and choosing a daemon for them.
 
 use super::{
     Behaviour, Container, Installation, Limits, Settings,
@@ -20,47 +20,47 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// What somebody gives to make a container.
+/// The input for creating a container.
 #[derive(Clone, Debug)]
 pub struct NewContainer {
     /// 1 to 100 characters.
     pub name: String,
-    /// What it is for.
+    /// What the container is for; up to 1,000 characters.
     pub description: Option<String>,
-    /// Whose it will be; the actor's unless given.
+    /// The owner; `None` = the actor.
     pub owner_id: Option<UserId>,
-    /// Where it will run; where there is most room unless given.
+    /// The daemon; `None` = the one with the most free memory.
     pub daemon_id: Option<DaemonId>,
-    /// What it is made from.
+    /// The template to create it from, in its newest revision.
     pub template_id: TemplateId,
-    /// Image; the template's first unless given. One that the template does not name takes `containers.update`, or the list of
-    /// allowed images where owners may choose from it.
+    /// Image; `None` = the template's first one. An image that the template does not offer requires `containers.update`, or the
+    /// list of allowed images if owners may choose from it.
     pub image: Option<String>,
-    /// Startup command; the template's unless given.
+    /// Startup command; `None` = the template's.
     pub startup: Option<String>,
-    /// Values of variables; the template's defaults for the rest.
+    /// Values of variables, by environment name. Others get the template's defaults.
     pub variables: BTreeMap<String, String>,
     /// Resource limits.
     pub limits: Limits,
-    /// These allocations, the first one being the primary; free ones of the daemon where there are none.
+    /// The allocations to assign, the first one being the primary; if empty, free ones of the daemon.
     pub allocation_ids: Vec<AllocationId>,
-    /// How many free ones, where none are given by id.
+    /// The number of free allocations to assign if `allocation_ids` is empty.
     pub allocation_count: u32,
-    /// How many allocations beside the primary one people without `containers.update` may give it; those that it gets now
-    /// unless given.
+    /// How many allocations beside the primary one people without `containers.update` may add; `None` = as many as it gets now.
     pub allocation_limit: Option<u32>,
-    /// Milliseconds between asking it to stop and killing it; the default of [`Settings`] unless given.
+    /// Milliseconds between asking the container to stop and killing it; `None` = the default of [`Settings`].
     pub stop_timeout_ms: Option<i64>,
-    /// How it behaves over time and towards its host.
+    /// Restart policy, isolation and the like.
     pub behaviour: Behaviour,
-    /// Whether the template's installation is left out.
+    /// Whether to skip the template's installation.
     pub skip_install: bool,
-    /// Whether to start it at once, or when it is installed.
+    /// Whether to start the container right away, or after its installation.
     pub start: bool,
 }
 
 impl NewContainer {
-    /// One with the template's defaults and one free allocation, where there is most room, for whoever makes it.
+    /// A container with the template's defaults and one free allocation, on the daemon with the most free memory, owned by the
+    /// actor.
     #[must_use]
     pub fn new(name: impl Into<String>, template_id: TemplateId) -> Self {
         Self {
@@ -88,8 +88,8 @@ impl ContainerService<'_> {
     /// Creates a container.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken`, [`Error::Unavailable`] `no_room` with what each
-    /// daemon lacks.
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken`, [`Error::Unavailable`] `no_room` with what
+    /// each daemon lacks.
     pub async fn create(&self, permit: Permit<CreateContainer>, new: NewContainer) -> Result<ContainerId> {
         let (actor, ()) = permit.consume();
         let name = check_name(&new.name)?;
@@ -166,7 +166,7 @@ impl ContainerService<'_> {
         let names = actor.grants().contains(SystemPermission::ContainersRead);
         let wanted = (new.daemon_id, new.allocation_ids.as_slice(), new.allocation_count);
         self.place(&mut tx, &mut container, wanted, names).await?;
-        // An installation starts it itself.
+        // An installation starts the container when it is done.
         let kind = if new.start && !installs { Kind::Start } else { Kind::Declare };
         store::jobs::insert(&mut tx.conn(), kind, container.daemon_id, container.id, now).await?;
         let detail = serde_json::json!({ "daemon": container.daemon_name, "template": template.name, "owner": container.owner_name });
@@ -177,7 +177,7 @@ impl ContainerService<'_> {
         Ok(container.id)
     }
 
-    /// Finds the container a daemon and allocations, and inserts it.
+    /// Chooses a daemon and allocations, and inserts the container.
     async fn place(
         &self,
         tx: &mut Tx,
@@ -197,11 +197,11 @@ impl ContainerService<'_> {
                 allocation.ok_or_else(|| Error::invalid("allocations", "There is no such allocation."))?;
             daemons.retain(|daemon| daemon.id == allocation.daemon_id);
         }
-        // The most free memory first.
+        // Most free memory first.
         daemons.sort_by_key(|daemon| std::cmp::Reverse(self.free_memory_mib(daemon)));
         let mut lacking = Vec::new();
         for daemon in daemons {
-            // One placement at a time on each daemon: what is free now is still free when it is taken.
+            // One placement per daemon at a time: what is free now is still free when it is taken.
             store::daemons::lock(&mut tx.conn(), daemon.id).await?;
             let Some(daemon) = store::daemons::find(&mut tx.conn(), daemon.id).await? else { continue };
             if let Some(lack) = self.lack(
@@ -236,7 +236,7 @@ impl ContainerService<'_> {
         daemon.memory_limit_mib.unwrap_or(host) - daemon.usage.memory_mib
     }
 
-    /// What the daemon lacks to take the container, if anything. A daemon that somebody chose may be offline or full: they know.
+    /// What the daemon lacks to take the container, if anything. An explicitly chosen daemon may be offline or full.
     fn lack(&self, daemon: &Daemon, limits: &Limits, count: Option<u32>, chosen: bool) -> Option<String> {
         if count.is_some_and(|count| daemon.usage.allocation_free_count < i64::from(count)) {
             let free = daemon.usage.allocation_free_count;

@@ -1,4 +1,4 @@
-//! The allocations of a container.
+//! A container's allocations.
 
 use super::{
     Container, ContainerRef,
@@ -16,12 +16,12 @@ use crate::{
     store::{self, Change, Subject, Tx, Verb},
 };
 
-/// The highest limit of extra allocations.
+/// The highest allowed limit of extra allocations.
 pub(crate) const MAX_ALLOCATION_LIMIT: u32 = 1_000;
 
 impl ContainerService<'_> {
-    /// Gives it another allocation: this one, or the next free one. People without `containers.update` are bound to the
-    /// container's limit and to the daemon's ports for self-service.
+    /// Adds an allocation: the given one, or the next free one. People without `containers.update` are bound by the container's
+    /// limit and by the daemon's ports for self-service.
     ///
     /// # Errors
     /// [`Error::LimitReached`] `allocations` or `allocations_held`, [`Error::Conflict`] `allocation_taken`, `allocation_held`, `allocation_reserved` or
@@ -52,8 +52,7 @@ impl ContainerService<'_> {
         self.changed_network(tx, &actor, "container.allocation_added", container).await
     }
 
-    /// Takes an allocation from it. Where its process may still publish it, it is nobody else's until that has been stopped or
-    /// restarted.
+    /// Removes an allocation. While the container's process may still publish it, nobody else can claim it.
     ///
     /// # Errors
     /// [`Error::Conflict`] `primary` for the primary one.
@@ -73,11 +72,11 @@ impl ContainerService<'_> {
         self.changed_network(tx, &actor, "container.allocation_removed", container).await
     }
 
-    /// Gives it another free allocation in place of this one, which it no longer has afterwards. It holds from the next start on.
-    /// The number of its allocations stays, so that their limit is not asked.
+    /// Replaces an allocation by another free one, effective from the next start. Since the number of allocations stays the
+    /// same, the limit does not apply.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that it does not have, [`Error::LimitReached`] `allocations_held`, [`Error::Conflict`]
+    /// [`Error::NotFound`] if the container does not have it, [`Error::LimitReached`] `allocations_held`, [`Error::Conflict`]
     /// `none_free`.
     pub async fn replace_allocation(&self, permit: Permit<AddAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
@@ -90,7 +89,7 @@ impl ContainerService<'_> {
             within_held(&mut tx, &container, of_it.len(), None).await?;
         }
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
-        // The new one is looked for while the old one is still taken.
+        // The new one is chosen before the old one is released, so that it can't be the same.
         self.claim_next(&mut tx, &container, false, ports.as_ref()).await?;
         if primary {
             let now = store::allocations::of_container(&mut tx.conn(), container.id).await?;
@@ -102,10 +101,10 @@ impl ContainerService<'_> {
         self.changed_network(tx, &actor, "container.allocation_replaced", container).await
     }
 
-    /// Makes one of its allocations the primary one.
+    /// Makes one of the container's allocations the primary one.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that it does not have.
+    /// [`Error::NotFound`] if the container does not have it.
     pub async fn set_primary_allocation(
         &self,
         permit: Permit<AddAllocation>,
@@ -132,7 +131,7 @@ impl ContainerService<'_> {
     ) -> Result<()> {
         let wanted = store::allocations::find(&mut tx.conn(), id).await?;
         let wanted = wanted.filter(|wanted| wanted.daemon_id == container.daemon_id);
-        // One that it gave up and still publishes may come back, wherever it is.
+        // An allocation that the container still publishes can be added back regardless of the ports for self-service.
         let own =
             |wanted: &Allocation| wanted.held_by.as_ref().is_some_and(|holder| holder.id == container.id);
         let outside = |ports: &Ports| {
@@ -149,13 +148,13 @@ impl ContainerService<'_> {
     }
 
     async fn release(&self, tx: &mut Tx, container: &Container, id: AllocationId) -> Result<()> {
-        // The revision that `changed_network` makes of it is the first one without the allocation.
+        // The revision that `changed_network` creates is the first without the allocation.
         let held = self.may_run(container).then_some(container.revision + 1);
         store::allocations::release(&mut tx.conn(), id, container.id, held).await?;
         Ok(())
     }
 
-    /// Whether a process of the container may run: where its host is not connected, nobody knows.
+    /// Whether a process of the container may be running. Unknown while its host is not connected, which counts as yes.
     pub(super) fn may_run(&self, container: &Container) -> bool {
         container.phase != Phase::Offline || !self.0.fleet.is_online(container.daemon_id)
     }
@@ -176,12 +175,12 @@ impl ContainerService<'_> {
     }
 }
 
-/// Whether the actor is bound to neither limits nor ports for self-service.
+/// Whether the actor is exempt from limits and self-service ports.
 fn manages(actor: &Actor) -> bool {
     actor.grants().contains(SystemPermission::ContainersUpdate)
 }
 
-/// The ports that the actor may choose from on this daemon; none where all are open to them.
+/// The ports that the actor may choose from on this daemon; `None` = all.
 async fn self_service(tx: &mut Tx, actor: &Actor, daemon: DaemonId) -> Result<Option<Ports>> {
     if manages(actor) {
         return Ok(None);
@@ -195,7 +194,7 @@ fn found(of_it: &[Allocation], id: AllocationId) -> Result<&Allocation> {
     of_it.iter().find(|allocation| allocation.id == id).ok_or(Error::NotFound { what: "allocation" })
 }
 
-/// The first allocation is the primary one; those beside it are counted.
+/// Checks the limit. The primary allocation does not count.
 fn within_limit(container: &Container, present: usize) -> Result<()> {
     let limit = usize::try_from(container.settings.allocation_limit).unwrap_or(0);
     if present <= limit {
@@ -212,8 +211,8 @@ fn within_limit(container: &Container, present: usize) -> Result<()> {
     })
 }
 
-/// What a container gave up and its process still publishes is nobody else's either: it may be no more than the container may
-/// have, or somebody could take every port of a host by giving up one after another. `wanted` comes back and is not counted.
+/// Checks the number of removed allocations that the process still publishes, which nobody else can claim. Without this limit,
+/// somebody could take every port of a host by removing one after another. `wanted` is being added back and does not count.
 async fn within_held(
     tx: &mut Tx,
     container: &Container,
@@ -235,7 +234,7 @@ async fn within_held(
     })
 }
 
-/// Checks a limit of extra allocations.
+/// Validates a limit of extra allocations.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `allocation_limit`.
@@ -249,7 +248,7 @@ pub(super) fn check_allocation_limit(limit: u32) -> Result<i64> {
     Ok(limit.into())
 }
 
-/// Why an allocation can't be claimed. `names`: whether the caller may know what other containers are called.
+/// The error for an allocation that can't be claimed. `names`: whether the caller may learn the names of other containers.
 pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names: bool) -> Result<Error> {
     let wanted = store::allocations::find(&mut tx.conn(), id).await?;
     let Some(wanted) = wanted.filter(|wanted| wanted.daemon_id == daemon) else {
@@ -272,7 +271,7 @@ pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names
     })
 }
 
-/// Says that a container still publishes a port that it gave up.
+/// The sentence for a port that a container no longer has but still publishes.
 pub(crate) fn held(holder: &str, port: u16) -> String {
     format!(
         "{holder} still holds port {port} until it is stopped or restarted. Choose another allocation, or restart it."

@@ -1,4 +1,4 @@
-//! Starting, stopping and talking to containers.
+//! Power actions, and the live stream of a container.
 
 use super::{
     Container, redact_status,
@@ -26,43 +26,44 @@ use futures_util::{
 };
 use std::sync::Arc;
 
-/// A container's console, state and measurements as they happen.
+/// A container's console lines, state and statistics as they arrive.
 pub struct LiveStream {
-    /// What happens. Ends when the connection to the daemon is lost.
+    /// The frames. Ends when the connection to the daemon is lost.
     pub frames: BoxStream<'static, SharedFrame>,
-    /// Resolves when the actor has lost the session or a permission that the stream was opened with: nothing more may be shown then.
+    /// Completes when the actor has lost the session or a permission that the stream was opened with: show nothing after that.
     pub revoked: BoxFuture<'static, Revoked>,
 }
 
 impl ContainerService<'_> {
-    /// Starts it.
+    /// Starts the container.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the reason, [`Error::Conflict`] `image_not_allowed`, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Refused`] with the reason, [`Error::Conflict`] `image_not_allowed`, [`Error::Unavailable`] if the daemon can't
+    /// be reached.
     pub async fn start(&self, permit: Permit<StartContainer>) -> Result<()> {
         self.power(permit, PowerAction::Start).await
     }
 
-    /// Asks it to stop.
+    /// Asks the container to stop, and kills it if it hasn't after its stop timeout.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// Those of [`Self::start`].
     pub async fn stop(&self, permit: Permit<StopContainer>) -> Result<()> {
         self.power(permit, PowerAction::Stop).await
     }
 
-    /// Stops and starts it.
+    /// Stops the container if it is running, then starts it.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// Those of [`Self::start`].
     pub async fn restart(&self, permit: Permit<RestartContainer>) -> Result<()> {
         self.power(permit, PowerAction::Restart).await
     }
 
-    /// Ends its process at once.
+    /// Kills the container's process at once.
     ///
     /// # Errors
-    /// As [`Self::start`].
+    /// Those of [`Self::start`].
     pub async fn kill(&self, permit: Permit<KillContainer>) -> Result<()> {
         self.power(permit, PowerAction::Kill).await
     }
@@ -90,8 +91,8 @@ impl ContainerService<'_> {
         .await
     }
 
-    /// Refuses what would start an image that is no longer allowed. A restart is refused before anything is stopped. What starts
-    /// by itself (after a crash, an installation, or with its host) is refused by the host with the same sentence.
+    /// Refuses to start an image that is no longer allowed, before a restart stops anything. Automatic starts (after a crash,
+    /// after an installation, or with the host) are refused by the host with the same sentence.
     async fn check_image(&self, container: &Container) -> Result<()> {
         let mut reader = self.0.store.read().await?;
         let template = template(&mut reader.conn(), container).await?;
@@ -102,7 +103,7 @@ impl ContainerService<'_> {
         }
     }
 
-    /// Who does not manage daemons leaves a host in maintenance alone.
+    /// During maintenance, refuses everybody who does not manage daemons.
     async fn check_maintenance(&self, actor: &Actor, id: DaemonId) -> Result<()> {
         if actor.grants().contains(SystemPermission::DaemonsUpdate) {
             return Ok(());
@@ -117,10 +118,10 @@ impl ContainerService<'_> {
         }
     }
 
-    /// A page of console lines: at most `limit` after `after`, or the newest.
+    /// At most `limit` console lines after `after`, or the newest ones.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn console(
         &self,
         permit: Permit<ReadConsole>,
@@ -131,10 +132,10 @@ impl ContainerService<'_> {
         Ok(self.node(&target.container)?.console(target.container.id, after, limit).await?)
     }
 
-    /// The container's live stream, with those parts of it that the actor may see.
+    /// The container's live stream, without those parts that the actor may not see.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn live(&self, permit: Permit<SeeContainer>, since: Since) -> Result<LiveStream> {
         let (actor, visible) = permit.consume();
         let (id, permissions) = (visible.container.id, visible.permissions);
@@ -153,7 +154,7 @@ impl ContainerService<'_> {
             }
             _ => frame,
         };
-        // Everything that is taken out of the stream for people without it.
+        // The permissions whose absence removes something from the stream.
         let shown = [
             ContainerPermission::ConsoleRead,
             ContainerPermission::StatsRead,
@@ -170,10 +171,10 @@ impl ContainerService<'_> {
         Ok(LiveStream { frames: frames.map(redacted).boxed(), revoked: held.lost().boxed() })
     }
 
-    /// The host of a container.
+    /// The container's host.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when it can't be reached.
+    /// [`Error::Unavailable`] if it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
         self.0.fleet.present(container.daemon_id)
     }

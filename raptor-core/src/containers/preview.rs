@@ -1,4 +1,4 @@
-//! What a container would get at its next start.
+//! A preview of what a container will run with at its next start.
 
 use super::{
     Container, InstallState,
@@ -15,7 +15,7 @@ use crate::{
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What stands where a value is not shown.
+/// Shown in place of a secret value.
 pub const MASK: &str = "••••••••";
 
 /// What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
@@ -49,10 +49,10 @@ pub struct PreviewVariable {
 }
 
 impl ContainerService<'_> {
-    /// What the container would get at its next start.
+    /// What the container will run with at its next start.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn preview(&self, permit: Permit<ReadStartup>) -> Result<StartPreview> {
         let (actor, Visible { container, permissions, .. }) = permit.consume();
         let sees = Sees {
@@ -66,7 +66,7 @@ impl ContainerService<'_> {
     }
 }
 
-/// What the caller may see of it.
+/// What the actor may see in the preview.
 #[derive(Clone, Copy)]
 struct Sees {
     /// Variables that are hidden from users.
@@ -85,7 +85,7 @@ fn preview(
     let values = environment(container, template);
     let hidden = |env: &str| {
         let variable = template.variables.iter().find(|variable| variable.env == env);
-        // What the template knows no more was nobody's to see.
+        // A variable that the template no longer has is hidden from users.
         variable.map_or(!manages, |variable| !manages && !variable.user_viewable)
     };
     let secret = |env: &str| template.variables.iter().any(|variable| variable.env == env && variable.secret);
@@ -164,7 +164,7 @@ fn warnings(
             warn(format!("variables.{}", variable.env), format!("Its value does not meet its rules. {why}"));
         }
     }
-    // What is odd about the template as this container uses it.
+    // Warnings about the template as this container uses it.
     let used = Template {
         images: vec![TemplateImage { label: String::new(), image: container.image.clone() }],
         startup: container.startup.clone(),
@@ -315,7 +315,7 @@ mod tests {
             ]
         );
         assert!(shown(true).contains(&pair("INNER", HIDDEN)));
-        // What the host is told.
+        // What the host receives.
         let spec = super::super::spec::spec(&container, &template, &[], &Default::default()).unwrap();
         assert_eq!(spec.environment.get("RCON_PASSWORD").map(String::as_str), Some(SECRET));
         assert_eq!(spec.environment.get("rcon_password").map(String::as_str), Some(SECRET));

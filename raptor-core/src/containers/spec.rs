@@ -1,4 +1,4 @@
-//! From a record to what its host is told.
+//! Building the declaration for the host from a container's record.
 
 use super::{Container, InstallState, runtime::INSTALL_TIMEOUT_MS};
 use crate::{
@@ -13,14 +13,14 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// All variables' values: those that were set over the template's defaults.
+/// The values of all variables: those set for the container, and the template's defaults.
 pub(super) fn environment(container: &Container, template: &Template) -> BTreeMap<String, String> {
     let defaults =
         template.variables.iter().map(|variable| (variable.env.clone(), variable.default_value.clone()));
     defaults.chain(container.variables.clone()).collect()
 }
 
-/// Gives variables' values under their names in capitals too.
+/// Adds each variable's value under its name in upper case.
 pub(super) fn with_capitals(environment: &mut BTreeMap<String, String>) {
     let copies: Vec<_> = capitals::of(environment.keys().map(String::as_str))
         .into_iter()
@@ -29,7 +29,7 @@ pub(super) fn with_capitals(environment: &mut BTreeMap<String, String>) {
     environment.extend(copies);
 }
 
-/// What placeholders stand for in a container with these variables.
+/// The values of placeholders in a container with these variables.
 pub(super) fn context(
     container: &Container,
     allocations: &[Allocation],
@@ -45,7 +45,7 @@ pub(super) fn context(
     }
 }
 
-/// The declaration of a container.
+/// The declaration for a container's host.
 pub(super) fn spec(
     container: &Container,
     template: &Template,
@@ -87,7 +87,7 @@ pub(super) fn spec(
     })
 }
 
-/// Why the container must not be started with its image, and the way out; none where it may.
+/// Why the container must not be started with its image, and how to fix that; `None` if it may.
 pub(super) fn image_refused(
     container: &Container,
     template: &Template,
@@ -98,7 +98,7 @@ pub(super) fn image_refused(
     (standing == ImageStanding::Refused).then(|| images::refusal(&container.image))
 }
 
-/// What is to be installed. Of what is installed the host hears no more: one that lost its state must not run it again.
+/// The installation to declare. A finished installation is not declared: a host that lost its state must not run it again.
 fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
     let installation = &container.installation;
     let wanted = matches!(installation.state, InstallState::Pending | InstallState::Failed);
@@ -108,7 +108,7 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
         image: install.image.trim().to_owned(),
         entrypoint: install.entrypoint.clone(),
         script: install.script.clone(),
-        // One that has failed wiped the files when it ran. A host that was restored from an older copy runs it again.
+        // A failed installation has already wiped the files. A host restored from an older backup runs it again without wiping.
         wipe: installation.wipe && installation.state == InstallState::Pending,
         start: installation.start,
         timeout_ms: INSTALL_TIMEOUT_MS,
@@ -116,7 +116,7 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
     })
 }
 
-/// What is published. An address that can't be read must not become all of the host's.
+/// The port to publish. A damaged address must not turn into "all addresses of the host".
 fn port(allocation: &Allocation) -> Result<PortBinding> {
     let damaged = || {
         let message = format!(

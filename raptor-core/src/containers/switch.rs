@@ -1,4 +1,4 @@
-//! Changing a container to another template, with its files kept.
+//! Switching a container to another template while keeping its files.
 
 use super::{
     Container, InstallState,
@@ -83,23 +83,23 @@ pub enum VariableFate {
     Dropped,
 }
 
-/// What somebody chose.
+/// A confirmed switch to another template.
 #[derive(Clone, Debug, Default)]
 pub struct SwitchOrder {
-    /// The container's revision that was looked at.
+    /// The revision of the container that the preview was made from.
     pub container_revision: i64,
-    /// The revision of the new template that was looked at.
+    /// The revision of the new template that the preview was made from.
     pub revision: i64,
-    /// One of the new template's images, or another one that the actor may choose; the template's first one unless given.
+    /// One of the new template's images, or another one that the actor may choose; `None` = the template's first one.
     pub image: Option<String>,
-    /// Values of variables.
+    /// Values of variables, by environment name.
     pub variables: BTreeMap<String, String>,
-    /// Whether the new template's installation script runs over the files. They are kept.
+    /// Whether to run the new template's installation script over the files, which are kept.
     pub install: bool,
 }
 
 impl ContainerService<'_> {
-    /// What changing to the newest revision of another template would change.
+    /// A preview of switching to the newest revision of another template.
     ///
     /// # Errors
     /// [`Error::Conflict`] `same_template`.
@@ -122,7 +122,7 @@ impl ContainerService<'_> {
         found.note("startup", Some(container.startup.clone()), Some(switched.startup.clone()));
         found.note("image", Some(container.image.clone()), Some(switched.image.clone()));
         found.note_rest(&before, after, shown);
-        // What becomes of variables is told by name below.
+        // Variables are listed separately below.
         found.changes.retain(|change| !change.field.starts_with("variables."));
         Ok(TemplateSwitch {
             from: SwitchSide {
@@ -139,13 +139,13 @@ impl ContainerService<'_> {
         })
     }
 
-    /// Changes a container to another template. Its files stay; its values stay where the new template has variables of that name
-    /// that take them. It holds from the next start on. With `install`, the new template's installation script runs over the files.
+    /// Switches a container to another template, effective from the next start. Files are kept, and so are values that the new
+    /// template has variables for and accepts. With `install`, the new template's installation script runs over the files.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `container_changed` or `template_changed` where the order was made from something older,
-    /// `same_template`, `nothing_to_install`; [`Error::Refused`] while it is being installed, and with `install` while it is not
-    /// offline; [`Error::Invalid`] at `image` or a variable; [`Error::Forbidden`] where the actor may not install.
+    /// [`Error::Conflict`] `container_changed` or `template_changed` if the preview is outdated, `same_template`,
+    /// `nothing_to_install`; [`Error::Refused`] while an installation is running, and with `install` unless the container is
+    /// offline; [`Error::Invalid`] at `image` or a variable; [`Error::Forbidden`] if the actor may not install.
     pub async fn switch_template(
         &self,
         permit: Permit<MoveTemplate>,
@@ -222,7 +222,7 @@ fn as_looked_at(container: &Container, to: &StoredTemplate, order: &SwitchOrder)
     Ok(())
 }
 
-/// Whether the template can be changed now.
+/// Checks that the template can be switched now.
 fn installable(container: &Container, after: &Template, install: bool) -> Result<()> {
     if container.installation.state == InstallState::Pending {
         return Err(Refused::Installing.into());
@@ -243,7 +243,7 @@ fn has_script(template: &Template) -> bool {
     template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty())
 }
 
-/// The container with another template. Command and image are the new template's; an image that both offer stays.
+/// The container with the other template. Command and image come from the new template; an image that both offer is kept.
 fn switched(mut container: Container, before: &Template, to: &StoredTemplate, manages: bool) -> Container {
     let after = &to.document;
     if !after.startup.trim().is_empty() {
@@ -267,8 +267,8 @@ fn switched(mut container: Container, before: &Template, to: &StoredTemplate, ma
     container
 }
 
-/// Whether a value goes along to the new template's variable. A secret one never becomes readable, and nobody gets to see or to
-/// set what the new template keeps from users by having set a variable of the same name before.
+/// Whether a value is carried over to the new template's variable. A secret value never becomes readable, and users can't see
+/// or set a variable that the new template hides from them by having set one of the same name before.
 fn carries(before: Option<&Variable>, new: &Variable, value: &str, manages: bool) -> bool {
     let Some(before) = before else { return false };
     if new.rules().check(value).is_err() || (before.secret && !new.secret) {
@@ -279,7 +279,7 @@ fn carries(before: Option<&Variable>, new: &Variable, value: &str, manages: bool
     manages || !(shows || sets)
 }
 
-/// Refuses a container whose variables lack values, naming those that the actor may see.
+/// Refuses to switch if variables lack values, naming those that the actor may see.
 fn complete(container: &Container, after: &Template, manages: bool) -> Result<()> {
     let names: Vec<&str> = needed(container, after)
         .filter(|variable| manages || variable.user_viewable)

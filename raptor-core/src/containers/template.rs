@@ -1,4 +1,4 @@
-//! A container and its template: moving to another revision, the difference, and secrets.
+//! A container's template: previewing and moving to another revision, and secret values.
 
 use super::{
     Container,
@@ -36,10 +36,10 @@ pub struct TemplateChange {
 }
 
 impl ContainerService<'_> {
-    /// What moving to a revision would change; to the newest one where none is named.
+    /// A preview of moving to a revision; `None` = the newest one.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a revision that there is not.
+    /// [`Error::NotFound`] if the revision doesn't exist.
     pub async fn template_change(
         &self,
         permit: Permit<ReadStartup>,
@@ -70,10 +70,10 @@ impl ContainerService<'_> {
         })
     }
 
-    /// Moves a container to a revision of its template, with the values that its variables need. It holds from the next start on.
+    /// Moves a container to a revision of its template, with values for its variables, effective from the next start.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a revision that there is not, [`Error::Invalid`] at a variable.
+    /// [`Error::NotFound`] if the revision doesn't exist, [`Error::Invalid`] at a variable.
     pub async fn move_template(
         &self,
         permit: Permit<MoveTemplate>,
@@ -137,10 +137,10 @@ impl ContainerService<'_> {
         tx.commit().await
     }
 
-    /// The value of a secret variable. Looking is written down.
+    /// The value of a secret variable. Recorded in the audit trail.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a variable that there is not or that the actor may not see.
+    /// [`Error::NotFound`] if the variable doesn't exist or the actor may not see it.
     pub async fn reveal(&self, permit: Permit<RevealSecret>, env: &str) -> Result<String> {
         let (actor, Visible { container, .. }) = permit.consume();
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
@@ -156,7 +156,7 @@ impl ContainerService<'_> {
         let activity = Activity::new(&self.0.clock, &actor, "container.secret_revealed")
             .on("container", container.id, &container.name)
             .in_container(container.id)
-            // Users read this too: what they may not see is not named.
+            // Users see this as well, so variables hidden from them are not named.
             .with(serde_json::json!({ "variable": variable.user_viewable.then_some(&variable.env) }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.commit().await?;
@@ -188,7 +188,7 @@ fn moved(mut container: Container, before: &Template, after: &Template, to: i64)
     container
 }
 
-/// The variables whose values do not meet their rules.
+/// The variables whose values don't meet their rules.
 pub(super) fn needed<'t>(container: &Container, after: &'t Template) -> impl Iterator<Item = &'t Variable> {
     after.variables.iter().filter(|variable| {
         let value = container.variables.get(&variable.env).unwrap_or(&variable.default_value);

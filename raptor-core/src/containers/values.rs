@@ -1,4 +1,4 @@
-//! Values of variables that people give.
+//! Validation of the values that people enter for variables.
 
 use crate::{
     Error, Result,
@@ -6,8 +6,8 @@ use crate::{
 };
 use std::collections::BTreeMap;
 
-/// Checks new values, and returns them as they are stored: without surrounding blanks. Users who don't manage all containers can
-/// set only what the template lets users set.
+/// Validates new values, and returns them as they are stored: without surrounding whitespace. Users who don't manage all
+/// containers can set only what the template lets users set.
 pub(super) fn checked_variables(
     template: &Template,
     values: BTreeMap<String, String>,
@@ -21,7 +21,7 @@ pub(super) fn checked_variables(
     Ok(values.into_iter().map(|(variable, value)| (variable.env.clone(), value)).collect())
 }
 
-/// The variables that values are given of, with the trimmed values, whether or not they meet their rules.
+/// The variables to set, with their trimmed values, whether or not they meet their rules.
 pub(super) fn known_variables(
     template: &Template,
     values: BTreeMap<String, String>,
@@ -46,8 +46,8 @@ pub(super) fn known_variables(
     known.collect()
 }
 
-/// Checks the values that are given, and the defaults of the others: published templates leave some for the user to fill in, and
-/// some of theirs break their own rules. All that is wrong is said at once.
+/// Validates the given values, and the defaults of the others: published templates leave some for the user to fill in, and some
+/// defaults break their own rules. Reports all problems at once.
 pub(super) fn all_variables(
     template: &Template,
     given: BTreeMap<String, String>,
@@ -71,7 +71,7 @@ pub(super) fn all_variables(
     Err(Error::invalid(field, all.join(" ")))
 }
 
-/// What is wrong with a variable's value, in a sentence that names it.
+/// The problem with a variable's value, as a sentence that names the variable.
 fn lacks(variable: &Variable, given: bool, why: &str) -> String {
     let name = if variable.name.trim().is_empty() { &variable.env } else { &variable.name };
     match (given, variable.default_value.trim().is_empty()) {

@@ -1,4 +1,4 @@
-//! Containers as one actor sees them: what the actor may not see is not in it.
+//! Containers as an actor sees them, without what they may not see.
 
 use super::{
     Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef, service::Visible,
@@ -72,7 +72,7 @@ pub struct ContainerSummary {
 }
 
 impl ContainerSummary {
-    /// `container` as somebody with these permissions sees it. Without `live`, its host was not reached by this process yet.
+    /// `container` as seen by an actor with these permissions. `live` is `None` if this process has not reached the host yet.
     pub(crate) fn new(
         container: &Container,
         permissions: ContainerSet,
@@ -114,7 +114,7 @@ impl ContainerSummary {
     }
 }
 
-/// What was heard last, of a container whose host this process has not reached yet.
+/// The last known state of a container whose host this process has not reached yet.
 fn last_heard(container: &Container) -> LiveState {
     let status = container.status.as_ref();
     LiveState {
@@ -194,7 +194,7 @@ pub struct ContainerView {
 }
 
 impl ContainerView {
-    /// `visible` with everything around it, as `actor` sees it.
+    /// `visible` with related records, as seen by `actor`.
     pub(crate) fn new(
         actor: &Actor,
         visible: Visible,

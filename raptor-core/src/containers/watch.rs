@@ -1,4 +1,4 @@
-//! A container's state as it changes.
+//! Watching a container's state.
 
 use super::{LiveState, lifecycle::Phase, service::ContainerService};
 use crate::{
@@ -14,19 +14,19 @@ use futures_util::{
 };
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
-/// What a redacted state may hold by one permission.
+/// The permissions on which the content of a redacted state depends.
 const SHOWN: [ContainerPermission; 2] = [ContainerPermission::ConsoleRead, ContainerPermission::NetworkRead];
 
 impl ContainerService<'_> {
-    /// The container's state now, as far as its daemon has reported one, and again whenever it changes, as far as the actor may see
-    /// it and without measurements. A reader that is slow is given the newest state and not each one before it.
+    /// The container's current state, if its daemon has reported one, and every later state. It contains what the actor may
+    /// see, and no statistics. A slow reader gets the newest state rather than each one.
     ///
     /// The stream ends when the actor has lost the session or a permission that it was opened with, when the container is
-    /// deleted, and with [`Raptor::shutdown`].
+    /// deleted, and on [`Raptor::shutdown`].
     pub fn watch(&self, permit: Permit<SeeContainer>) -> BoxStream<'static, LiveState> {
         let (actor, visible) = permit.consume();
         let (id, permissions) = (visible.container.id, visible.permissions);
-        // Subscribed before the first look, so that nothing falls between the two.
+        // Subscribed before reading the current state, so that no change is missed in between.
         let events = self.0.fleet.subscribe();
         let held = HeldRights {
             raptor: self.0.clone(),
@@ -41,11 +41,11 @@ impl ContainerService<'_> {
         stream::unfold(watch, |mut watch| async move { Some((watch.next().await?, watch)) }).boxed()
     }
 
-    /// Waits until the container's daemon is connected and reports this phase, for as long as that takes; `tokio::time::timeout`
-    /// puts an end to it.
+    /// Waits until the container's daemon is connected and reports this phase, however long that takes; use
+    /// `tokio::time::timeout` to limit it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when [`Self::watch`] ends before: the actor may no longer see the container.
+    /// [`Error::NotFound`] if [`Self::watch`] ends first: the actor may no longer see the container.
     pub async fn wait_until(&self, permit: Permit<SeeContainer>, phase: Phase) -> Result<LiveState> {
         let mut states = self.watch(permit);
         while let Some(state) = states.next().await {
@@ -57,23 +57,23 @@ impl ContainerService<'_> {
     }
 }
 
-/// One reader of one container's state.
+/// A reader of one container's state.
 struct Watch {
     raptor: Raptor,
     id: ContainerId,
     permissions: ContainerSet,
     events: Receiver<LiveEvent>,
-    /// Resolves when the reader may not see it any more.
+    /// Completes when the reader may no longer see the container.
     lost: BoxFuture<'static, Revoked>,
-    /// What the reader was given last.
+    /// The last state returned.
     shown: Option<LiveState>,
 }
 
 impl Watch {
-    /// The next state that differs from the last one; none when it is over.
+    /// The next state that differs from the last one; `None` at the end.
     async fn next(&mut self) -> Option<LiveState> {
         loop {
-            // Also where each change finds another one behind it.
+            // Checked first, even if one change follows another without a pause.
             if (&mut self.lost).now_or_never().is_some() {
                 return None;
             }
@@ -94,20 +94,20 @@ impl Watch {
     fn state(&self) -> Option<LiveState> {
         let mut state = self.raptor.fleet.containers([self.id].iter()).remove(&self.id)?;
         state.redact(self.permissions);
-        // They change each second, and have a stream of their own.
+        // They change every second and have a stream of their own.
         state.stats = None;
         Some(state)
     }
 }
 
-/// Resolves when the state of `id` may be another one.
+/// Completes when the state of `id` may have changed.
 async fn concerned(events: &mut Receiver<LiveEvent>, id: ContainerId) {
     loop {
         match events.recv().await {
             Ok(LiveEvent::Containers(ids)) if ids.contains(&id) => return,
             Ok(LiveEvent::Containers(_) | LiveEvent::Measured(_) | LiveEvent::Daemon(_)) => {}
             Err(RecvError::Lagged(_)) => return,
-            // Nobody is left who could tell of anything.
+            // No further events can come.
             Err(RecvError::Closed) => std::future::pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! Why what answers at a daemon's address is not understood: another program, TLS where there is none, or the other way round.
+//! Finding out why a daemon's address gives unexpected answers: another program, or a mix-up of TLS and plain HTTP.
 
 use super::Transport;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, crypto::ring, pki_types::ServerName};
@@ -11,24 +11,24 @@ use tokio::{
 
 /// How long a server may take to show whether it speaks TLS.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How much of an answer is read to find out whose it is, in bytes.
+/// How much of an answer is read to identify the server, in bytes.
 const MOST_WORDS: u64 = 4_096;
-/// The first byte of a TLS record: an alert, or a handshake (RFC 8446, 5.1).
+/// The first byte of a TLS record: an alert or a handshake (RFC 8446, section 5.1).
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
-/// Where a daemon listens unless it is told otherwise.
+/// A hint about the default port.
 const PORT: &str = "A daemon's port is 8080, unless DAEMON_ADDR says otherwise there.";
 
-/// An address at which a daemon should be.
+/// The address where a daemon should be.
 pub(super) struct Place<'a> {
-    /// Host and port as `host:port`; an IPv6 address is in brackets.
+    /// `host:port`, with an IPv6 address in brackets.
     pub(super) address: &'a str,
-    /// What it is to speak.
+    /// The protocol that it should speak.
     pub(super) transport: Transport,
 }
 
 impl Place<'_> {
-    /// What the transport's refusal `why` means, where it is known.
+    /// The meaning of the transport error `why`, if known.
     pub(super) async fn refusal(&self, why: &str) -> Option<String> {
         let address = self.address;
         if self.is_encrypted() {
@@ -38,11 +38,11 @@ impl Place<'_> {
             if why.contains("InvalidContentType") {
                 return Some(self.is_plain().await);
             }
-            // As a server that speaks only versions before 1.3.
+            // E.g. a server that only speaks TLS before 1.3.
             return (self.transport == Transport::Pinned && why.contains("fatal alert"))
                 .then(|| self.certificate(why));
         }
-        // Neither a refused connection nor silence says anything about a protocol.
+        // A refused connection or silence says nothing about the protocol.
         let answered = ["invalid HTTP", "connection closed", "Connection reset", "end of file", "message"];
         if !answered.iter().any(|words| why.contains(words)) {
             return None;
@@ -55,7 +55,7 @@ impl Place<'_> {
         })
     }
 
-    /// What it means that something answered over HTTP in a way that no daemon does.
+    /// The meaning of an HTTP response that no daemon would give.
     pub(super) async fn stranger(&self) -> String {
         if !self.is_encrypted() && self.speaks_tls().await {
             return self.is_tls();
@@ -63,7 +63,7 @@ impl Place<'_> {
         format!("Another program than raptor-daemon answers at {}. {PORT}", self.address)
     }
 
-    /// What it means that Raptor's API answered.
+    /// The meaning of a response of Raptor's API.
     pub(super) fn api(&self) -> String {
         format!("A raptor-api answers at {}, not a raptor-daemon. {PORT}", self.address)
     }
@@ -82,7 +82,7 @@ impl Place<'_> {
     async fn is_plain(&self) -> String {
         let address = self.address;
         let words = self.plain_words().await.unwrap_or_default();
-        // A daemon knows the question, and asks for no session.
+        // A daemon knows this path, and has no sessions.
         if [r#""code":"not_found""#, r#""code":"unauthenticated""#].iter().any(|code| words.contains(code)) {
             return self.api();
         }
@@ -99,7 +99,7 @@ impl Place<'_> {
         }
     }
 
-    /// What is answered to a request by plain HTTP that shows no key.
+    /// The response to a plain HTTP request without a key.
     async fn plain_words(&self) -> Option<String> {
         let asked = async {
             let mut socket = TcpStream::connect(self.address).await.ok()?;
@@ -113,7 +113,7 @@ impl Place<'_> {
         timeout(PATIENCE, asked).await.ok()?
     }
 
-    /// Whether `why` says that a raptor-daemon answered which has another API key.
+    /// Whether `why` says that a raptor-daemon with another API key answered.
     pub(super) fn is_another_key(&self, why: &str) -> bool {
         self.transport == Transport::Pinned && why.contains("ApplicationVerificationFailure")
     }
@@ -138,7 +138,7 @@ impl Place<'_> {
         )
     }
 
-    /// Whether the server answers a TLS greeting with TLS. Nothing secret is sent.
+    /// Whether the server answers a TLS ClientHello with TLS. Sends nothing secret.
     pub(super) async fn speaks_tls(&self) -> bool {
         let asked = async {
             let mut socket = TcpStream::connect(self.address).await.ok()?;
@@ -151,7 +151,7 @@ impl Place<'_> {
     }
 }
 
-/// A TLS client's first words.
+/// A TLS ClientHello.
 fn greeting() -> Option<Vec<u8>> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -177,7 +177,7 @@ mod tests {
     };
     use tokio::net::TcpListener;
 
-    /// A program that is ended with the test.
+    /// A child process that is killed when the test ends.
     struct Running(Child);
 
     impl Drop for Running {
@@ -218,7 +218,7 @@ mod tests {
         error.to_string()
     }
 
-    /// Something that answers each connection's first words with these.
+    /// A server that answers whatever comes first on each connection with `words`.
     async fn answering(words: &'static str) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -236,7 +236,7 @@ mod tests {
     async fn tls_on_one_side_only_and_a_certificate_that_nobody_vouches_for_are_said_as_such() {
         let folder = tempfile::tempdir().unwrap();
         self_signed(folder.path());
-        // openssl closes a connection that does not speak TLS, with an alert or without; nginx explains itself in HTML.
+        // openssl closes a connection without TLS, with or without an alert; nginx responds with an HTML page.
         let bare = free_port();
         let mut openssl = Command::new("openssl");
         openssl.args(["s_server", "-quiet", "-www", "-cert", "cert.pem", "-key", "key.pem", "-accept"]);

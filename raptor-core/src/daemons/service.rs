@@ -1,4 +1,4 @@
-//! What can be done with daemons.
+//! Operations on daemons.
 
 use super::{DEFAULT_OFFLINE_HOURS, Daemon, DaemonDraft, Usage};
 use crate::{
@@ -38,49 +38,46 @@ impl Load<DaemonId> for Daemon {
     }
 }
 
-/// A daemon with how its link is now.
+/// A daemon and the state of its link.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinkedDaemon {
-    /// The record.
     pub daemon: Daemon,
-    /// The link; none before the first attempt to connect.
+    /// The link; `None` before the first attempt to connect.
     pub connection: Option<Connection>,
 }
 
-/// A daemon that was added.
+/// A daemon that was just added.
 pub struct NewDaemon {
-    /// The daemon.
     pub linked: LinkedDaemon,
-    /// The key that it has to be configured with (`DAEMON_API_KEY`). It can't be read again.
+    /// The key to configure it with (`DAEMON_API_KEY`). It can't be read again.
     pub api_key: String,
 }
 
-/// The operations.
+/// Operations on daemons.
 pub struct DaemonService<'r>(pub(crate) &'r Raptor);
 
 impl DaemonService<'_> {
-    /// All daemons by name.
+    /// All daemons, ordered by name.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn list(&self, permit: Permit<ListDaemons>) -> Result<Vec<LinkedDaemon>> {
         let _ = permit.consume();
         let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
         Ok(daemons.into_iter().map(|daemon| self.linked(daemon)).collect())
     }
 
-    /// The daemon with how its link is now.
     fn linked(&self, daemon: Daemon) -> LinkedDaemon {
         LinkedDaemon { connection: self.0.fleet.connection(daemon.id), daemon }
     }
 
-    /// One daemon.
+    /// One daemon with the state of its link.
     #[must_use]
     pub fn get(&self, permit: Permit<ReadDaemon>) -> LinkedDaemon {
         self.linked(permit.consume().1)
     }
 
-    /// Adds a daemon and generates the key that it has to be configured with. The key can't be read again.
+    /// Adds a daemon and generates its key, which can't be read again.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`.
@@ -124,7 +121,7 @@ impl DaemonService<'_> {
     /// Changes a daemon.
     ///
     /// # Errors
-    /// As [`Self::create`].
+    /// Those of [`Self::create`].
     pub async fn update(&self, permit: Permit<UpdateDaemon>, draft: DaemonDraft) -> Result<LinkedDaemon> {
         let (actor, mut daemon) = permit.consume();
         let draft = draft.checked(daemon.local)?;
@@ -149,7 +146,7 @@ impl DaemonService<'_> {
         Ok(self.linked(daemon))
     }
 
-    /// Gives the daemon a new key. The old one is refused from now on.
+    /// Replaces the daemon's key. The old one is refused from now on.
     ///
     /// # Errors
     /// [`Error::Conflict`] `local` for this process's own host, which needs none.
@@ -168,8 +165,8 @@ impl DaemonService<'_> {
         Ok(key)
     }
 
-    /// Begins the daemon's maintenance with a reason, or ends it with none: meanwhile nothing is placed on it, and only those
-    /// who manage daemons start and stop what is on it.
+    /// Starts the daemon's maintenance with a reason, or ends it with `None`. During maintenance no containers are placed on
+    /// it, and only people who manage daemons can start and stop those on it.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `reason`.
@@ -196,11 +193,11 @@ impl DaemonService<'_> {
         Ok(self.linked(daemon))
     }
 
-    /// Removes images from the host that no container there uses and none has used for so many days, of those that were
-    /// pulled for its containers.
+    /// Removes images from the host that were pulled for its containers, are used by none, and have not been used for this many
+    /// days.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `unused_days`, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Invalid`] at `unused_days`, [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn clean_images(
         &self,
         permit: Permit<MaintainDaemon>,
@@ -223,16 +220,16 @@ impl DaemonService<'_> {
         .await
     }
 
-    /// What the host used over time.
+    /// The host's resource usage over time.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
         let daemon = permit.consume().1;
         Ok(self.0.fleet.present(daemon.id)?.history().stats(None, range).await?)
     }
 
-    /// Removes a daemon without containers, and its allocations.
+    /// Deletes a daemon without containers, and its allocations.
     ///
     /// # Errors
     /// [`Error::Conflict`] `has_containers` or `local`.
@@ -250,7 +247,7 @@ impl DaemonService<'_> {
         self.0.fleet.refresh(self.0).await
     }
 
-    /// Makes sure that there is a record of this process's own host, with some allocations when it is new.
+    /// Ensures that this process's own host is stored, with some allocations if it is new.
     pub(crate) async fn ensure_local(&self, ports: &str) -> Result<()> {
         let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
         if daemons.iter().any(|daemon| daemon.local) {
@@ -280,7 +277,7 @@ impl DaemonService<'_> {
         Ok(())
     }
 
-    /// Keeps that a daemon which was reached by HTTP is reached by HTTPS from now on.
+    /// Records that a daemon first reached by plain HTTP is reached by HTTPS from now on.
     pub(crate) async fn keep_upgraded(&self, id: DaemonId) -> Result<()> {
         let mut tx = self.0.store.begin().await?;
         let Some(daemon) = store::daemons::find(&mut tx.conn(), id).await? else { return Ok(()) };

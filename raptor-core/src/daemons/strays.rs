@@ -1,7 +1,7 @@
-//! Containers that a host has and the store does not know, as they are after the database was restored from an older copy.
+//! Strays: containers that a host has but the store doesn't know, as after restoring an older backup of the database.
 //!
-//! They run on and hold their ports. Nobody removes or stops them unasked: they are shown on their daemon's page, where they are
-//! adopted, stopped or deleted.
+//! They keep running and keep their ports. Nothing removes or stops them automatically: they are shown on the daemon's page,
+//! where people adopt, stop or delete them.
 
 use super::{Daemon, service::DaemonService};
 use crate::{
@@ -26,12 +26,12 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use std::net::IpAddr;
 
-/// A container that a host has and Raptor does not know.
+/// A container that a host has but Raptor doesn't know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stray {
-    /// What its host says of it.
+    /// What its host knows of it.
     pub held: HostedContainer,
-    /// What it does now.
+    /// Its current phase.
     pub phase: Phase,
 }
 
@@ -47,17 +47,17 @@ pub struct Adoption {
 }
 
 impl DaemonService<'_> {
-    /// The containers that the host has and Raptor does not know, by name.
+    /// The daemon's strays, ordered by name.
     #[must_use]
     pub fn strays(&self, permit: Permit<ListStrays>) -> Vec<Stray> {
         let daemon = permit.consume().1;
         self.0.fleet.strays(daemon.id)
     }
 
-    /// Asks one to stop. Its files stay.
+    /// Asks a stray to stop. Its files stay.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Refused`] where it does not run, [`Error::Unavailable`] when the daemon can't be reached.
+    /// [`Error::NotFound`], [`Error::Refused`] if it isn't running, [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stop_stray(&self, permit: Permit<StopStray>, id: ContainerId) -> Result<()> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
@@ -75,17 +75,17 @@ impl DaemonService<'_> {
         .await
     }
 
-    /// Deletes one with its files, as soon as its host can be reached.
+    /// Deletes a stray with its files, as soon as its host can be reached.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also where somebody else had it deleted or adopted a moment before.
+    /// [`Error::NotFound`], also if somebody else has just adopted or deleted it.
     pub async fn delete_stray(&self, permit: Permit<DeleteStray>, id: ContainerId) -> Result<()> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
         let mut tx = self.0.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
         still_unknown(&mut tx, daemon.id, &stray).await?;
-        // A removal that somebody else asked for may be over by now.
+        // A removal that somebody else requested may have finished by now.
         self.stray(&daemon, id)?;
         store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
         let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
@@ -99,11 +99,11 @@ impl DaemonService<'_> {
         Ok(())
     }
 
-    /// Makes one a container of Raptor's again, as it is: with its id, files, ports and limits. It runs on.
+    /// Adopts a stray as it is, with its id, files, ports and limits. It keeps running.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken` where a port of its belongs
-    /// to another container by now.
+    /// [`Error::NotFound`], [`Error::Invalid`] with the field, [`Error::Conflict`] `allocation_taken` if another container has
+    /// one of its ports by now.
     pub async fn adopt_stray(
         &self,
         permit: Permit<AdoptStray>,
@@ -184,7 +184,7 @@ impl DaemonService<'_> {
             deleting: false,
             revision,
             synced_revision: 0,
-            // What it does by now: its host tells no more of it until that changes.
+            // Its current phase, since the host reports it only when it changes.
             phase: self.stray(&daemon, id)?.phase,
             phase_since: now,
             status: None,
@@ -213,7 +213,7 @@ impl DaemonService<'_> {
     }
 }
 
-/// How many extra allocations it may have: as many as its process was told, and no fewer than it has.
+/// How many extra allocations it may have: its declared limit, and no fewer than it has.
 fn allocation_limit(spec: &ContainerSpec) -> i64 {
     let told = spec.environment.get("P_SERVER_ALLOCATION_LIMIT").and_then(|told| told.parse().ok());
     let extra = i64::try_from(spec.ports.len().saturating_sub(1)).unwrap_or(0);
@@ -231,7 +231,7 @@ fn detail(stray: &Stray) -> serde_json::Value {
     serde_json::json!({ "container": stray.held.name, "container_id": stray.held.id })
 }
 
-/// Somebody may have adopted it, or had it deleted, a moment ago. The daemon has to be locked.
+/// Fails if somebody has just adopted or deleted it. The daemon has to be locked.
 async fn still_unknown(tx: &mut Tx, daemon: DaemonId, stray: &Stray) -> Result<()> {
     let gone = Error::NotFound { what: "container" };
     if store::containers::find(&mut tx.conn(), stray.held.id, None).await?.is_some() {
@@ -243,7 +243,7 @@ async fn still_unknown(tx: &mut Tx, daemon: DaemonId, stray: &Stray) -> Result<(
     }
 }
 
-/// Gives the container the allocations of the ports that it has, which are made where there are none.
+/// Assigns the allocations of its ports to the container, creating those that don't exist.
 async fn claim_ports(
     tx: &mut Tx,
     container: &Container,
@@ -287,7 +287,7 @@ async fn claim_ports(
     Ok(())
 }
 
-/// Refuses an allocation that a stray's port holds on the host. `names`: whether the caller may know what it is called.
+/// Refuses an allocation whose port a stray holds on the host. `names`: whether the caller may learn the stray's name.
 pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation, names: bool) -> Result<()> {
     match holder(strays, allocation) {
         None => Ok(()),
@@ -319,7 +319,7 @@ pub(crate) fn holder<'s>(strays: &'s [Stray], allocation: &Allocation) -> Option
     })
 }
 
-/// What of `held` the store does not know on this daemon, and does not have removed.
+/// The containers in `held` that the store neither knows on this daemon nor is removing from it.
 pub(crate) async fn unknown(
     conn: &mut store::Conn<'_>,
     daemon: DaemonId,

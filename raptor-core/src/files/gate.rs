@@ -1,4 +1,4 @@
-//! What files are shut for, though the permission is there; and transfers, which end with whatever allowed them.
+//! Conditions that block file access despite the permission, and ending transfers when access is lost.
 
 use crate::{
     Error, Raptor, Result,
@@ -11,10 +11,10 @@ use std::{io, time::Duration};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How often it is looked whether what goes on by itself has ended.
+/// How often background operations are checked for completion.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// Refuses where the container is being deleted, or suspended and the actor is nobody who could lift that.
+/// Refuses if the container is being deleted, or is suspended and the actor can't unsuspend it.
 pub(crate) fn open(actor: &Actor, target: &Visible) -> Result<()> {
     if target.container.deleting {
         return Err(Error::conflict("deleting", "This container is being deleted."));
@@ -27,7 +27,7 @@ pub(crate) fn open(actor: &Actor, target: &Visible) -> Result<()> {
     Ok(())
 }
 
-/// What goes through `body` for as long as the actor may do `A`, as they see the container now; then it fails.
+/// Passes `body` through for as long as the actor may do `A` on the container as they see it now; then it fails.
 pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
     raptor: &Raptor,
     actor: Actor,
@@ -37,7 +37,7 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
     while_held(held::<A>(raptor, actor, target), body)
 }
 
-/// What goes through `body` for as long as the actor holds that; then it fails.
+/// Passes `body` through for as long as the actor holds these rights; then it fails.
 pub(crate) fn while_held(held: HeldRights, body: Body) -> Body {
     let begun = Some((body, Box::pin(held.lost())));
     stream::unfold(begun, |running| async move {
@@ -61,7 +61,7 @@ pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
         let (mut body, gone) = sending?;
         match gone.run_until_cancelled(body.next()).await.flatten() {
             Some(piece) => Some((piece, Some((body, gone)))),
-            // A connection that was cut looks like the end.
+            // A dropped connection looks like the end of the body.
             None if gone.is_cancelled() => {
                 let why = "the sender has disconnected";
                 Some((Err(io::Error::new(io::ErrorKind::ConnectionAborted, why)), None))
@@ -109,7 +109,7 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
     raptor.tasks.spawn(raptor.stop.clone().run_until_cancelled_owned(watch));
 }
 
-/// What the actor uses now, of what `A` allowed.
+/// The rights that the actor is using now, of those that `A` required.
 fn held<A: Act<On = Visible>>(raptor: &Raptor, actor: Actor, target: &Visible) -> HeldRights {
     let needed = match A::ACTION {
         Action::Container(needed) => needed.iter().copied().collect(),

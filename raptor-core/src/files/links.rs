@@ -1,5 +1,5 @@
-//! Links by which a file is downloaded without signing in again. They live for minutes, name one thing to read in one
-//! container for one user, and are worth nothing once that user's session or access has ended.
+//! Links for downloading a file without authenticating again. They are valid for minutes, name one thing to read in one
+//! container for one user, and stop working when that user's session or access ends.
 
 use crate::{
     Error, Raptor, Result,
@@ -10,10 +10,10 @@ use crate::{
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-/// How long a link can be opened. A download that has begun goes on.
+/// How long a link can be opened. A download that has started continues.
 pub const LIFETIME: TimeDelta = TimeDelta::minutes(5);
 
-/// What a link says.
+/// The content of a link.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Link {
     pub(crate) session: SessionId,
@@ -21,14 +21,14 @@ pub(crate) struct Link {
     pub(crate) read: FileRead,
 }
 
-/// The operations.
+/// Operations on links to files.
 pub struct LinkService<'r>(pub(crate) &'r Raptor);
 
 impl LinkService<'_> {
-    /// A token that stands for reading `read` by this actor.
+    /// A token for reading `read` as this actor.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor without a session.
+    /// [`Error::Unauthenticated`] if the actor has no session.
     pub fn make(&self, permit: Permit<ReadFileContent>, read: FileRead) -> Result<String> {
         let (actor, target) = permit.consume();
         let session = actor
@@ -38,11 +38,11 @@ impl LinkService<'_> {
         self.0.tokens.sign_link(&link, self.0.clock.now() + LIFETIME)
     }
 
-    /// What a link stands for, and the permit of whoever made it as they are now.
+    /// The content of a link, and a permit for the user who created it with their current rights.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] where it is none of ours, has expired or its session has ended; [`Error::NotFound`] or
-    /// [`Error::Forbidden`] where the access has.
+    /// [`Error::Unauthenticated`] if it isn't genuine, has expired or its session has ended; [`Error::NotFound`] or
+    /// [`Error::Forbidden`] if the user's access has ended.
     pub async fn open(&self, token: &str) -> Result<(Permit<ReadFileContent>, FileRead)> {
         let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
         let link = self.0.tokens.read_link(token, self.0.clock.now()).ok_or_else(ended)?;

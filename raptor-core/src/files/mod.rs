@@ -1,4 +1,4 @@
-//! What can be done with a container's files. The files are the host's; here it is decided who may, and written down who did.
+//! Operations on a container's files. The host has the files; this module checks permissions and writes the audit trail.
 
 mod gate;
 pub mod links;

@@ -1,4 +1,4 @@
-//! The operations.
+//! Operations on files.
 
 use super::gate;
 use crate::{
@@ -27,20 +27,20 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Paths that one row of the audit trail names; the number of all of them stands beside.
+/// How many paths an activity lists; it also has their total number.
 const NAMED: usize = 20;
 
 /// Operations on the files of a container, carried out by its host.
 ///
 /// # Errors
-/// Those of every operation: [`Error::Invalid`] at `path` for a path that the host does not accept, [`Error::NotFound`] where nothing
-/// is there, [`Error::Conflict`] where what is there does not allow it, [`Error::LimitReached`] where it is too much for the disk or
-/// at once, and [`Error::Unavailable`] where the host can't be reached.
+/// Those of every operation: [`Error::Invalid`] at `path` if the host does not accept the path, [`Error::NotFound`] if it
+/// doesn't exist, [`Error::Conflict`] if what exists there does not allow the operation, [`Error::LimitReached`] if it is too
+/// much for the disk or at once, and [`Error::Unavailable`] if the host can't be reached.
 pub struct FileService<'r>(pub(crate) &'r Raptor);
 
-/// The actions that upload files: [`CreateFiles`], and [`ReplaceFiles`] where a file may replace another.
+/// The actions that upload files: [`CreateFiles`], and [`ReplaceFiles`] if existing files may be overwritten.
 pub trait Upload: Act<On = Visible> + 'static {
-    /// Whether an upload may replace a file that is there.
+    /// Whether an upload may overwrite an existing file.
     const REPLACES: bool;
 }
 
@@ -52,9 +52,9 @@ impl Upload for ReplaceFiles {
     const REPLACES: bool = true;
 }
 
-/// The actions that make and unpack archives: [`ArchiveFiles`], and [`UnpackOverFiles`] where unpacking may replace files.
+/// The actions that create and extract archives: [`ArchiveFiles`], and [`UnpackOverFiles`] if extracting may overwrite files.
 pub trait Archive: Act<On = Visible> {
-    /// Whether unpacking may replace files that are there.
+    /// Whether extracting may overwrite existing files.
     const REPLACES: bool;
 }
 
@@ -66,7 +66,7 @@ impl Archive for UnpackOverFiles {
     const REPLACES: bool = true;
 }
 
-/// Takes the one answer that a request has.
+/// Extracts the one answer variant that belongs to a request.
 macro_rules! answer {
     ($answer:expr, $($pattern:tt)+) => {
         match $answer {
@@ -76,11 +76,11 @@ macro_rules! answer {
     };
 }
 
-/// What is written down about a change.
+/// The activity to record for a change: its action and detail.
 struct Note(&'static str, Value);
 
 impl FileService<'_> {
-    /// A part of a folder's content: `request` is a [`FileRequest::List`].
+    /// A page of a folder's content: `request` is a [`FileRequest::List`].
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -88,7 +88,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Page { page } => Ok(page))
     }
 
-    /// What is at a path.
+    /// The file or folder at a path.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -96,7 +96,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, FileRequest::Stat { path }, None).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Files whose names fit.
+    /// Files whose names match.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -105,7 +105,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Hits { hits } => Ok(hits))
     }
 
-    /// Files that hold a text.
+    /// Files that contain a text.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -120,7 +120,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Hits { hits } => Ok(hits))
     }
 
-    /// What a folder's content takes on disk.
+    /// The disk usage of a folder's content.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -142,7 +142,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Checksum { checksum } => Ok(checksum))
     }
 
-    /// Makes a folder.
+    /// Creates a folder.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -152,7 +152,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Renames and moves.
+    /// Renames and moves files.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -175,7 +175,7 @@ impl FileService<'_> {
         self.ask(permit, FileRequest::SetMode { paths, mode }, Some(note)).await.map(drop)
     }
 
-    /// Puts into the trash.
+    /// Moves files to the trash.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -186,7 +186,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, Some(note)).await?, FileAnswer::Trash { items } => Ok(items))
     }
 
-    /// What is in the trash.
+    /// The content of the trash.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -194,7 +194,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, FileRequest::ListTrash, None).await?, FileAnswer::Trash { items } => Ok(items))
     }
 
-    /// Puts back where it was.
+    /// Restores items from the trash to where they were.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -203,7 +203,7 @@ impl FileService<'_> {
         self.ask(permit, FileRequest::Restore { ids }, Some(note)).await.map(drop)
     }
 
-    /// Removes from the trash for good: these, or everything.
+    /// Deletes items from the trash for good; `None` = all of them.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -212,7 +212,7 @@ impl FileService<'_> {
         self.ask(permit, FileRequest::EmptyTrash { ids }, Some(note)).await.map(drop)
     }
 
-    /// Earlier versions of a file.
+    /// Previous versions of a file.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -225,7 +225,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Versions { items } => Ok(items))
     }
 
-    /// Reads content. It breaks off as soon as the actor may not read it any more.
+    /// Reads a file or folder. The stream fails as soon as the actor may no longer read it.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -252,12 +252,12 @@ impl FileService<'_> {
             }
         };
         content.body = gate::while_allowed::<ReadFileContent>(self.0, actor, &target, content.body);
-        // Nobody could break it off.
+        // A direct transfer could not be aborted.
         content.direct = None;
         Ok(content)
     }
 
-    /// Replaces a file, or makes it; with `etag` only while that is the version there.
+    /// Replaces or creates a file; with `etag`, only if that is still its version.
     ///
     /// # Errors
     /// [`Error::Conflict`] `file_changed`, and those of every operation, see [`FileService`].
@@ -274,19 +274,21 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// A text file, whatever its encoding.
+    /// Reads a text file, decoded from any supported encoding.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `not_text`, [`Error::LimitReached`] `too_much` for a text that can only be read in part, and those of every operation, see [`FileService`].
+    /// [`Error::Conflict`] `not_text`, [`Error::LimitReached`] `too_much` if the text is too large to read as a whole, and
+    /// those of every operation, see [`FileService`].
     pub async fn read_text(&self, permit: Permit<ReadFileContent>, text: TextRead) -> Result<TextFile> {
         let request = FileRequest::ReadText { text };
         answer!(self.ask(permit, request, None).await?, FileAnswer::Text { text } => Ok(*text))
     }
 
-    /// Saves an edited text, which comes as UTF-8: what was not edited keeps its bytes. The actor's name is put into `text`.
+    /// Saves an edited text, given as UTF-8. Parts that were not edited keep their bytes. Sets the actor's name in `text`.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_changed`, [`Error::Invalid`] at `text` for characters that the encoding does not have, and those of every operation, see [`FileService`].
+    /// [`Error::Conflict`] `file_changed`, [`Error::Invalid`] at `text` if the encoding lacks a character, and those of every
+    /// operation, see [`FileService`].
     pub async fn write_text(
         &self,
         permit: Permit<UpdateFiles>,
@@ -303,10 +305,10 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, note).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Makes a file that is not there yet.
+    /// Creates a file that does not exist yet.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_changed` where there is one, and those of every operation, see [`FileService`].
+    /// [`Error::Conflict`] `file_changed` if it exists, and those of every operation, see [`FileService`].
     pub async fn create(&self, permit: Permit<CreateFiles>, path: FilePath, body: Body) -> Result<FileInfo> {
         let note = Note("file.created", json!({ "path": path }));
         let by = permit.actor().name().to_owned();
@@ -314,11 +316,11 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Sends a whole file in one request. With a permit for [`ReplaceFiles`], it may replace another. For an actor who may read
-    /// files, sending the same content again is idempotent.
+    /// Uploads a whole file in one request. With a permit for [`ReplaceFiles`], it may overwrite an existing file. If the actor
+    /// may read files, uploading the same content again is idempotent.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_exists` where another file is there, and those of every operation, see [`FileService`].
+    /// [`Error::Conflict`] `file_exists` if another file exists, and those of every operation, see [`FileService`].
     pub async fn upload_file<A: Upload>(
         &self,
         permit: Permit<A>,
@@ -332,8 +334,8 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, Some(note)).await?, FileAnswer::File { file } => Ok(file))
     }
 
-    /// Begins to send a file in pieces. With a permit for [`ReplaceFiles`], it may replace another. With an `id`, the call is
-    /// idempotent: it answers the upload of that id.
+    /// Starts a chunked upload. With a permit for [`ReplaceFiles`], it may overwrite an existing file. With an `id`, the call
+    /// is idempotent: it returns the upload with that id.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -348,7 +350,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
-    /// How far an upload is.
+    /// The progress of an upload.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -357,7 +359,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
-    /// The next piece of an upload.
+    /// Uploads the next chunk.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -372,16 +374,16 @@ impl FileService<'_> {
         answer!(self.send(permit, request, body, None).await?, FileAnswer::Upload { upload } => Ok(upload))
     }
 
-    /// Puts an upload that is whole where it belongs. Asked again, the file is answered. It replaces another file only if it was
-    /// begun to do so and the actor may change files.
+    /// Moves a complete upload to its destination. Idempotent: repeated, it returns the file. It overwrites an existing file
+    /// only if the upload was started to do so and the actor may change files.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `file_exists` where it may not replace the file that is there, and those of every operation, see
+    /// [`Error::Conflict`] `file_exists` if it may not overwrite the existing file, and those of every operation, see
     /// [`FileService`].
     pub async fn finish_upload(&self, permit: Permit<CreateFiles>, id: Uuid) -> Result<FileInfo> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
-        // The permission to replace may be gone since the upload was begun, or have been somebody else's.
+        // The permission may have been revoked since the upload was started, or it was started by somebody else.
         let may_replace = target.permissions.contains(ContainerPermission::FileUpdate);
         let container = target.container;
         let node = self.0.containers().node(&container)?;
@@ -397,7 +399,7 @@ impl FileService<'_> {
         .await
     }
 
-    /// Forgets an upload.
+    /// Discards an upload.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -405,7 +407,7 @@ impl FileService<'_> {
         self.ask(permit, FileRequest::AbortUpload { id }, None).await.map(drop)
     }
 
-    /// Copies. It goes on by itself.
+    /// Copies files, as a background operation.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -414,7 +416,7 @@ impl FileService<'_> {
         self.start(permit, FileTask::Copy { copies }, note).await
     }
 
-    /// Deletes for good. It goes on by itself.
+    /// Deletes files for good, as a background operation.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -423,11 +425,11 @@ impl FileService<'_> {
         self.start(permit, FileTask::Delete { paths }, note).await
     }
 
-    /// Makes or unpacks an archive, as a background operation on the host. With a permit for [`UnpackOverFiles`], unpacking may
-    /// replace files that are there.
+    /// Creates or extracts an archive, as a background operation. With a permit for [`UnpackOverFiles`], extracting may
+    /// overwrite existing files.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a task that is neither, [`Error::Forbidden`] for unpacking over files with a permit for
+    /// [`Error::Invalid`] for any other task, [`Error::Forbidden`] for extracting over files with a permit for
     /// [`ArchiveFiles`], and those of every operation, see [`FileService`].
     pub async fn archive<A: Archive>(&self, permit: Permit<A>, task: FileTask) -> Result<Operation> {
         let note = match &task {
@@ -445,8 +447,8 @@ impl FileService<'_> {
         self.start(permit, task, note).await
     }
 
-    /// Fetches a file from a web address. It goes on by itself, but not without what allowed it: the session that began it, and
-    /// the access.
+    /// Downloads a file from a web address, as a background operation. It is cancelled when the session that started it or the
+    /// access ends.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -457,7 +459,7 @@ impl FileService<'_> {
         into: FilePath,
         name: Option<String>,
     ) -> Result<Operation> {
-        // What is behind the question mark may be a secret.
+        // The query string may contain a secret.
         let shown = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         let note = Note("file.pulled", json!({ "url": shown, "into": into }));
         let (actor, target) = (permit.actor().clone(), permit.target().clone());
@@ -472,7 +474,7 @@ impl FileService<'_> {
         answer!(begun, FileAnswer::Operation { operation } => Ok(operation))
     }
 
-    /// What goes on by itself.
+    /// The background operations of the container.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -481,7 +483,7 @@ impl FileService<'_> {
         answer!(self.ask(permit, request, None).await?, FileAnswer::Operations { items } => Ok(items))
     }
 
-    /// Stops what goes on by itself, or forgets what has ended.
+    /// Cancels a running operation, or forgets one that has ended.
     ///
     /// # Errors
     /// Those of every operation, see [`FileService`].
@@ -516,7 +518,7 @@ impl FileService<'_> {
         Ok(store::elsewhere(asked).await?)
     }
 
-    /// Changes something, does `then` with the host's answer, and writes it down.
+    /// Sends a change to the host, runs `then` with its answer, and records the activity.
     async fn ask_then<A: Act<On = Visible>>(
         &self,
         permit: Permit<A>,
@@ -570,7 +572,7 @@ impl FileService<'_> {
     }
 }
 
-/// What came of sending content. Where the permission has ended meanwhile, that is what broke it off, and no fault of the host.
+/// The result of uploading content. If the permission was lost meanwhile, that is the error, and not a fault of the host.
 async fn broken_off<A: Act<On = Visible>>(
     raptor: &Raptor,
     actor: &Actor,
@@ -583,7 +585,7 @@ async fn broken_off<A: Act<On = Visible>>(
     Ok(sent?)
 }
 
-/// The request of somebody from whom that is kept.
+/// The request with the patterns of files hidden from the actor.
 fn scoped<T>(request: T, denied: Vec<String>) -> Scoped<T> {
     Scoped { request, denied }
 }

@@ -1,4 +1,4 @@
-//! Images: how they are named, and which ones containers may use.
+//! Images: references, and which images containers may use.
 
 pub mod service;
 

@@ -1,4 +1,4 @@
-//! What has to happen on hosts: rows that are committed with the change that needs them, and a worker that carries them out.
+//! Background jobs for hosts: rows committed together with the change that requires them, and a worker that processes them.
 
 pub(crate) mod worker;
 

@@ -1,7 +1,7 @@
-//! What happened lately, so that a listener whose connection broke goes on where it stopped.
+//! Recent events, so that a client whose connection broke can resume where it stopped.
 //!
-//! Committed changes are kept one by one, the newest [`KEPT`] of them. Of containers' and daemons' live state only the newest counts,
-//! so all that is kept is when each was last news.
+//! The newest [`KEPT`] committed changes are kept one by one. Of the live state of containers and daemons only the newest
+//! counts, so all that is kept is when each last changed.
 
 use super::LiveEvent;
 use crate::{
@@ -18,17 +18,17 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Changes that are kept.
+/// How many changes are kept.
 const KEPT: usize = 4_096;
 
-/// A place in the journal of one process: everything before it was told. As text it is the id of an event. The default is in no
-/// journal.
+/// A cursor in the journal of one process: everything before it was delivered. Its text form is the id of a server-sent event.
+/// The default is a position in no journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     epoch: u64,
-    /// The last change that was told.
+    /// The last delivered change.
     pub(crate) change: u64,
-    /// Up to where live news was told; these wait to be told together, so this is often behind.
+    /// The live events delivered so far. These are batched, so this is often behind `change`.
     pub(crate) live: u64,
 }
 
@@ -49,22 +49,22 @@ impl FromStr for Place {
     }
 }
 
-/// The news of one process. Numbers begin at 1 and are shared by changes and live news.
+/// The journal of one process. Numbers begin at 1 and are shared by changes and live events.
 pub(crate) struct Journal {
     epoch: u64,
     kept: Mutex<Kept>,
     newest: watch::Sender<u64>,
 }
 
-/// Live news after a place.
+/// Live events after a position.
 pub(crate) struct Recent {
-    /// Containers with another state.
+    /// Containers whose state changed.
     pub(crate) states: Vec<ContainerId>,
-    /// Containers with other measurements.
+    /// Containers with new measurements.
     pub(crate) measured: Vec<ContainerId>,
-    /// Daemons with another link or load.
+    /// Daemons whose link or load changed.
     pub(crate) daemons: Vec<DaemonId>,
-    /// Up to where this is.
+    /// The position up to which this reaches.
     pub(crate) end: u64,
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Recent {
 struct Kept {
     newest: u64,
     changes: VecDeque<(u64, Change)>,
-    /// The newest change that is no longer kept, or that may have been missed.
+    /// The newest change that is no longer kept, or may have been missed.
     lost: u64,
     states: HashMap<ContainerId, u64>,
     measurements: HashMap<ContainerId, u64>,
@@ -81,7 +81,7 @@ struct Kept {
 
 impl Journal {
     pub(crate) fn new() -> Self {
-        // Two processes never share one: its low half is random.
+        // The low half is random, so no two processes share an epoch.
         let (_, epoch) = Uuid::now_v7().as_u64_pair();
         Self { epoch, kept: Mutex::default(), newest: watch::Sender::new(0) }
     }
@@ -95,7 +95,7 @@ impl Journal {
         self.newest.send_replace(number);
     }
 
-    /// Notes a committed change.
+    /// Adds a committed change.
     pub(crate) fn change(&self, change: Change) {
         self.write(|kept, number| {
             if kept.changes.len() == KEPT {
@@ -109,7 +109,7 @@ impl Journal {
         });
     }
 
-    /// Notes that changes may have been missed: everybody has to look for themselves.
+    /// Records that changes may have been missed, so that everybody reloads.
     pub(crate) fn gap(&self) {
         self.write(|kept, number| {
             kept.changes.clear();
@@ -117,7 +117,7 @@ impl Journal {
         });
     }
 
-    /// Notes what is new without the store.
+    /// Adds a live event, which is not in the store.
     pub(crate) fn live(&self, event: &LiveEvent) {
         self.write(|kept, number| match event {
             LiveEvent::Containers(ids) => kept.states.extend(ids.iter().map(|id| (*id, number))),
@@ -126,19 +126,19 @@ impl Journal {
         });
     }
 
-    /// Where it ends now.
+    /// The current end of the journal.
     pub(crate) fn end(&self) -> Place {
         let newest = self.kept.lock().unwrap_or_else(PoisonError::into_inner).newest;
         Place { epoch: self.epoch, change: newest, live: newest }
     }
 
-    /// Tells of everything that is noted from now on.
+    /// A receiver that is notified of every new entry.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
 
-    /// The changes after `place`, oldest first, each with its number; None when some of them are no longer kept, or it is no place
-    /// in this journal.
+    /// The changes after `place`, oldest first, each with its number; `None` if some of them are no longer kept, or it is a
+    /// position in another journal.
     pub(crate) fn changes(&self, place: Place) -> Option<Vec<(u64, Change)>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if place.epoch != self.epoch || place.change < kept.lost || place.change > kept.newest {
@@ -148,7 +148,7 @@ impl Journal {
         Some(kept.changes.range(first..).copied().collect())
     }
 
-    /// Of which containers and daemons there is live news after `place`.
+    /// The containers and daemons with live events after `place`.
     pub(crate) fn news(&self, place: Place) -> Recent {
         fn since<I: Copy + Eq + Hash>(noted: &HashMap<I, u64>, after: u64) -> Vec<I> {
             noted.iter().filter(|(_, number)| **number > after).map(|(id, _)| *id).collect()

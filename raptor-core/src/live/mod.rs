@@ -1,4 +1,4 @@
-//! What is known of the hosts now: one link to each daemon, and what its containers do.
+//! The live state of hosts: one link to each daemon, and the state of its containers.
 
 mod journal;
 mod link;
@@ -53,7 +53,7 @@ pub enum LinkState {
 }
 
 impl LinkState {
-    /// Its stable name.
+    /// The name in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -84,14 +84,14 @@ pub struct Connection {
     pub system: Option<SystemInfo>,
 }
 
-/// What is known of a container now, and whose host said so.
+/// The known state of a container, and the daemon that reported it.
 #[derive(Clone, Debug)]
 struct Known {
     daemon_id: DaemonId,
     live: LiveState,
 }
 
-/// Whether the store should know of the difference between the two.
+/// Whether two states differ in something that is stored.
 fn differ(one: &LiveState, other: &LiveState) -> bool {
     let told = |live: &LiveState| (live.phase, live.since, live.hold, live.last_exit);
     told(one) != told(other)
@@ -102,29 +102,29 @@ fn differ(one: &LiveState, other: &LiveState) -> bool {
         || one.pending != other.pending
 }
 
-/// Something that changed without the store.
+/// An event that is not about the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LiveEvent {
-    /// These containers' states.
+    /// The states of these containers changed.
     Containers(Arc<[ContainerId]>),
-    /// These containers' measurements.
+    /// These containers have new measurements.
     Measured(Arc<[ContainerId]>),
-    /// This daemon's link or load.
+    /// This daemon's link or load changed.
     Daemon(DaemonId),
 }
 
-/// All links.
+/// The links to all daemons.
 pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
     containers: RwLock<HashMap<ContainerId, Known>>,
-    /// Where people open the panel, which no request goes to whose address a person gives.
+    /// The panel's host. Requests to addresses that people enter never go there.
     panel_host: Option<String>,
     /// The hosts of all daemons and of the panel, sorted.
     hosts: RwLock<Vec<String>>,
-    /// What the hosts have and the store does not know.
+    /// The containers that hosts have and the store doesn't know.
     strays: RwLock<HashMap<DaemonId, Vec<HostedContainer>>>,
     local: Option<Arc<dyn Node>>,
-    /// What people look at.
+    /// The live streams that are being watched.
     pub(crate) streams: shared::Streams,
     connect: Connector,
     events: broadcast::Sender<LiveEvent>,
@@ -133,12 +133,11 @@ pub(crate) struct Fleet {
     gaps: watch::Sender<u64>,
 }
 
-/// Makes the way to a daemon, which has to be given its key, from its record. Called again when address or key change.
+/// Creates the client for a daemon from its record and its key. Called again when its address or key changes.
 pub type Connector = Arc<dyn Fn(&Daemon, String) -> Result<Arc<dyn Node>, NodeError> + Send + Sync>;
 
-/// The link to one daemon.
 struct Link {
-    /// What it was made from: another address or key needs another link.
+    /// What the link was created from: a new address or key requires a new link.
     recipe: (String, u16, Transport, Vec<u8>),
     node: Option<Arc<dyn Node>>,
     connection: Arc<watch::Sender<Connection>>,
@@ -166,17 +165,17 @@ impl Fleet {
         }
     }
 
-    /// The feed may have missed something: what daemons were granted has to be looked at again.
+    /// Records that the feed may have missed something, so that granted rights are checked again.
     pub(crate) fn gap(&self) {
         self.gaps.send_modify(|count| *count = count.wrapping_add(1));
     }
 
-    /// Changes whenever the feed may have missed something.
+    /// A receiver that is notified whenever the feed may have missed something.
     pub(crate) fn gaps(&self) -> watch::Receiver<u64> {
         self.gaps.subscribe()
     }
 
-    /// Makes the links as the store has the daemons.
+    /// Creates and drops links to match the daemons in the store.
     pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
         let mut reader = raptor.store.read().await?;
         let daemons = store::daemons::list(&mut reader.conn()).await?;
@@ -212,7 +211,7 @@ impl Fleet {
         Ok(())
     }
 
-    /// Takes over what the daemons' hosts are, sorted. Tells whether that is news.
+    /// Stores the sorted hosts of the daemons. Returns whether they changed.
     fn keep_hosts(&self, raptor: &Raptor, mut hosts: Vec<String>) -> bool {
         hosts.sort_unstable();
         hosts.dedup();
@@ -225,14 +224,14 @@ impl Fleet {
         true
     }
 
-    /// Tells all hosts that are connected where the others are.
+    /// Sends the list of hosts to all connected hosts.
     async fn tell_hosts(&self) {
         for node in self.online() {
             self.give_hosts(&*node).await;
         }
     }
 
-    /// Tells a host where all of them are. One that can't be reached hears it when it is back.
+    /// Sends the list of hosts to one host. One that can't be reached gets it when it reconnects.
     async fn give_hosts(&self, node: &dyn Node) {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Err(error) = node.tell(HostMessage::Hosts { hosts }).await {
@@ -301,7 +300,7 @@ impl Fleet {
         (self.connect)(daemon, key).map_err(|error| (LinkState::Unreachable, error.to_string()))
     }
 
-    /// The daemon, where there is a link that may work.
+    /// The daemon, unless its link can't work (no such daemon, wrong key and the like).
     pub(crate) fn node(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         let link = links.get(&id);
@@ -313,7 +312,7 @@ impl Fleet {
         })
     }
 
-    /// The daemon, unless it is known to be away: nobody waits for one then.
+    /// The daemon, unless it is known to be disconnected, so that nobody waits for it.
     pub(crate) fn present(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
         let node = self.node(id)?;
         match self.connection(id) {
@@ -325,14 +324,14 @@ impl Fleet {
         }
     }
 
-    /// Gives the logins for registries to all hosts that are connected.
+    /// Sends the logins for image registries to all connected hosts.
     pub(crate) async fn tell_logins(&self, raptor: &Raptor) {
         for node in self.online() {
             give_logins(raptor, &*node).await;
         }
     }
 
-    /// What is known of a daemon.
+    /// The state of the connection to a daemon.
     pub(crate) fn connection(&self, id: DaemonId) -> Option<Connection> {
         let links = self.links.read().unwrap_or_else(PoisonError::into_inner);
         links.get(&id).map(|link| link.connection.borrow().clone())
@@ -342,7 +341,7 @@ impl Fleet {
         self.connection(id).is_some_and(|connection| connection.state == LinkState::Online)
     }
 
-    /// What is known of these containers.
+    /// The known states of these containers.
     pub(crate) fn containers<'i>(
         &self,
         ids: impl Iterator<Item = &'i ContainerId>,
@@ -351,13 +350,13 @@ impl Fleet {
         ids.filter_map(|id| Some((*id, containers.get(id)?.live.clone()))).collect()
     }
 
-    /// The daemon that last said something of the container.
+    /// The daemon that last reported the container.
     fn daemon_of(&self, id: ContainerId) -> Option<DaemonId> {
         let containers = self.containers.read().unwrap_or_else(PoisonError::into_inner);
         containers.get(&id).map(|known| known.daemon_id)
     }
 
-    /// The containers that the host has and the store does not know, by name.
+    /// The containers that the host has and the store doesn't know, ordered by name.
     pub(crate) fn strays(&self, daemon: DaemonId) -> Vec<Stray> {
         let all = {
             let strays = self.strays.read().unwrap_or_else(PoisonError::into_inner);
@@ -380,7 +379,7 @@ impl Fleet {
         self.strays.write().unwrap_or_else(PoisonError::into_inner).insert(daemon, all);
     }
 
-    /// It is known by now, or gone. Tells whether it was listed.
+    /// Removes a stray that was adopted or deleted. Returns whether it was listed.
     pub(crate) fn forget_stray(&self, daemon: DaemonId, id: ContainerId) -> bool {
         let mut strays = self.strays.write().unwrap_or_else(PoisonError::into_inner);
         let Some(all) = strays.get_mut(&daemon) else { return false };
@@ -398,7 +397,7 @@ impl Fleet {
         self.containers.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    /// Takes over a status. Tells whether it is another than before, progress aside.
+    /// Stores a status. Returns whether it differs from the previous one, ignoring progress.
     fn set_status(&self, daemon_id: DaemonId, status: ContainerStatus) -> bool {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let before = containers.get(&status.id);
@@ -417,7 +416,7 @@ impl Fleet {
         }
     }
 
-    /// The link to the daemon is down: what is known of its containers may be out of date.
+    /// The link to the daemon is down: marks its containers' states as possibly outdated.
     fn set_unknown(&self, daemon_id: DaemonId) -> Vec<ContainerId> {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let mut affected = Vec::new();
@@ -430,19 +429,19 @@ impl Fleet {
         affected
     }
 
-    /// What changes from now on without the store.
+    /// Subscribes to events that are not about the store.
     pub(crate) fn subscribe(&self) -> broadcast::Receiver<LiveEvent> {
         self.events.subscribe()
     }
 
     fn tell(&self, event: LiveEvent) {
         self.journal.live(&event);
-        // An error says that nobody listens.
+        // Fails only if there are no subscribers.
         let _ = self.events.send(event);
     }
 }
 
-/// Gives the logins for registries to a host. One that can't be reached gets them when it is back.
+/// Sends the logins for image registries to one host. One that can't be reached gets them when it reconnects.
 async fn give_logins(raptor: &Raptor, node: &dyn Node) {
     let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
     if let Err(error) = given.await {

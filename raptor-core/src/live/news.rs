@@ -1,4 +1,4 @@
-//! The events that one person receives: each change that they may see, and live news at most once a second.
+//! The events that one user receives: each change that they may see, and live events at most once a second.
 
 use super::{
     Place,
@@ -22,53 +22,53 @@ use tokio::{
     time::{Instant, Interval, MissedTickBehavior},
 };
 
-/// How often live news is told to one follower at most.
+/// The shortest pause between two batches of live events for one follower.
 const LIVE_EVERY: Duration = Duration::from_secs(1);
 
-/// How often the age of the follower's session is looked at.
+/// How often the expiry of the follower's session is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Something that happened.
+/// An event for one user.
 #[derive(Clone, Debug, PartialEq)]
 pub enum News {
     /// A committed change.
     Change(Change),
-    /// These containers' states are new, or, for a follower that does not watch, their measurements.
+    /// The states of these containers changed; or, for a follower that does not watch containers, their measurements.
     Live(Vec<ContainerId>),
-    /// The measurements of watched containers.
+    /// New measurements of watched containers.
     Measured(Measured),
-    /// This daemon's link or load is new.
+    /// This daemon's link or load changed.
     Daemon(DaemonId),
-    /// Changes were missed: whatever is shown has to be read again.
+    /// Changes were missed: reload everything that is shown.
     Resync,
 }
 
-/// Follows the news for one person.
+/// A subscription of one user.
 pub struct Follower {
     raptor: Raptor,
     actor: Actor,
     place: Place,
     newest: watch::Receiver<u64>,
     changes: VecDeque<(u64, Change)>,
-    /// Live news that is due, and where its end is.
+    /// Live events to be returned next, and the position after them.
     due: VecDeque<News>,
     due_to: u64,
     told: Option<Instant>,
-    /// The containers that a person without rights over all may see; none until needed.
+    /// The containers that a user without rights over all of them may see; `None` until needed.
     visible: Option<HashSet<ContainerId>>,
-    /// Whether it is not known what they may see, as the database failed.
+    /// Whether it is unknown what they may see, because the database failed.
     blind: bool,
-    /// Changes up to this one happened before the follower came.
+    /// Changes up to this one happened before the subscription.
     before: u64,
-    /// None for a follower that is only told whose measurements are new.
+    /// `None` if the follower only gets to know which measurements are new.
     watched: Option<Watched>,
-    /// When it is looked at again whether the session lasts.
+    /// When to check next whether the session has expired.
     looks: Interval,
 }
 
 impl Raptor {
-    /// Follows what happens for `actor`, after `from` or from now on. Where what followed `from` is no longer known, the first news
-    /// is [`News::Resync`].
+    /// Subscribes `actor` to events after `from`, or from now on. If the events after `from` are no longer known, the first
+    /// event is [`News::Resync`].
     #[must_use]
     pub fn follow(&self, actor: Actor, from: Option<Place>) -> Follower {
         let mut looks = tokio::time::interval(LOOK_EVERY);
@@ -97,19 +97,19 @@ impl Raptor {
 }
 
 impl Follower {
-    /// From now on it is told the measurements of these containers and of no others, first those that there are. `number` is the
-    /// caller's name for this choice. Ids beyond the first [`MAX_WATCHED`](super::MAX_WATCHED) are left out.
+    /// Chooses the containers whose measurements are delivered from now on, starting with the current ones. `number` is the
+    /// caller's name for this choice. Ids beyond the first [`MAX_WATCHED`](super::MAX_WATCHED) are ignored.
     pub fn watch(&mut self, number: u64, ids: Vec<ContainerId>) {
         self.watched = Some(Watched::new(number, ids, self.watched.take()));
     }
 
-    /// Up to where everything was told.
+    /// The position up to which everything was delivered.
     #[must_use]
     pub fn place(&self) -> Place {
         self.place
     }
 
-    /// The next news; None when the session has ended, by its age too. Nothing is lost when the future is dropped.
+    /// The next event; `None` when the session has ended or expired. Cancel-safe.
     pub async fn next(&mut self) -> Option<News> {
         self.look().await;
         loop {
@@ -124,7 +124,7 @@ impl Follower {
                 let journal = &self.raptor.fleet.journal;
                 let Some(changes) = journal.changes(self.place) else {
                     self.place = journal.end();
-                    // Their role, their session and their access may be among what was missed.
+                    // Changes of the role, session or access may be among those missed.
                     self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
                     self.see().await;
                     return Some(News::Resync);
@@ -152,7 +152,7 @@ impl Follower {
             tokio::select! {
                 changed = self.newest.changed() => changed.ok()?,
                 () = tokio::time::sleep_until(next), if behind => {}
-                // Nothing tells that a session has become too old. A store that fails says nothing of it.
+                // No change announces that a session expires. A failing store doesn't mean that it has ended.
                 _ = self.looks.tick() => {
                     if matches!(self.raptor.auth().renewed(&self.actor).await, Ok(None)) {
                         return None;
@@ -162,7 +162,7 @@ impl Follower {
         }
     }
 
-    /// The news that a change is to them, if they may see it; the outer None when their session has ended.
+    /// The event for a change, if they may see it; the outer `None` if their session has ended.
     async fn change(&mut self, number: u64, change: Change) -> Option<Option<News>> {
         if matches!(change.subject, Subject::Session | Subject::User | Subject::Role) {
             self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
@@ -180,12 +180,12 @@ impl Follower {
             Subject::Mail => SystemPermission::SettingsRead,
             Subject::Session | Subject::Job => return Some(None),
         };
-        // Their own account is shown to everybody.
+        // Everybody sees their own account.
         let own = change.subject == Subject::User && self.actor.user_id() == Some(change.id.into());
         Some((own || grants.contains(needed)).then_some(News::Change(change)))
     }
 
-    /// News of a container goes to everyone who could see it before or after the change, so that they also learn of its deletion.
+    /// Changes of a container go to everyone who could see it before or after, so that they also learn of its deletion.
     async fn of_container(&mut self, number: u64, change: Change) -> Option<News> {
         let id = change.id.into();
         let saw = self.sees(id);
@@ -193,19 +193,19 @@ impl Follower {
             self.see().await;
         }
         if self.blind {
-            // It may be theirs. What they see is asked for again with the next change.
+            // It may be theirs. What they may see is read again with the next change.
             return Some(News::Resync);
         }
         if saw || self.sees(id) {
             return Some(News::Change(change));
         }
-        // What they saw then is not known: it may have been this one.
+        // What they could see before is unknown, and may have included this container.
         let lost = change.subject == Subject::Access
             || (change.subject, change.verb) == (Subject::Container, Verb::Deleted);
         (number <= self.before && lost).then_some(News::Resync)
     }
 
-    /// Makes live news due.
+    /// Queues pending live events.
     async fn collect(&mut self) {
         let Recent { states: mut containers, measured, mut daemons, end } =
             self.raptor.fleet.journal.news(self.place);
@@ -246,20 +246,20 @@ impl Follower {
             let was_blind = self.blind;
             self.see().await;
             if was_blind && !self.blind {
-                // Live news was not told meanwhile.
+                // No live events were delivered in the meantime.
                 self.due.push_back(News::Resync);
             }
         }
     }
 
-    /// Finds out what they may see.
+    /// Reads which containers they may see.
     async fn see(&mut self) {
         let mine = self.mine().await;
         self.blind = mine.is_err();
         self.visible = mine.unwrap_or_default();
     }
 
-    /// The containers that are theirs; none where that does not matter.
+    /// The containers that they may see; `None` if they may see all.
     async fn mine(&self) -> crate::Result<Option<HashSet<ContainerId>>> {
         if self.actor.grants().contains(SystemPermission::ContainersRead) {
             return Ok(None);

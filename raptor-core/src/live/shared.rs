@@ -1,4 +1,4 @@
-//! What many look at is asked of its host once: one live stream for each container, and one encoding of each frame.
+//! Sharing live streams: one stream from the host per container, and one encoding per frame, however many viewers there are.
 
 mod frame;
 #[cfg(test)]
@@ -20,37 +20,37 @@ use std::{
 use tokio::sync::{OnceCell, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Encoded lines kept in memory for each container, in bytes. A viewer that falls further behind reads from the host.
+/// Encoded lines kept in memory per container, in bytes. A viewer that falls further behind reads from the host.
 const KEPT_BYTES: usize = 256 * 1024;
 
-/// The streams that somebody looks at.
+/// The streams that currently have viewers.
 #[derive(Default)]
 pub(crate) struct Streams(Mutex<HashMap<ContainerId, Weak<Stream>>>);
 
-/// The stream of one container, for as long as somebody looks at it.
+/// The stream of one container, alive while it has viewers.
 struct Stream {
-    /// Who sends it. Another one takes its place where the daemon's address or key is changed.
+    /// The daemon that sends it. Replaced when the daemon's address or key changes.
     node: Weak<dyn Node>,
     state: Mutex<State>,
-    /// Changes with the state.
+    /// Notified when `state` changes.
     changed: watch::Sender<()>,
-    /// Reads what the host sends.
+    /// The task that reads what the host sends.
     reader: OnceCell<AbortOnDropHandle<()>>,
 }
 
 #[derive(Default)]
 struct State {
     lines: VecDeque<Kept>,
-    /// Of all that is in `lines`.
+    /// The size of all `lines`.
     bytes: usize,
     status: Latest,
     stats: Latest,
     partial: Latest,
-    /// Whether the host sends nothing more.
+    /// Whether the host has ended the stream.
     over: bool,
 }
 
-/// Lines, or a gap, and which numbers they stand for.
+/// Lines or a gap, and the line numbers that they cover.
 struct Kept {
     first: u64,
     last: u64,
@@ -58,10 +58,10 @@ struct Kept {
     frame: SharedFrame,
 }
 
-/// Something of which only the newest counts.
+/// A frame of which only the newest matters.
 #[derive(Clone, Default)]
 struct Latest {
-    /// How many there have been.
+    /// Incremented with each new frame.
     version: u64,
     frame: Option<SharedFrame>,
 }
@@ -73,10 +73,10 @@ impl Latest {
 }
 
 impl Streams {
-    /// A viewer of the container that `node` has. The host is asked for its stream where nobody looks at it yet.
+    /// A viewer of a container on `node`. Opens the stream from the host if it is the first.
     ///
     /// # Errors
-    /// What the host answers.
+    /// Those of the host.
     pub(crate) async fn view(
         &self,
         node: Arc<dyn Node>,
@@ -109,7 +109,7 @@ impl Streams {
 }
 
 impl Stream {
-    /// Begins with what happens from now on: the past is what each viewer asks for.
+    /// Opens the stream from now on; each viewer requests earlier lines by itself.
     async fn open(
         this: &Arc<Self>,
         node: &dyn Node,

@@ -1,4 +1,4 @@
-//! Measurements of the containers that somebody looks at, sent where they are other than what was sent last.
+//! Measurements of watched containers, sent when they differ from those sent last.
 
 use crate::{
     Raptor,
@@ -9,39 +9,39 @@ use crate::{
 };
 use std::collections::{HashMap, HashSet};
 
-/// The most containers that one follower watches.
+/// The most containers that a follower can watch.
 pub const MAX_WATCHED: usize = MAX_LIMIT as usize;
 
-/// What a container used when it was last measured.
+/// A container's last measured resource usage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Used {
-    /// CPU in percent of one CPU, in steps of 0.01.
+    /// CPU usage in percent of one CPU, in steps of 0.01.
     pub cpu_percent: f64,
-    /// Memory in bytes, without page cache.
+    /// Memory in bytes, excluding the page cache.
     pub memory_bytes: u64,
 }
 
 /// New measurements of watched containers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// The number that [`Follower::watch`](super::Follower::watch) was called with.
+    /// The number passed to [`Follower::watch`](super::Follower::watch).
     pub number: u64,
-    /// Measurements by the place of their container among the watched ones, counted from 0.
+    /// Measurements, each with the index of its container among the watched ones.
     pub rows: Vec<(usize, Used)>,
 }
 
-/// What one follower watches.
+/// The containers that a follower watches.
 pub(super) struct Watched {
     number: u64,
     ids: Vec<ContainerId>,
-    /// What was sent last of each.
+    /// The measurements sent last.
     sent: HashMap<ContainerId, Used>,
-    /// Whether nothing was looked up yet since it was chosen.
+    /// Whether nothing was sent yet for this choice of containers.
     new: bool,
 }
 
 impl Watched {
-    /// `ids` in place of what was watched `before`.
+    /// Watches `ids` instead of `before`.
     pub(super) fn new(number: u64, mut ids: Vec<ContainerId>, before: Option<Self>) -> Self {
         ids.truncate(MAX_WATCHED);
         let mut sent = before.map(|before| before.sent).unwrap_or_default();
@@ -53,14 +53,14 @@ impl Watched {
         self.new
     }
 
-    /// The states of these are new, which may have taken what was sent from the screen.
+    /// Forgets what was sent for these containers: their states changed, which may have removed the numbers from the screen.
     pub(super) fn forget(&mut self, containers: &[ContainerId]) {
         for id in containers {
             self.sent.remove(id);
         }
     }
 
-    /// What has to be sent, where any of `news` is watched. Who may see what is looked up each time, as for a list.
+    /// The measurements to send, if any of `news` is watched. Access is checked each time, as for a list.
     pub(super) async fn measured(
         &mut self,
         raptor: &Raptor,
@@ -77,7 +77,7 @@ impl Watched {
         let shown = |listed: &Listed| {
             listed.permissions.contains(ContainerPermission::StatsRead).then_some(listed.container.id)
         };
-        // Where the database does not answer now, the next measurements are sent.
+        // If the database does not answer now, the next measurements are sent.
         let shown: HashSet<ContainerId> = listed.ok()?.items.iter().filter_map(shown).collect();
         let live = raptor.fleet.containers(shown.iter());
         let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! What is said down a link: answers to the daemon's questions, and that what it was granted may have changed.
+//! Messages to a daemon over its link: answers to its questions, and hints that granted rights may have changed.
 
 use super::link::Task;
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
 use tokio::sync::broadcast::error::RecvError;
 
 impl Task {
-    /// Answers beside the link: a password takes its time, and the daemon's other news must not wait for it.
+    /// Answers in a task of its own: verifying a password takes time, and the daemon's other events must not wait for it.
     pub(super) fn reply(&self, id: u64, question: Question) {
         let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
         self.raptor.tasks.spawn(async move {
@@ -29,7 +29,7 @@ impl Task {
         });
     }
 
-    /// Writes down what somebody did on the host, and lets the host forget it.
+    /// Records what somebody did on the host, then acknowledges it.
     pub(super) fn note(&self, activity: HostActivity) {
         let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
         self.raptor.tasks.spawn(async move {
@@ -43,12 +43,12 @@ impl Task {
         });
     }
 
-    /// Has the daemon ask again about what a change concerns. It is a hint: what counts is the answer to its question.
+    /// Makes the daemon check again what a change concerns. Only a hint: what counts is the answer to the daemon's question.
     pub(super) async fn pass_on(&self, change: Result<Change, RecvError>) {
         let (user_id, container_id) = match change {
             Ok(Change { verb: Verb::Created, .. } | Change { subject: Subject::Session, .. }) => return,
             Ok(change) => match (change.subject, Concern::of(change)) {
-                // The files that nobody may touch stand in the template, and who may write in the daemon's record.
+                // A template lists files that nobody may touch, and the daemon's record says who may write.
                 (Subject::Template, _) => (None, None),
                 (Subject::Daemon, _) if change.id == self.daemon.as_uuid() => (None, None),
                 (_, Some(Concern::Anybody)) => (None, None),
@@ -62,7 +62,7 @@ impl Task {
         self.recheck(user_id, container_id).await;
     }
 
-    /// Whether the container may be on this daemon; not so only where it is known to be on another.
+    /// Whether the container may be on this daemon; false only if it is known to be on another.
     fn has(&self, id: ContainerId) -> bool {
         self.raptor.fleet.daemon_of(id).is_none_or(|daemon| daemon == self.daemon)
     }

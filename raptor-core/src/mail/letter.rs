@@ -1,9 +1,9 @@
-//! What a mail looks like: one description, as plain text and as HTML.
+//! The layout of a mail: one description, rendered as plain text and as HTML.
 
 use super::Message;
 use std::fmt::Write;
 
-/// The longest line of plain text, in characters, where words allow it (RFC 5322, 2.1.1).
+/// Where lines of plain text are wrapped, in characters (RFC 5322, section 2.1.1).
 const WIDTH: usize = 76;
 
 const STYLE: &str = "margin:0;padding:24px;background:#f5f6f8;color:#1c2024;\
@@ -13,46 +13,45 @@ const BUTTON: &str = "display:inline-block;padding:10px 16px;border-radius:6px;b
     font-weight:600";
 const QUIET: &str = "color:#5b6270;font-size:13px";
 
-/// A part of a letter.
 enum Block {
     Text(String),
     Facts(Vec<(&'static str, String)>),
     Link(&'static str, String),
 }
 
-/// A letter, from the greeting to the last word.
+/// The content of a mail, from greeting to signature.
 pub(super) struct Letter {
     subject: String,
     blocks: Vec<Block>,
 }
 
 impl Letter {
-    /// With one line about it.
+    /// A mail with this subject.
     pub(super) fn new(subject: impl Into<String>) -> Self {
         let subject = subject.into().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         Self { subject, blocks: Vec::new() }
     }
 
-    /// Goes on with a paragraph.
+    /// Adds a paragraph.
     pub(super) fn text(mut self, text: impl Into<String>) -> Self {
         self.blocks.push(Block::Text(text.into()));
         self
     }
 
-    /// Goes on with names and values; those without a value are left out.
+    /// Adds a list of names and values; those without a value are left out.
     pub(super) fn facts(mut self, facts: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
         let known = facts.into_iter().filter_map(|(name, value)| Some((name, value?)));
         self.blocks.push(Block::Facts(known.collect()));
         self
     }
 
-    /// Goes on with the address of a page.
+    /// Adds a link to a page.
     pub(super) fn link(mut self, label: &'static str, url: impl Into<String>) -> Self {
         self.blocks.push(Block::Link(label, url.into()));
         self
     }
 
-    /// As it is sent to `to`, from the Raptor at `panel`.
+    /// Renders the mail to `to` from the Raptor at `panel`.
     pub(super) fn to(self, to: &str, id: String, panel: &str) -> Message {
         let (text, html) = (self.plain(panel), self.html(panel));
         Message { id, to: to.to_owned(), subject: self.subject, text, html }
@@ -83,7 +82,7 @@ impl Letter {
             escape(&self.subject)
         );
         for block in &self.blocks {
-            // Writing into a string does not fail.
+            // Writing to a string can't fail.
             let _ = match block {
                 Block::Text(text) => writeln!(html, "<p style=\"margin:0 0 16px\">{}</p>", escape(text)),
                 Block::Facts(facts) => {

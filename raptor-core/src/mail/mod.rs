@@ -1,7 +1,7 @@
-//! Mail: what Raptor writes to its users, and the seam to whatever carries it.
+//! Mail to Raptor's users, and the trait for what delivers it.
 //!
-//! What is to be said is a row that is committed with the change that it tells of. Workers hand it to the [`Carrier`], so that a
-//! mail server that is away delays a mail and loses none.
+//! A mail is a row that is committed together with the change that it is about. Workers pass it to the [`Carrier`], so if the
+//! mail server is down, mail is delayed but not lost.
 
 mod letter;
 pub(crate) mod news;
@@ -13,43 +13,43 @@ pub mod smtp;
 
 use async_trait::async_trait;
 
-/// One message, as it is sent.
+/// A mail, ready to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The same when it is sent again because the first answer was lost.
+    /// Stays the same when the mail is sent again because the first answer was lost.
     pub id: String,
-    /// The receiver's address.
+    /// The recipient's address.
     pub to: String,
-    /// One line.
+    /// The subject, a single line.
     pub subject: String,
-    /// As plain text.
+    /// The body as plain text.
     pub text: String,
-    /// The same as an HTML document that loads nothing from elsewhere.
+    /// The body as an HTML document without external resources.
     pub html: String,
 }
 
-/// Why a message was not taken.
+/// Why a mail was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{why}")]
 pub struct NotSent {
-    /// A sentence for the administrator; never a secret.
+    /// A sentence for the administrator. Never contains a secret.
     pub why: String,
-    /// Whether it is refused for good, and not worth another try.
+    /// Whether the failure is permanent, so that a retry is pointless.
     pub for_good: bool,
 }
 
-/// Whatever carries mail: an SMTP server (`smtp::Smtp`), or what an embedding program has.
+/// Delivers mail: an SMTP server (`smtp::Smtp`), or what an embedding program provides.
 #[async_trait]
 pub trait Carrier: Send + Sync {
-    /// Hands `message` over. The same message may come twice when the answer was lost.
+    /// Delivers `message`. May be called twice for the same message if the first answer was lost.
     ///
     /// # Errors
-    /// When it was not taken. Unless refused for good it is tried again later.
+    /// If it was not accepted. Unless the failure is permanent, it is retried later.
     async fn send(&self, message: &Message) -> Result<(), NotSent>;
 
-    /// What it is, for the administrator: `smtp.example.com:587, STARTTLS`.
+    /// Its description for the administrator, e.g. `smtp.example.com:587, STARTTLS`.
     fn name(&self) -> String;
 
-    /// Who the mails are from.
+    /// The sender of the mails.
     fn sender(&self) -> String;
 }

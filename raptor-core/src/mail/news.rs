@@ -1,4 +1,4 @@
-//! Which changes are told to whom. Each is written down with the change itself.
+//! Which changes users get a mail about. Each mail is stored in the transaction of its change.
 
 use super::{
     notices::{ChangedBy, Content},
@@ -10,8 +10,8 @@ use crate::{
 };
 use std::net::IpAddr;
 
-/// Tells a user that their password is another. `ip` is where they themselves did it: that of an administrator is not theirs to
-/// know.
+/// Notifies a user that their password was changed. `ip` is only given if they did it themselves: an administrator's address is
+/// not for them to know.
 pub(crate) async fn password_changed(
     raptor: &Raptor,
     tx: &mut Tx,
@@ -24,7 +24,7 @@ pub(crate) async fn password_changed(
     notify(raptor, tx, (user.id, &user.email), content).await
 }
 
-/// Tells a user at the `old` address that they have another one now, where that is so. `ip` as in [`password_changed`].
+/// Notifies a user at the `old` address that their e-mail address was changed, if it was. `ip` as in [`password_changed`].
 pub(crate) async fn email_changed(
     raptor: &Raptor,
     tx: &mut Tx,
@@ -38,7 +38,7 @@ pub(crate) async fn email_changed(
     notify(raptor, tx, (user.id, old), Content::EmailChanged { username: user.username.clone(), ip }).await
 }
 
-/// Tells a user that their account has another key.
+/// Notifies a user that a key was added to their account.
 pub(crate) async fn ssh_key_added(
     raptor: &Raptor,
     tx: &mut Tx,
@@ -51,7 +51,7 @@ pub(crate) async fn ssh_key_added(
     notify(raptor, tx, (user.id, &user.email), content).await
 }
 
-/// Tells somebody that `actor` lets them use another container, if they want to know.
+/// Notifies a user that `actor` gave them access to a container, if they want such mails.
 pub(crate) async fn access_granted(
     raptor: &Raptor,
     tx: &mut Tx,

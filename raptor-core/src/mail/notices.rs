@@ -1,4 +1,4 @@
-//! The words of the mails.
+//! The texts of the mails.
 
 use super::{Message, letter::Letter};
 use crate::id::{ContainerId, MailId};
@@ -6,22 +6,22 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// The page of the panel on which a new password is chosen.
+/// The panel's page for choosing a new password.
 const RESET_PAGE: &str = "/reset-password";
 
-/// What is to be said, as the store keeps it, encrypted, until it is sent. It holds no token: a link is made when it is sent.
+/// The content of a mail, stored encrypted until it is sent. Never contains a token: links are created when the mail is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Content {
-    /// Somebody asked for a new password. Whether there is such an account is found out when it is sent.
+    /// A request for a password reset. Whether the account exists is checked when the mail is sent.
     PasswordReset { login: String, ip: Option<IpAddr> },
-    /// The password of this account was changed.
+    /// The account's password was changed.
     PasswordChanged { username: String, by: ChangedBy, ip: Option<IpAddr> },
-    /// The address of this account was changed; said at the old one.
+    /// The account's e-mail address was changed; sent to the old one.
     EmailChanged { username: String, ip: Option<IpAddr> },
-    /// This account has another key.
+    /// A key was added to the account.
     SshKeyAdded { username: String, name: String, fingerprint: String, ip: Option<IpAddr> },
-    /// This user may use another container.
+    /// The user was given access to a container.
     AccessGranted { username: String, container_id: ContainerId, container: String, by: String },
 }
 
@@ -29,21 +29,20 @@ pub(crate) enum Content {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ChangedBy {
-    /// Its owner, who knew the old one.
+    /// The user, who knew the old password.
     Owner,
-    /// Whoever had the link from a mail.
+    /// Somebody with a reset link.
     Link,
-    /// An administrator.
     Administrator,
 }
 
-/// The kind of a mail that has a link for a new password.
+/// The kind of mails with a password reset link.
 pub(crate) const PASSWORD_RESET: &str = "password_reset";
-/// The kind of a mail that tries the settings.
+/// The kind of test mails.
 pub(crate) const TEST: &str = "test";
 
 impl Content {
-    /// Its stable name.
+    /// The kind, as stored.
     pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::PasswordReset { .. } => PASSWORD_RESET,
@@ -55,13 +54,13 @@ impl Content {
     }
 }
 
-/// Where a mail goes, and from which Raptor.
+/// What all mails of a Raptor need.
 pub(super) struct Envelope<'a> {
     pub(super) id: MailId,
     pub(super) to: &'a str,
-    /// Where people open the panel, without a slash at the end.
+    /// The panel's base URL, without a trailing slash.
     pub(super) panel: &'a str,
-    /// When what it tells of happened.
+    /// When the event that the mail is about happened.
     pub(super) at: DateTime<Utc>,
 }
 
@@ -75,7 +74,7 @@ impl Envelope<'_> {
         [("When", Some(at)), ("From the address", ip.map(|ip| ip.to_string()))]
     }
 
-    /// The message to somebody who asked for a new password. The token follows `#`, so that no server on the way sees it in a log.
+    /// A mail with a password reset link. The token is in the fragment (`#`), so that it never appears in a server's log.
     pub(super) fn password_reset(&self, username: &str, token: &str, ip: Option<IpAddr>) -> Message {
         let letter = Letter::new("Choose a new Raptor password")
             .text(format!("Hello {username},"))
@@ -87,7 +86,7 @@ impl Envelope<'_> {
         self.seal(letter)
     }
 
-    /// The message that says `content`; none for one that needs a link.
+    /// The mail for `content`; `None` for content that needs a link.
     pub(super) fn notice(&self, content: &Content) -> Option<Message> {
         let letter = match content {
             Content::PasswordReset { .. } => return None,
@@ -143,7 +142,7 @@ impl Envelope<'_> {
             .link("Choose another password", format!("{}/forgot-password", self.panel))
     }
 
-    /// What an administrator sends to try the settings.
+    /// The test mail.
     pub(super) fn test(&self) -> Message {
         let letter = Letter::new("A test message from Raptor")
             .text("This Raptor can send mail.")

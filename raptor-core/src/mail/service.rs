@@ -1,4 +1,4 @@
-//! What administrators see and do with mail, and which of it users want.
+//! Operations on mail: its settings for administrators, and the preferences of users.
 
 use super::{
     notices::{Envelope, TEST},
@@ -33,7 +33,7 @@ pub struct MailServer {
     pub panel: String,
 }
 
-/// The operations.
+/// Operations on mail.
 pub struct MailService<'r>(pub(crate) &'r Raptor);
 
 impl MailService<'_> {
@@ -43,10 +43,10 @@ impl MailService<'_> {
         self.0.post.is_some()
     }
 
-    /// The mail server, if one is set up, and what became of the mails.
+    /// The mail server, if one is set up, and counts of mails.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn state(&self, permit: Permit<ReadMail>) -> Result<(Option<MailServer>, MailCounts)> {
         let _ = permit.consume();
         let server = self.0.post.as_ref().map(|Post { carrier, panel }| MailServer {
@@ -57,7 +57,7 @@ impl MailService<'_> {
         Ok((server, store::mails::counts(&mut self.0.store.read().await?.conn()).await?))
     }
 
-    /// The mails of the last 30 days, the newest first; `only_unsent` leaves out those that were taken.
+    /// The mails of the last 30 days, newest first; `only_unsent` leaves out those that were accepted.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -71,10 +71,10 @@ impl MailService<'_> {
         store::mails::list(&mut self.0.store.read().await?.conn(), only_unsent, page).await
     }
 
-    /// Sends a message to the actor's own address now, and gives that address.
+    /// Sends a test mail to the actor's own address, and returns that address.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `no_mail`, [`Error::Unavailable`] `mail_failed` with what the mail server says, [`Error::Throttled`].
+    /// [`Error::Conflict`] `no_mail`, [`Error::Unavailable`] `mail_failed` with the mail server's answer, [`Error::Throttled`].
     pub async fn test(&self, permit: Permit<TestMail>) -> Result<String> {
         let (actor, ()) = permit.consume();
         let raptor = self.0;
@@ -105,19 +105,19 @@ impl MailService<'_> {
         }
     }
 
-    /// Whether the actor is told when somebody gives them access to a container.
+    /// Whether the actor gets a mail when somebody gives them access to a container.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor that is no user.
+    /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn access_notices(&self, actor: &Actor) -> Result<bool> {
         let user = signed_in(actor)?;
         store::mails::wants_access_notices(&mut self.0.store.read().await?.conn(), user.user_id).await
     }
 
-    /// Decides it. Notices about the account's own safety are always sent.
+    /// Sets whether they do. Mails about the security of the account are always sent.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor that is no user.
+    /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn set_access_notices(&self, actor: &Actor, wants: bool) -> Result<()> {
         let user = signed_in(actor)?;
         let mut tx = self.0.store.begin().await?;
@@ -130,7 +130,7 @@ impl MailService<'_> {
     }
 }
 
-/// What is said to somebody who forgot their password where there is no mail.
+/// The error for a request that needs mail while it is not set up.
 pub(crate) fn not_set_up() -> Error {
     Error::conflict("no_mail", "This Raptor sends no mail. Ask an administrator for a new password.")
 }

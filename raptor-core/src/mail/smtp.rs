@@ -1,4 +1,4 @@
-//! Mail through an SMTP server (RFC 5321), over lettre.
+//! Sending mail through an SMTP server (RFC 5321) with lettre.
 
 use super::{Carrier, Message, NotSent};
 use crate::{Error, Result};
@@ -16,24 +16,24 @@ use lettre::{
 };
 use std::{error::Error as _, fmt, time::Duration};
 
-/// How long the server may take for one step.
+/// How long the server may take for each step.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// The longest line that needs no encoding, in bytes (RFC 5322, 2.1.1).
+/// The longest line that needs no encoding, in bytes (RFC 5322, section 2.1.1).
 const LINE_MAX: usize = 998;
 
-/// How the connection to the server is kept private.
+/// How the connection to the server is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Security {
-    /// Begun in the clear, encrypted before anything is said; a server that can't is refused (RFC 3207). Port 587.
+    /// STARTTLS (RFC 3207), required: a server without it is refused. Port 587.
     StartTls,
-    /// Encrypted from the first byte (RFC 8314). Port 465.
+    /// TLS from the first byte (RFC 8314). Port 465.
     Tls,
-    /// Not at all: for a server on this very machine. Port 25.
+    /// No encryption, for a server on the same machine. Port 25.
     None,
 }
 
 impl Security {
-    /// The port that is usual for it.
+    /// The usual port.
     #[must_use]
     pub const fn port(self) -> u16 {
         match self {
@@ -54,24 +54,23 @@ impl fmt::Display for Security {
     }
 }
 
-/// Which server, and as whom.
+/// Settings of the SMTP server.
 #[derive(Clone)]
 pub struct SmtpSettings {
-    /// Its name, which its certificate must have, or its address.
+    /// Its name, which its certificate has to have, or its IP address.
     pub host: String,
-    /// Its port.
     pub port: u16,
-    /// How the connection is kept private.
+    /// How the connection is encrypted.
     pub security: Security,
-    /// Certificates in PEM of those who may sign the server's, beside those whom this machine trusts.
+    /// PEM certificates of authorities to trust in addition to those of the operating system.
     pub authorities: Option<Vec<u8>>,
-    /// User name and password, where the server asks for them.
+    /// User name and password, if the server requires them.
     pub login: Option<(String, String)>,
     /// The sender: `raptor@example.com` or `Raptor <raptor@example.com>`.
     pub from: String,
 }
 
-/// An SMTP server as the carrier. Connections are kept for a while.
+/// An SMTP server as the carrier. Connections are pooled.
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -79,7 +78,7 @@ pub struct Smtp {
     security: Security,
 }
 
-/// Checks the address of a sender.
+/// Validates a sender's address.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `SMTP_FROM`.
@@ -100,13 +99,13 @@ fn authorities(pem: &[u8]) -> Result<Certificate> {
             "There is no certificate in this file that can be read. It has to hold one or more in PEM.",
         )
     };
-    // A file without any is no error to the parser.
+    // The parser does not reject a file without any certificate.
     let any = String::from_utf8_lossy(pem).contains("-----BEGIN CERTIFICATE-----");
     Certificate::from_pem(pem).ok().filter(|_| any).ok_or_else(wrong)
 }
 
 impl Smtp {
-    /// Prepares to reach the server. Nothing is sent yet. Must be called within a Tokio runtime.
+    /// Prepares the connection. Sends nothing yet. Must be called within a Tokio runtime.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `SMTP_FROM`, `SMTP_HOST` or `SMTP_CA_FILE`.
@@ -140,7 +139,7 @@ impl Smtp {
         let unfit = |why: String| NotSent { why, for_good: true };
         let to = message.to.parse().map_err(|_| unfit(format!("No mail can be sent to {}.", message.to)))?;
         let host = self.from.email.domain();
-        // RFC 3834: keeps programs from answering it.
+        // RFC 3834: keeps programs from answering the mail.
         let automatic = HeaderName::new_from_ascii_str("Auto-Submitted");
         lettre::Message::builder()
             .from(self.from.clone())
@@ -160,7 +159,7 @@ impl Smtp {
 
     fn refused(&self, error: &lettre::transport::smtp::Error) -> NotSent {
         let host = &self.host;
-        // lettre's own words end with those of the server or the system, which is what the administrator needs.
+        // The end of lettre's message is that of the server or operating system, which is what the administrator needs.
         let cause = error.source().map_or_else(|| error.to_string(), innermost);
         let code = error.status().map(u16::from);
         let why = match code {
@@ -178,8 +177,8 @@ impl Smtp {
     }
 }
 
-/// Whether a refusal with this code would come again (RFC 5321, 4.2.3). One of the login or the server itself is mended by the
-/// administrator, and the mail goes then.
+/// Whether a refusal with this code is permanent (RFC 5321, section 4.2.3). Refusals of the login or the server itself are not:
+/// once the administrator has fixed the cause, the mail is sent.
 const fn is_about_the_receiver(code: u16) -> bool {
     matches!(code, 550..=553)
 }
@@ -188,7 +187,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), innermost)
 }
 
-/// What is wrong with the server's certificate, with what mends it, in the words of rustls' `CertificateError`.
+/// What is wrong with the server's certificate and how to fix it, from the text of rustls' `CertificateError`.
 fn certificate_problem(cause: &str) -> Option<String> {
     let (_, problem) = cause.split_once("invalid peer certificate: ")?;
     let (what, mends) = if problem.contains("UnknownIssuer") || problem.contains("CaUsedAsEndEntity") {
@@ -206,7 +205,7 @@ fn certificate_problem(cause: &str) -> Option<String> {
     Some(format!("{what} ({problem}). {mends}."))
 }
 
-/// As it is where it may be: lettre would fold long lines, and so links, which somebody who reads the raw text can't use then.
+/// Sends text unencoded if possible: lettre would fold long lines and so break links for those who read the raw text.
 fn plain(text: &str) -> Body {
     let fits =
         text.is_ascii() && !text.contains(['\r', '\0']) && text.lines().all(|line| line.len() <= LINE_MAX);

@@ -1,4 +1,4 @@
-//! Registries: who may pull images from where. A host is given the logins while it is connected and keeps none on disk.
+//! Logins for image registries. Hosts get them while they are connected and never store them on disk.
 
 pub mod service;
 

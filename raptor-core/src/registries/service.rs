@@ -1,4 +1,4 @@
-//! What can be done with logins for registries.
+//! Operations on logins for image registries.
 
 use super::{Registry, check_host};
 use crate::{
@@ -30,21 +30,21 @@ impl Load<RegistryId> for Registry {
     }
 }
 
-/// The operations.
+/// Operations on logins for image registries.
 pub struct RegistryService<'r>(pub(crate) &'r Raptor);
 
 impl RegistryService<'_> {
-    /// All logins by host, without their passwords.
+    /// All logins without their passwords, ordered by host.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn list(&self, permit: Permit<ListRegistries>) -> Result<Vec<Registry>> {
         let _ = permit.consume();
         let all = store::registries::list(&mut self.0.store.read().await?.conn()).await?;
         Ok(all.into_iter().map(|(registry, _)| registry).collect())
     }
 
-    /// Adds the login for a registry, or replaces the one that is there.
+    /// Adds or replaces the login for a registry.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -63,7 +63,7 @@ impl RegistryService<'_> {
             }
         }
         let now = self.0.clock.now();
-        // Bound to the host: a password can't be moved to another one in the store.
+        // Bound to the host, so that a password in the store can't be moved to another one.
         let sealed = self.0.sealer.seal(host.as_bytes(), password)?;
         let id = RegistryId::generate();
         let registry = Registry { id, host, username: username.to_owned(), created_at: now, updated_at: now };
@@ -76,7 +76,7 @@ impl RegistryService<'_> {
         Ok(registry)
     }
 
-    /// Removes a login.
+    /// Deletes a login.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -92,7 +92,7 @@ impl RegistryService<'_> {
         tx.commit().await
     }
 
-    /// All logins with their passwords, for the hosts. One that can't be read any more is left out.
+    /// All logins with their passwords, for the hosts. Those that can't be decrypted are left out.
     pub(crate) async fn logins(&self) -> Result<Vec<RegistryLogin>> {
         let all = store::registries::list(&mut self.0.store.read().await?.conn()).await?;
         let open = |(registry, sealed): (Registry, Vec<u8>)| {

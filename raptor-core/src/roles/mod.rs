@@ -1,4 +1,4 @@
-//! Roles: named sets of rights over the whole system.
+//! Roles: named sets of system permissions.
 
 pub mod service;
 

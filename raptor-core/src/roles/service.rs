@@ -1,4 +1,4 @@
-//! What can be done with roles.
+//! Operations on roles.
 
 use super::{Builtin, Role, RoleDraft};
 use crate::{
@@ -28,33 +28,33 @@ impl Load<RoleId> for Role {
     }
 }
 
-/// The operations.
+/// Operations on roles.
 pub struct RoleService<'r>(pub(crate) &'r Raptor);
 
 impl RoleService<'_> {
-    /// All roles, each with its number of users.
+    /// All roles, each with the number of its users.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<(Role, i64)>> {
         let _ = permit.consume();
         store::roles::list(&mut self.0.store.read().await?.conn()).await
     }
 
-    /// One role with its number of users.
+    /// One role with the number of its users.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn get(&self, permit: Permit<ReadRole>) -> Result<(Role, i64)> {
         let (_, role) = permit.consume();
         let count = store::roles::user_count(&mut self.0.store.read().await?.conn(), role.id).await?;
         Ok((role, count))
     }
 
-    /// One of Raptor's own roles.
+    /// A built-in role.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn builtin(&self, role: Builtin) -> Result<Role> {
         store::roles::builtin(&mut self.0.store.read().await?.conn(), role)
             .await?
@@ -89,10 +89,10 @@ impl RoleService<'_> {
         Ok(role)
     }
 
-    /// Changes a role; whoever has it is affected at once.
+    /// Changes a role, effective at once for its users.
     ///
     /// # Errors
-    /// As [`Self::create`], and [`Error::Conflict`] `builtin`.
+    /// Those of [`Self::create`], and [`Error::Conflict`] `builtin`.
     pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<(Role, i64)> {
         let (actor, target) = permit.consume();
         let draft = draft.checked()?;
@@ -114,7 +114,7 @@ impl RoleService<'_> {
         Ok((role, count))
     }
 
-    /// Deletes a role that nobody has.
+    /// Deletes a role without users.
     ///
     /// # Errors
     /// [`Error::Conflict`] `builtin` or `in_use`, [`Error::Forbidden`] for permissions that the actor lacks.
@@ -131,7 +131,7 @@ impl RoleService<'_> {
         tx.commit().await
     }
 
-    /// Makes sure that Raptor's own roles are there.
+    /// Ensures that the built-in roles exist.
     pub(crate) async fn ensure_builtin(&self) -> Result<()> {
         let now = self.0.clock.now();
         for builtin in Builtin::ALL {
@@ -152,7 +152,7 @@ impl RoleService<'_> {
             let mut tx = self.0.store.begin().await?;
             match store::roles::insert(&mut tx.conn(), &role).await {
                 Ok(_) => tx.commit().await?,
-                // Another replica was quicker.
+                // Another replica was faster.
                 Err(Error::Conflict { code: "name_taken", .. }) => {}
                 Err(error) => return Err(error),
             }
@@ -178,10 +178,10 @@ fn changeable(role: &Role) -> Result<()> {
     }
 }
 
-/// Whether the actor holds all of them: nobody gives more than they have.
+/// Checks that the actor has all these permissions: nobody can grant more than they have.
 ///
 /// # Errors
-/// [`Error::Forbidden`] with the first that is missing.
+/// [`Error::Forbidden`] with the first one that is missing.
 pub(crate) fn held(actor: &Actor, permissions: SystemSet) -> Result<()> {
     if actor.grants().includes(permissions) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! How somebody reaches a container's files by SFTP.
+//! How to reach a container's files by SFTP.
 
 use super::SftpService;
 use crate::{
@@ -29,10 +29,10 @@ pub struct ConnectionDetails {
 }
 
 impl SftpService<'_> {
-    /// How the actor reaches the container's files.
+    /// The connection details for the actor.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] `daemon_unreachable` while the daemon was not reached, `no_sftp` where it serves none.
+    /// [`Error::Unavailable`] `daemon_unreachable` if the daemon was not reached yet, `no_sftp` if it has no SFTP server.
     pub async fn connection(&self, permit: Permit<ReadSftp>) -> Result<ConnectionDetails> {
         let (actor, target) = permit.consume();
         let container = target.container;

@@ -1,4 +1,4 @@
-//! What hosts ask about SFTP: whether a sign-in is good, and whether it still is.
+//! Answering hosts' questions about SFTP: whether a sign-in is valid, and whether it still is.
 
 pub(crate) mod apart;
 mod connection;
@@ -23,33 +23,33 @@ use crate::{
 };
 use std::{net::IpAddr, sync::Arc};
 
-/// Without one of these there is nothing to do by SFTP.
+/// The permission without which SFTP is of no use.
 const ENTRY: [ContainerPermission; 1] = [ContainerPermission::FileRead];
 
-/// What an SFTP client shows to somebody who has to choose another password first.
+/// Shown by SFTP clients to users who have to choose a new password first.
 const LOCKED: &str = "password_change_required: sign in to the panel and choose a new password first.";
 
-/// The answers. They are given to a host about its own containers only.
+/// Answers to hosts' questions. A host gets answers about its own containers only.
 pub struct SftpService<'r>(pub(crate) &'r Raptor);
 
-/// Which container is meant.
+/// How a question identifies the container.
 enum ContainerName<'w> {
     Short(&'w str),
     Id(ContainerId),
 }
 
 impl SftpService<'_> {
-    /// Answers a daemon's question. An unknown user, a wrong password, a suspended account and a container that is not theirs
-    /// get the same answer after the same time.
+    /// Answers a daemon's question. An unknown user, a wrong password, a suspended account and a container without access fail
+    /// alike and after the same time.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn answer(&self, permit: Permit<AskAsDaemon>, question: SftpQuestion) -> Result<SftpAnswer> {
         let (_, daemon) = permit.consume();
         self.answer_link(daemon.id, question).await
     }
 
-    /// As [`Self::answer`], for the link to the daemon that asks.
+    /// Like [`Self::answer`], for the link to the daemon that asks.
     pub(crate) async fn answer_link(&self, daemon: DaemonId, question: SftpQuestion) -> Result<SftpAnswer> {
         let grant = match question {
             SftpQuestion::SignIn { login, proof, ip } => self.sign_in(daemon, &login, proof, ip).await?,
@@ -67,13 +67,13 @@ impl SftpService<'_> {
         proof: SftpProof,
         ip: IpAddr,
     ) -> Result<Option<SftpGrant>> {
-        // User names may hold dots, short ids can't.
+        // User names may contain dots, short ids can't.
         let (username, short_id) = login.rsplit_once('.').unwrap_or((login, ""));
         let user = {
             let mut reader = self.0.store.read().await?;
             store::users::find_by_login(&mut reader.conn(), username).await?
         };
-        // User name and e-mail address are one account.
+        // Attempts by user name and by e-mail address count for the same account.
         let account = user.as_ref().map_or(username, |user| user.username.as_str());
         let key = match proof {
             SftpProof::Password { password } => {
@@ -138,7 +138,7 @@ impl SftpService<'_> {
         Ok(grant.filter(|grant| grant.epoch == epoch))
     }
 
-    /// What the user may do by SFTP in the container, which has to be on this daemon; and the container's name.
+    /// The user's SFTP rights in the container, which has to be on this daemon, and the container's name.
     async fn grant(
         &self,
         daemon: DaemonId,
@@ -215,7 +215,7 @@ impl SftpService<'_> {
     }
 }
 
-/// The user as an actor in the audit trail. They hold nothing: what they may do was decided when it was granted.
+/// The user as an actor in the audit trail, without permissions: those were decided when access was granted.
 fn actor(user: &User, ip: Option<IpAddr>) -> Actor {
     Actor::User(Arc::new(UserActor {
         user_id: user.id,
@@ -229,7 +229,7 @@ fn actor(user: &User, ip: Option<IpAddr>) -> Actor {
 
 async fn denied(conn: &mut Conn<'_>, template: crate::id::TemplateId) -> Result<Vec<String>> {
     let template = store::templates::find(conn, template).await?;
-    // One that can't be read may keep files from people: nobody gets in before it can.
+    // A damaged template may hide files from people, so nobody gets in until it is repaired.
     let template = template.map(StoredTemplate::readable).transpose()?;
     Ok(template.map(|template| template.document.denylist).unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! What hosts report of deeds by SFTP, for the audit trail.
+//! Recording what hosts report about SFTP sessions in the audit trail.
 
 use super::{SftpService, actor};
 use crate::{
@@ -9,14 +9,14 @@ use crate::{
     store,
 };
 
-/// Changes that one row of the trail names; the rest are counted.
+/// How many changes an activity lists; the rest is counted.
 const MAX_CHANGES: usize = 100;
 
 impl SftpService<'_> {
-    /// Writes down what somebody did on the daemon's host, once. What concerns no container of that daemon is thrown away.
+    /// Records what somebody did on the daemon's host, once. Reports about containers that are not on that daemon are dropped.
     ///
     /// # Errors
-    /// When the store fails; then the host will tell it again.
+    /// If the store fails; the host reports it again then.
     pub(crate) async fn note(&self, daemon: DaemonId, report: HostActivity) -> Result<()> {
         let mut tx = self.0.store.begin().await?;
         if store::activity::exists(&mut tx.conn(), report.id).await? {

@@ -1,7 +1,7 @@
-//! Users' public keys, for signing in by SFTP. Types and rules; operations are in [`service`].
+//! Users' public keys, for SFTP. Types and rules; operations are in [`service`].
 //!
-//! Keys on hardware tokens (`sk-…@openssh.com`) are taken too. That the token has signed is checked; whether somebody touched it
-//! is not, since russh doesn't tell a signature's flags.
+//! Keys on hardware tokens (`sk-…@openssh.com`) are accepted. The token's signature is verified, but not whether somebody
+//! touched it, since russh does not expose a signature's flags.
 
 pub mod service;
 
@@ -10,14 +10,14 @@ use ssh_key::{Algorithm, HashAlg, PublicKey, public::KeyData};
 
 pub use raptor_model::sshkeys::SshKey;
 
-/// Keys of one account at most.
+/// Most keys per account.
 pub const MAX_KEYS: i64 = 50;
-/// The shortest RSA key that is taken, in bits (NIST SP 800-131A).
+/// The shortest accepted RSA key, in bits (NIST SP 800-131A).
 const MIN_RSA_BITS: usize = 2_048;
-/// The longest line that is read, in bytes: an RSA key of 16,384 bits has 2,800.
+/// The longest accepted line, in bytes. An RSA key of 16,384 bits takes 2,800.
 const MAX_LINE: usize = 8_192;
 
-/// What was read from a line of `id_ed25519.pub`.
+/// A parsed line of an `id_ed25519.pub` file or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedKey {
     /// As in [`SshKey`].
@@ -26,11 +26,11 @@ pub struct ParsedKey {
     pub fingerprint: String,
     /// As in [`SshKey`].
     pub public_key: String,
-    /// What stands behind the key in the line, often `user@host`.
+    /// The comment after the key, often `user@host`.
     pub comment: String,
 }
 
-/// Reads a public key in OpenSSH's one-line format (`ssh-ed25519 AAAA… comment`).
+/// Parses a public key in OpenSSH's one-line format (`ssh-ed25519 AAAA… comment`).
 ///
 /// # Errors
 /// [`Error::Invalid`] at `public_key`.
@@ -74,7 +74,7 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
     })
 }
 
-/// Checks a key's name; without one it gets the key's comment.
+/// Validates a key's name; without one, uses the key's comment.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `name`.

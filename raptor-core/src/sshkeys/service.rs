@@ -1,4 +1,4 @@
-//! What users can do with their public keys.
+//! Operations on users' public keys.
 
 use super::{MAX_KEYS, SshKey, check_name, parse};
 use crate::{
@@ -12,30 +12,30 @@ use crate::{
     store::{self, Change, Subject, Tx, Verb},
 };
 
-/// The operations. Each is about the actor's own keys, which every signed-in user may manage.
+/// Operations on the actor's own public keys, which every signed-in user may manage.
 pub struct SshKeyService<'r>(pub(crate) &'r Raptor);
 
 impl SshKeyService<'_> {
-    /// The actor's keys, the newest first.
+    /// The actor's keys, newest first.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor that is no user.
+    /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<SshKey>> {
         let user = signed_in(actor)?;
         store::ssh_keys::of_user(&mut self.0.store.read().await?.conn(), user.user_id).await
     }
 
-    /// Where deleting a key does not hold at once, and for how long: a sentence, or none while all daemons of the actor's
+    /// Where deleting a key does not take effect at once, and for how long: a sentence, or `None` if all daemons of the actor's
     /// containers are connected.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] for an actor that is no user.
+    /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn notice(&self, actor: &Actor) -> Result<Option<String>> {
         signed_in(actor)?;
         apart::of_actor(self.0, &mut self.0.store.read().await?.conn(), actor).await
     }
 
-    /// Adds a key in OpenSSH's one-line format, named `name` or after its comment.
+    /// Adds a key in OpenSSH's one-line format. Without a `name`, it is named after its comment.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field, [`Error::Conflict`] `key_exists`, [`Error::LimitReached`] `ssh_keys`.
@@ -53,7 +53,7 @@ impl SshKeyService<'_> {
             last_used_at: None,
         };
         let mut tx = self.0.store.begin().await?;
-        // Whoever else adds a key to this account waits: the count below stays true until the end.
+        // Others that add a key to this account wait, so the count below stays valid until the commit.
         store::users::lock(&mut tx.conn(), user.user_id).await?;
         if store::ssh_keys::count(&mut tx.conn(), user.user_id).await? >= MAX_KEYS {
             return Err(Error::LimitReached {
@@ -70,10 +70,10 @@ impl SshKeyService<'_> {
         Ok(key)
     }
 
-    /// Deletes one of the actor's keys. SFTP sessions that were begun with it end at once.
+    /// Deletes one of the actor's keys. SFTP sessions that it authenticated end at once.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for one that is not theirs.
+    /// [`Error::NotFound`] if it isn't theirs.
     pub async fn delete(&self, actor: &Actor, id: SshKeyId) -> Result<()> {
         let user = signed_in(actor)?;
         let mut tx = self.0.store.begin().await?;

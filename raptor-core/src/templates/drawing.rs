@@ -1,4 +1,4 @@
-//! The catalogue's drawings, for templates that came from a file that it lists.
+//! Icons of the catalogue, for templates that were imported from a file that it lists.
 
 use super::Origin;
 use crate::catalogue::builtin;
@@ -15,7 +15,7 @@ pub struct Drawing {
     pub paths: Vec<String>,
 }
 
-/// Icon and colour of each listed file, by repository and path, and by the SHA-256 of the file.
+/// Icon and colour of each listed file, by repository and path, and by the file's SHA-256.
 #[derive(Default)]
 struct Listed {
     by_place: HashMap<(String, String), (String, String)>,
@@ -33,7 +33,7 @@ static LISTED: LazyLock<Listed> = LazyLock::new(|| {
     listed
 });
 
-/// The drawing of a template that came from there; none where the catalogue that came with Raptor does not list it.
+/// The icon of a template with this origin; `None` if the built-in catalogue does not list it.
 #[must_use]
 pub fn drawing(origin: &Origin) -> Option<Drawing> {
     let own = origin.icon.clone().zip(origin.colour.clone());

@@ -1,4 +1,4 @@
-//! What can be done with templates.
+//! Operations on templates.
 
 use super::{export, import::ImportWarning};
 use crate::{
@@ -30,14 +30,14 @@ pub enum Outcome {
     Unchanged,
 }
 
-/// What somebody gave, and what became of it.
+/// The result of an import.
 #[derive(Clone, Debug)]
 pub struct Import {
-    /// The template.
+    /// The new or existing template.
     pub template: StoredTemplate,
-    /// What was odd.
+    /// Warnings about the file.
     pub warnings: Vec<ImportWarning>,
-    /// What it came to.
+    /// What the import did.
     pub outcome: Outcome,
 }
 
@@ -56,11 +56,11 @@ impl Load<TemplateId> for StoredTemplate {
     }
 }
 
-/// The operations.
+/// Operations on templates.
 pub struct TemplateService<'r>(pub(crate) &'r Raptor);
 
 impl TemplateService<'_> {
-    /// Templates by name.
+    /// Templates, ordered by name.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -74,22 +74,21 @@ impl TemplateService<'_> {
         store::templates::list(&mut self.0.store.read().await?.conn(), search, page).await
     }
 
-    /// One template.
     #[must_use]
     pub fn get(&self, permit: Permit<ReadTemplate>) -> StoredTemplate {
         permit.consume().1
     }
 
-    /// A template's revisions, the newest first.
+    /// A template's revisions, newest first.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn revisions(&self, permit: Permit<ReadTemplate>) -> Result<Vec<Revision>> {
         let (_, template) = permit.consume();
         store::templates::revisions(&mut self.0.store.read().await?.conn(), template.id).await
     }
 
-    /// A template as one of its revisions had it.
+    /// A template as of one of its revisions.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -101,7 +100,7 @@ impl TemplateService<'_> {
         Ok(StoredTemplate { document, revision, damaged: Vec::new(), ..template })
     }
 
-    /// The template in Raptor's own format, which holds all of it.
+    /// The template in Raptor's own format, without any loss.
     ///
     /// # Errors
     /// [`Error::Conflict`] `damaged`.
@@ -109,7 +108,7 @@ impl TemplateService<'_> {
         Ok(export::to_own(&permit.consume().1.readable()?.document))
     }
 
-    /// The template as a PTDL_v2 document.
+    /// The template as a PTDL_v2 egg.
     ///
     /// # Errors
     /// [`Error::Conflict`] `damaged`.
@@ -117,7 +116,7 @@ impl TemplateService<'_> {
         Ok(export::to_ptdl_v2(&permit.consume().1.readable()?.document, self.0.clock.now()))
     }
 
-    /// Deletes a template that no container is made from.
+    /// Deletes a template that no container uses.
     ///
     /// # Errors
     /// [`Error::Conflict`] `in_use`.

@@ -1,4 +1,4 @@
-//! Whether the place that a template came from has a newer file.
+//! Checking whether a template's source has a newer file.
 
 use super::{
     Origin, import,
@@ -20,18 +20,18 @@ use std::time::Duration;
 
 pub use raptor_model::templates::SourceCheck;
 
-/// How long fetching a file may take.
+/// Time limit for fetching a file.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How long the worker waits between two files, and how much longer at most. Several processes and many templates spread out.
+/// The pause between two checks, and how much longer it may be. Several processes and many templates spread out.
 const PAUSE: Duration = Duration::from_secs(30);
 const JITTER_MS: u64 = 30_000;
 
 impl TemplateService<'_> {
-    /// Looks whether the template's source has a newer file, and writes down what was found. A source that can't be read is found
-    /// as a problem, not an error.
+    /// Checks whether the template's source has a newer file, and stores the result. A source that can't be read is a result,
+    /// not an error.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `no_source` where nobody knows where the template came from.
+    /// [`Error::Conflict`] `no_source` if the template's source is unknown.
     pub async fn check_source(&self, permit: Permit<UpdateTemplate>) -> Result<StoredTemplate> {
         let (_, template) = permit.consume();
         self.look(template).await
@@ -86,7 +86,7 @@ impl TemplateService<'_> {
                 return Ok(SourceCheck { checked_at: now, problem: Some(error.to_string()), ..last });
             }
         };
-        // Many publish again with another date and nothing else.
+        // Many republish the same egg with only the date changed.
         let then = match origin {
             Some(origin) => {
                 let mut reader = self.0.store.read().await?;
@@ -99,7 +99,7 @@ impl TemplateService<'_> {
         Ok(SourceCheck { checked_at: now, available: !same, sha256: Some(found), version, problem: None })
     }
 
-    /// Writes it down unless the template came from elsewhere or got another file meanwhile.
+    /// Stores the result, unless the template's origin or file changed in the meantime.
     async fn write_down(
         &self,
         id: TemplateId,
@@ -125,7 +125,7 @@ impl TemplateService<'_> {
     }
 }
 
-/// Looks at one source after the other, at each once in `interval`.
+/// Checks all sources in turn, each once per `interval`.
 pub(crate) async fn work(raptor: Raptor, interval: Duration) {
     let mut filled = false;
     loop {
@@ -137,7 +137,7 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
                 }
             }
         }
-        // Ids are made from random bits; these spread processes that began together.
+        // Random bits of a new id, to spread processes that started together.
         let (_, random) = JobId::generate().as_uuid().as_u64_pair();
         let pause = PAUSE + Duration::from_millis(random % JITTER_MS);
         tokio::select! {
@@ -154,8 +154,7 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
 }
 
 impl Raptor {
-    /// Writes down the source's address of templates that were imported before such addresses were kept. Doing it again changes
-    /// nothing.
+    /// Sets the source address of templates that were imported before such addresses were stored. Idempotent.
     async fn fill_sources(&self) -> Result<()> {
         let mut after = 0;
         loop {
@@ -175,10 +174,10 @@ impl Raptor {
         }
     }
 
-    /// Looks at the source that was looked at longest ago, where that is more than `interval` ago. Tells whether there was one.
+    /// Checks the source that was checked longest ago, if that is more than `interval` ago. Returns whether there was one.
     ///
     /// # Errors
-    /// When the store fails. A source that can't be read is no error.
+    /// If the store fails. A source that can't be read is not an error.
     pub async fn look_at_next_source(&self, interval: Duration) -> Result<bool> {
         let now = self.clock.now();
         let due = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::days(1));
@@ -191,7 +190,7 @@ impl Raptor {
         tx.commit().await?;
         let Some(template) = template else { return Ok(false) };
         match self.templates().look(template).await {
-            // It was updated or deleted meanwhile, so there is nothing to write down.
+            // It was updated or deleted in the meantime, so the result is void.
             Ok(_) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => Ok(true),
             Err(error) => Err(error),
         }

@@ -1,4 +1,4 @@
-//! Users: the accounts.
+//! User accounts.
 
 mod rights;
 pub mod service;

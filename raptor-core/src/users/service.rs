@@ -1,4 +1,4 @@
-//! What can be done with users.
+//! Operations on users.
 
 use super::{
     DEFAULT_PASSWORD, NewUser, User, UserChange, check_email, check_name, check_password, check_username,
@@ -36,11 +36,11 @@ impl Load<UserId> for User {
     }
 }
 
-/// The operations.
+/// Operations on users.
 pub struct UserService<'r>(pub(crate) &'r Raptor);
 
 impl UserService<'_> {
-    /// Users by name.
+    /// Users, ordered by name.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a cursor of another list.
@@ -54,7 +54,6 @@ impl UserService<'_> {
         store::users::list(&mut self.0.store.read().await?.conn(), filter, page).await
     }
 
-    /// One user.
     #[must_use]
     pub fn get(&self, permit: Permit<ReadUser>) -> User {
         permit.consume().1
@@ -63,14 +62,14 @@ impl UserService<'_> {
     /// Creates a user.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`, [`Error::Forbidden`] for a role that holds more
-    /// than the actor's.
+    /// [`Error::Invalid`] with the field, [`Error::Conflict`] `name_taken`, [`Error::Forbidden`] for a role with more
+    /// permissions than the actor's.
     pub async fn create(&self, permit: Permit<CreateUser>, new: NewUser) -> Result<User> {
         let (actor, ()) = permit.consume();
         let username = check_username(&new.username)?;
         let email = check_email(&new.email)?;
         let name = check_name(new.name)?;
-        // One that everybody knows is good for nothing but to choose another.
+        // The default password, which everybody knows, only allows choosing a new one.
         if !(new.password == DEFAULT_PASSWORD && new.password_change_required) {
             check_password("password", &new.password)?;
         }
@@ -102,11 +101,11 @@ impl UserService<'_> {
         Ok(user)
     }
 
-    /// Changes a user. Suspending one ends their sessions.
+    /// Changes a user. Suspending a user ends their sessions.
     ///
     /// # Errors
-    /// As [`Self::create`], [`Error::Outranked`] for a user who holds a right that the actor lacks, and [`Error::Conflict`]
-    /// `last_admin` where nobody could administer any more.
+    /// Those of [`Self::create`], [`Error::Outranked`] if the user has a right that the actor lacks, and [`Error::Conflict`]
+    /// `last_admin` if no administrator would be left.
     pub async fn update(&self, permit: Permit<UpdateUser>, change: UserChange) -> Result<User> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -136,10 +135,10 @@ impl UserService<'_> {
         Ok(user)
     }
 
-    /// Sets a user's password and ends their sessions. With `change_required`, all that they can do with it is to choose another.
+    /// Sets a user's password and ends their sessions. With `change_required`, the user can only sign in to choose a new one.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `password`, [`Error::Outranked`] for a user who holds a right that the actor lacks.
+    /// [`Error::Invalid`] at `password`, [`Error::Outranked`] if the user has a right that the actor lacks.
     pub async fn set_password(
         &self,
         permit: Permit<UpdateUser>,
@@ -163,7 +162,7 @@ impl UserService<'_> {
     /// Ends all of a user's sessions.
     ///
     /// # Errors
-    /// [`Error::Outranked`] for a user who holds a right that the actor lacks.
+    /// [`Error::Outranked`] if the user has a right that the actor lacks.
     pub async fn end_sessions(&self, permit: Permit<UpdateUser>) -> Result<()> {
         let (actor, target) = permit.consume();
         let mut tx = self.0.store.begin().await?;
@@ -176,8 +175,8 @@ impl UserService<'_> {
     /// Deletes a user.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `has_containers` or `last_admin` or `own_account`, [`Error::Outranked`] for a user who holds a
-    /// right that the actor lacks.
+    /// [`Error::Conflict`] `has_containers` or `last_admin` or `own_account`, [`Error::Outranked`] if the user has a right that
+    /// the actor lacks.
     pub async fn delete(&self, permit: Permit<DeleteUser>) -> Result<()> {
         let (actor, target) = permit.consume();
         if actor.user_id() == Some(target.id) {
@@ -199,10 +198,10 @@ impl UserService<'_> {
         tx.commit().await
     }
 
-    /// Creates the first administrator where nobody with that name or address is there yet. Tells whether it did.
+    /// Creates the first administrator, unless a user with that name or address exists. Returns whether one was created.
     ///
-    /// An administrator with [`DEFAULT_PASSWORD`] is created only where there are no users at all, and has to choose another
-    /// password before anything else. Until then, another `password` here replaces it.
+    /// An administrator with [`DEFAULT_PASSWORD`] is created only if there are no users at all, and has to choose a new
+    /// password before doing anything else. Until then, another `password` given here replaces it.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -238,7 +237,7 @@ impl UserService<'_> {
         let permit = self.0.authz().allow::<CreateUser>(&Actor::System)?;
         match self.create(permit, new).await {
             Ok(_) => Ok(true),
-            // Another replica was quicker.
+            // Another replica was faster.
             Err(Error::Conflict { code: "name_taken", .. }) => Ok(false),
             Err(error) => Err(error),
         }
@@ -247,7 +246,7 @@ impl UserService<'_> {
     /// The name of a user who can sign in with [`DEFAULT_PASSWORD`], if there is one.
     ///
     /// # Errors
-    /// When the store fails.
+    /// If the store fails.
     pub async fn with_default_password(&self) -> Result<Option<String>> {
         let ids = store::users::password_change_required(&mut self.0.store.read().await?.conn()).await?;
         for id in ids {
@@ -269,7 +268,7 @@ impl UserService<'_> {
         self.0.passwords.verify(DEFAULT_PASSWORD.into(), hash).await
     }
 
-    /// The user as they are now, if the actor holds every right that they hold, over containers included.
+    /// The user's current record, if the actor has every right that the user has, including those on containers.
     async fn outranked(&self, tx: &mut Tx, actor: &Actor, id: UserId) -> Result<User> {
         let user = store::users::find(&mut tx.conn(), id).await?.ok_or(Error::NotFound { what: "user" })?;
         outranks(tx, actor, &user).await?;
@@ -290,7 +289,7 @@ impl UserService<'_> {
     }
 }
 
-/// The role, if the actor holds all that it holds: nobody gives away or takes away more than they have.
+/// The role, if the actor has all of its permissions: nobody can give or take away more than they have.
 async fn grantable(tx: &mut Tx, actor: &Actor, role: crate::id::RoleId) -> Result<Role> {
     let role = store::roles::find(&mut tx.conn(), role)
         .await?
@@ -299,13 +298,13 @@ async fn grantable(tx: &mut Tx, actor: &Actor, role: crate::id::RoleId) -> Resul
     Ok(role)
 }
 
-/// How many administrators there are; whoever else asks waits for this transaction.
+/// The number of administrators. Locks it: others that ask wait for this transaction.
 async fn count_admins(tx: &mut Tx) -> Result<i64> {
     store::roles::lock_admin(&mut tx.conn()).await?;
     store::users::admin_count(&mut tx.conn()).await
 }
 
-/// Refuses what would leave none where there were some `before`.
+/// Refuses to leave no administrator if there were some `before`.
 async fn keep_an_admin(tx: &mut Tx, before: i64) -> Result<()> {
     if before == 0 || store::users::admin_count(&mut tx.conn()).await? > 0 {
         return Ok(());
@@ -316,7 +315,7 @@ async fn keep_an_admin(tx: &mut Tx, before: i64) -> Result<()> {
     ))
 }
 
-/// Ends the user's sessions but `keep`, everywhere and at once; those by SFTP too.
+/// Ends the user's sessions except `keep`, everywhere and at once, SFTP sessions included.
 pub(crate) async fn end_sessions(
     tx: &mut Tx,
     user: UserId,

@@ -1,4 +1,4 @@
-//! A frame that several viewers are sent.
+//! A frame that is sent to several viewers.
 
 use crate::node::LiveFrame;
 use bytes::Bytes;
@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// A frame of a live stream, encoded once for all who are sent it. Cheap to clone.
+/// A frame of a live stream, encoded once for all viewers. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct SharedFrame(Arc<Inner>);
 
@@ -18,13 +18,13 @@ struct Inner {
 }
 
 impl SharedFrame {
-    /// A frame that is encoded when somebody asks for it.
+    /// A frame that is encoded on first use.
     #[must_use]
     pub fn new(frame: LiveFrame) -> Self {
         Self(Arc::new(Inner { frame, json: OnceLock::new() }))
     }
 
-    /// The frame as JSON, in UTF-8; the same bytes each time.
+    /// The frame as JSON in UTF-8; the same buffer each time.
     #[must_use]
     pub fn json(&self) -> Bytes {
         let encode = || match serde_json::to_vec(&self.0.frame) {

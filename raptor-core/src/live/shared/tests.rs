@@ -8,7 +8,7 @@ use std::time::Duration;
 
 struct World {
     host: SimulatedHost,
-    /// As the link to the host has it.
+    /// The node as the link holds it.
     node: std::sync::OnceLock<Arc<dyn Node>>,
     streams: Streams,
     id: ContainerId,
@@ -43,12 +43,12 @@ impl World {
     }
 }
 
-/// What comes next, which has to.
+/// The next frame, which has to exist.
 async fn next(viewer: &mut Viewer) -> SharedFrame {
     tokio::time::timeout(Duration::from_secs(20), viewer.next()).await.unwrap().unwrap()
 }
 
-/// Lines and gaps until line `last`, as ranges of numbers with whether they are lines.
+/// Lines and gaps up to line `last`, as ranges of numbers and whether they are lines.
 async fn until(viewer: &mut Viewer, last: u64) -> Vec<(u64, u64, bool)> {
     let mut seen = Vec::new();
     loop {

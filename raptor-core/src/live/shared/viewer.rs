@@ -1,4 +1,4 @@
-//! Somebody who looks at a container, at their own speed.
+//! A viewer of a shared stream, reading at its own speed.
 
 use super::{Kept, Latest, SharedFrame, State, Stream};
 use crate::{
@@ -8,40 +8,40 @@ use crate::{
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::watch;
 
-/// Lines asked of the host at once.
+/// Lines requested from the host at a time.
 const PAGE: u32 = 512;
 
-/// A viewer: where it is in the console, and which of the rest it has seen.
+/// A viewer: its position in the console, and which other frames it has seen.
 pub(crate) struct Viewer {
     stream: Arc<Stream>,
     node: Arc<dyn Node>,
     id: ContainerId,
     parts: LiveParts,
     changed: watch::Receiver<()>,
-    /// The newest line that it was sent.
+    /// The last line sent to it.
     after: u64,
-    /// Whether the host may have lines for it that the stream does not keep.
+    /// Whether the host may have lines for it that the stream no longer keeps.
     behind: bool,
-    /// Whether it was sent all that was there when it came.
+    /// Whether it was sent everything that existed when it joined.
     caught_up: bool,
-    /// What is to be sent before anything else.
+    /// Frames to be sent before anything else.
     ready: VecDeque<SharedFrame>,
     status: u64,
     stats: u64,
     partial: u64,
 }
 
-/// What the stream has for a viewer.
+/// What the stream has next for a viewer.
 enum Next {
     Frame(SharedFrame),
-    /// The lines that follow are not kept.
+    /// The following lines are no longer kept.
     Behind,
     Nothing,
     Over,
 }
 
 impl Viewer {
-    /// Begins at `since`. The stream has to be open already: what happens meanwhile is in it.
+    /// Joins at `since`. The stream has to be open already, so that it contains what happens in the meantime.
     pub(super) async fn new(
         stream: Arc<Stream>,
         node: Arc<dyn Node>,
@@ -74,7 +74,7 @@ impl Viewer {
         match since {
             Since::After(after) => self.after = after,
             Since::Tail(count) if (1..=PAGE).contains(&count) => {
-                // The newest: nothing that is older than the stream can follow them.
+                // The newest ones: nothing older than the stream's beginning can follow them.
                 let lines = self.node.console(self.id, None, count).await?;
                 self.after = lines.first().map_or(0, |line| line.seq.saturating_sub(1));
                 self.behind = false;
@@ -89,7 +89,7 @@ impl Viewer {
         Ok(())
     }
 
-    /// The next frame; none once the host sends nothing more.
+    /// The next frame; `None` once the host has ended the stream.
     pub(crate) async fn next(&mut self) -> Option<SharedFrame> {
         loop {
             self.changed.borrow_and_update();
@@ -114,14 +114,14 @@ impl Viewer {
         }
     }
 
-    /// Reads on from the host, until it has no more.
+    /// Reads lines from the host until it has no more.
     async fn catch_up(&mut self) -> Option<()> {
-        // Of before the question: what the stream drops meanwhile is on the host's next page.
+        // From before the request: lines that the stream drops in the meantime are on the host's next page.
         let next = self.stream.state().lines.front().map(|kept| kept.first);
         let lines = self.node.console(self.id, Some(self.after), PAGE).await.ok()?;
         self.behind = lines.len() >= PAGE as usize;
         if lines.is_empty() {
-            // What neither the host nor the stream has is gone.
+            // Lines that neither the host nor the stream has are lost.
             if let Some(next) = next.filter(|next| *next > self.after + 1) {
                 self.gap(next);
             }
@@ -130,7 +130,7 @@ impl Viewer {
         Some(())
     }
 
-    /// Queues lines of the host, with the gaps between them.
+    /// Queues lines from the host, with the gaps between them.
     fn send(&mut self, lines: Vec<ConsoleLine>) {
         let mut run: Vec<ConsoleLine> = Vec::new();
         for line in lines {
@@ -166,7 +166,7 @@ impl Viewer {
                 Next::Nothing => {}
                 next => return next,
             }
-            // What a prompt follows was sent by now.
+            // The line that a prompt follows has been sent by now.
             if self.caught_up
                 && let Some(frame) = newer(&state.partial, &mut self.partial)
             {
@@ -182,7 +182,7 @@ impl Viewer {
     }
 
     fn lines(&mut self, state: &State) -> Next {
-        // The newest are at the end, and most viewers are there.
+        // From the end, where most viewers are.
         let unseen = state.lines.iter().rev().take_while(|kept| kept.last > self.after).last();
         let Some(Kept { first, last, frame, .. }) = unseen else { return Next::Nothing };
         if *first > self.after + 1 {
@@ -192,7 +192,7 @@ impl Viewer {
         if *first == after + 1 {
             return Next::Frame(frame.clone());
         }
-        // It has the beginning of it already.
+        // The viewer already has the beginning of these lines.
         let rest = match &**frame {
             LiveFrame::Lines { lines } => {
                 LiveFrame::Lines { lines: lines.iter().filter(|line| line.seq > after).cloned().collect() }

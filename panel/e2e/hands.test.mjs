@@ -224,7 +224,7 @@ test('the graphs tell the value at a time, and why there is none', { timeout: 90
 test('the page to sign in has the focus where one begins to type', { timeout: 30_000 }, async () => {
   const visitor = await (await browser.newContext()).newPage();
   await visitor.goto(`${world.base}/sign-in`);
-  await until('the focus', () => visitor.evaluate(() => document.activeElement?.id === 'login'));
+  await until('the focus', () => visitor.evaluate(() => document.activeElement?.getAttribute('name') === 'username'));
   await visitor.keyboard.type('admin');
   assert.equal(await visitor.getByLabel('User name or email').inputValue(), 'admin');
   await visitor.context().close();

@@ -366,7 +366,8 @@ test('what a field lacks is said below it in the panel’s words, with its label
   await page.getByRole('alert').getByText('Enter a whole number from 0 to 100.').waitFor();
   assert.equal(await count.getAttribute('aria-invalid'), 'true');
   assert.ok(await count.evaluate((element) => element === document.activeElement));
-  const label = await page.locator('label[for=count]').evaluate((element) => {
+  const label = await count.evaluate((field) => {
+    const [element] = field.labels;
     const { left, top } = element.getBoundingClientRect();
     return document.elementFromPoint(left + 2, top + 2) === element;
   });

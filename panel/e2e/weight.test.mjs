@@ -29,7 +29,7 @@ test('the sign-in form of a first visit stays within its budget', { timeout: 60_
   let formed = Infinity;
   await page.exposeFunction('formed', () => (formed = seen.length));
   await page.addInitScript(() => {
-    const watch = new MutationObserver(() => document.querySelector('#password') && (watch.disconnect(), window.formed()));
+    const watch = new MutationObserver(() => document.querySelector('[name=password]') && (watch.disconnect(), window.formed()));
     watch.observe(document, { childList: true, subtree: true });
   });
   await page.goto(`${world.base}/containers?mine=true`);

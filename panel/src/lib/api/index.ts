@@ -133,14 +133,3 @@ export function words(error: unknown): string {
   console.error(error);
   return m.api_panel_failed();
 }
-
-/** The sentence for a form's field, if the failure is about it. */
-export const about = (error: unknown, field: string): string | null =>
-  error instanceof Refusal && error.field === field ? error.message : null;
-
-/** The sentence for a form as a whole: what none of these fields, or parts of them, shows. */
-export function overall(error: unknown, ...fields: string[]): string | null {
-  const field = error instanceof Refusal ? error.field : null;
-  const shown = field !== null && fields.some((name) => field === name || field.startsWith(`${name}.`));
-  return error && !shown ? words(error) : null;
-}

@@ -3,7 +3,7 @@
 use super::{Actor, ContainerSet, sealed::Load};
 use crate::{
     Raptor,
-    containers::service::Visible,
+    containers::view::Visible,
     id::{ContainerId, UserId},
     store::{Change, Subject},
 };
@@ -65,8 +65,8 @@ impl HeldRights {
     /// Resolves when the actor no longer holds it: the session ended, by its age too; the role or the access changed; the container
     /// is gone or, for files, shut.
     pub(crate) async fn lost(self) -> Revoked {
-        let mut changes = self.raptor.store.feed().subscribe();
-        let mut gaps = self.raptor.fleet.gaps();
+        let mut changes = self.raptor.inner.store.feed().subscribe();
+        let mut gaps = self.raptor.inner.fleet.gaps();
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What changed between the permit and the line before this one was told to nobody here.
@@ -109,7 +109,7 @@ impl HeldRights {
             return Some(Revoked::Session);
         };
         let held = async {
-            let mut reader = self.raptor.store.read().await?;
+            let mut reader = self.raptor.inner.store.read().await?;
             let found = Visible::load(&mut reader.conn(), &actor, self.container).await?;
             Ok::<_, crate::Error>(found.map(|(visible, _)| visible))
         };

@@ -165,7 +165,7 @@ impl CatalogueService<'_> {
         let most = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
         let shown = chosen.into_iter().enumerate().skip(start).take(most).collect();
         let shown = page.cut(shown, total, |(at, _): &(usize, &Entry)| at + 1);
-        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(Listing {
             page: shown.map(|(_, entry)| listed(&catalogue, entry, &imported)),
             categories,
@@ -181,7 +181,7 @@ impl CatalogueService<'_> {
     pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<Listed> {
         let _ = permit.consume();
         let (_, catalogue) = current(self.0).await?;
-        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(listed(&catalogue, find(&catalogue, id)?, &imported))
     }
 
@@ -198,7 +198,7 @@ impl CatalogueService<'_> {
         let file = self.file(entry).await?;
         let imported = read(&file).await?;
         let present = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             store::catalogue::present(&mut reader.conn(), id).await?
         };
         let (sha256, indexed) = (sha256(&file), entry.source.as_ref().map(|source| source.sha256.clone()));
@@ -237,7 +237,7 @@ impl CatalogueService<'_> {
         let (_, catalogue) = current(self.0).await?;
         let entry = find(&catalogue, id)?;
         if confirmed.is_none() {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             if let Some((template, _)) = store::catalogue::present(&mut reader.conn(), id).await? {
                 // The answer says what the template says, edits by hand included.
                 return match actor.grants().contains(SystemPermission::TemplatesRead) {
@@ -273,7 +273,7 @@ impl CatalogueService<'_> {
         imported: import::Imported,
     ) -> Result<Import> {
         let templates = self.0.templates();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::templates::lock(&mut tx.conn()).await?;
         if let Some((template, _)) = store::catalogue::present(&mut tx.conn(), &entry.id).await? {
             if template.document == imported.template {
@@ -293,7 +293,7 @@ impl CatalogueService<'_> {
         let same = store::templates::find_same(&mut tx.conn(), &imported.template).await?;
         let import = match same {
             Some(template) => {
-                let activity = Activity::new(&self.0.clock, actor, "template.imported")
+                let activity = Activity::new(&self.0.inner.clock, actor, "template.imported")
                     .on("template", template.id, &template.document.name)
                     .with(serde_json::json!({ "format": template.source_format, "catalogue": entry.id }));
                 store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -301,11 +301,11 @@ impl CatalogueService<'_> {
             }
             None => templates.add(&mut tx, actor, imported, origin_of(entry), sha256.to_owned()).await?,
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         if !store::catalogue::insert(&mut tx.conn(), &entry.id, import.template.id, sha256, now).await? {
             // Somebody else was faster: theirs is used.
             drop(tx);
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             let present = store::catalogue::present(&mut reader.conn(), &entry.id).await?;
             let (template, _) = present.ok_or(Error::NotFound { what: "template" })?;
             return Ok(unchanged(template));
@@ -323,7 +323,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref().ok_or(Error::NotFound { what: "template" })?;
         let url = source.address(self.0.raw_files(), &source.branch);
         let url = url.ok_or(Error::NotFound { what: "template" })?;
-        let fetched = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
+        let fetched = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
         fetched.map_err(|error| not_fetched(&error, entry, &url))
     }
 
@@ -332,7 +332,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref()?;
         let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
         let url = source.address(self.0.raw_files(), collection.commit.as_deref()?)?;
-        let file = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
+        let file = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
         if sha256(&file) != source.sha256 {
             return None;
         }

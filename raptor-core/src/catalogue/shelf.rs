@@ -22,12 +22,12 @@ impl Shelf {
 /// The catalogue that is shown now, and where it comes from. Another API process may have fetched a newer one, so the store is
 /// asked each time; it is parsed once.
 pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Catalogue>)> {
-    let mut reader = raptor.store.read().await?;
+    let mut reader = raptor.inner.store.read().await?;
     let source = store::catalogue::source(&mut reader.conn()).await?;
     if source.sha256.is_none() {
         return Ok((source, builtin::catalogue()));
     }
-    if let Some(parsed) = raptor.shelf.parsed(source.revision) {
+    if let Some(parsed) = raptor.inner.shelf.parsed(source.revision) {
         return Ok((source, parsed));
     }
     let document = store::catalogue::document(&mut reader.conn(), source.revision).await?;
@@ -42,6 +42,6 @@ pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Cat
             builtin::catalogue()
         }
     };
-    raptor.shelf.keep(source.revision, catalogue.clone());
+    raptor.inner.shelf.keep(source.revision, catalogue.clone());
     Ok((source, catalogue))
 }

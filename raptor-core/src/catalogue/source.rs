@@ -65,7 +65,7 @@ impl CatalogueService<'_> {
         permit: Permit<UpdateCatalogueSource>,
     ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
         let (actor, ()) = permit.consume();
-        let source = store::catalogue::source(&mut self.0.store.read().await?.conn()).await?;
+        let source = store::catalogue::source(&mut self.0.inner.store.read().await?.conn()).await?;
         let Some(url) = source.url else {
             return Err(Error::conflict(
                 "no_address",
@@ -85,7 +85,7 @@ impl CatalogueService<'_> {
             Some(url) => Some(self.fetch_catalogue(url).await?),
             None => None,
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let new = CatalogueSource {
             url: url.map(str::to_owned),
             sha256: fetched.as_ref().map(|fetched| fetched.catalogue.sha256.clone()),
@@ -93,7 +93,7 @@ impl CatalogueService<'_> {
             revision,
         };
         let document = fetched.as_ref().map(|fetched| fetched.document.as_str());
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::catalogue::replace(&mut tx.conn(), &new, document).await? {
             return Err(Error::conflict(
                 "changed_meanwhile",
@@ -101,7 +101,7 @@ impl CatalogueService<'_> {
             ));
         }
         let activity = Activity::new(
-            &self.0.clock,
+            &self.0.inner.clock,
             actor,
             if fetched.is_some() { "catalogue.fetched" } else { "catalogue.reset" },
         )
@@ -127,7 +127,7 @@ impl CatalogueService<'_> {
                 "Use an address of at most 2,000 characters without a user name and password in it.".into(),
             ));
         }
-        let file = self.0.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
+        let file = self.0.inner.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
         let file =
             file.map_err(|error| refused(format!("{error} The catalogue that is shown stays as it is.")))?;
         let read = tokio::task::spawn_blocking(move || {

@@ -32,7 +32,7 @@ impl ContainerService<'_> {
         id: Option<AllocationId>,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         // Serialises concurrent callers: the count below holds until the commit.
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
@@ -59,7 +59,7 @@ impl ContainerService<'_> {
     /// [`Error::Conflict`] `primary` for the primary one.
     pub async fn remove_allocation(&self, permit: Permit<RemoveAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
@@ -81,7 +81,7 @@ impl ContainerService<'_> {
     /// `none_free`.
     pub async fn replace_allocation(&self, permit: Permit<AddAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
@@ -112,7 +112,7 @@ impl ContainerService<'_> {
         id: AllocationId,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         if !store::allocations::set_primary(&mut tx.conn(), id, container.id).await? {
@@ -157,7 +157,7 @@ impl ContainerService<'_> {
 
     /// Whether a process of the container may run: where its host is not connected, nobody knows.
     pub(super) fn may_run(&self, container: &Container) -> bool {
-        container.phase != Phase::Offline || !self.0.fleet.is_online(container.daemon_id)
+        container.phase != Phase::Offline || !self.0.inner.fleet.is_online(container.daemon_id)
     }
 
     async fn changed_network(
@@ -167,7 +167,7 @@ impl ContainerService<'_> {
         action: &str,
         mut container: Container,
     ) -> Result<()> {
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         store::containers::update(&mut tx.conn(), &container).await?;
         self.record(&mut tx, actor, action, &container, serde_json::json!({})).await?;
         tx.emit(Change::new(Subject::Allocation, Verb::Updated, container.daemon_id));

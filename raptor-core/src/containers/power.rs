@@ -2,8 +2,9 @@
 
 use super::{
     Container, redact_status,
-    service::{ContainerService, Visible, template},
+    service::{ContainerService, template},
     spec,
+    view::Visible,
 };
 use crate::{
     Error, Result,
@@ -93,7 +94,7 @@ impl ContainerService<'_> {
     /// Refuses what would start an image that is no longer allowed. A restart is refused before anything is stopped. What starts
     /// by itself (after a crash, an installation, or with its host) is refused by the host with the same sentence.
     async fn check_image(&self, container: &Container) -> Result<()> {
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let template = template(&mut reader.conn(), container).await?;
         let images = store::images::policy(&mut reader.conn()).await?;
         match spec::image_refused(container, &template, &images) {
@@ -107,7 +108,7 @@ impl ContainerService<'_> {
         if actor.grants().contains(SystemPermission::DaemonsUpdate) {
             return Ok(());
         }
-        let daemon = store::daemons::find(&mut self.0.store.read().await?.conn(), id).await?;
+        let daemon = store::daemons::find(&mut self.0.inner.store.read().await?.conn(), id).await?;
         match daemon.and_then(|daemon| daemon.maintenance) {
             None => Ok(()),
             Some(reason) => Err(Error::conflict(
@@ -143,7 +144,7 @@ impl ContainerService<'_> {
             stats: permissions.contains(ContainerPermission::StatsRead),
         };
         let node = self.node(&visible.container)?;
-        let viewer = self.0.fleet.streams.view(node, id, since, parts).await?;
+        let viewer = self.0.inner.fleet.streams.view(node, id, since, parts).await?;
         let frames = stream::unfold(viewer, |mut viewer| async move { Some((viewer.next().await?, viewer)) });
         let redacted = move |frame: SharedFrame| match &*frame {
             LiveFrame::Status { status } => {
@@ -175,6 +176,6 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Unavailable`] when it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
-        self.0.fleet.present(container.daemon_id)
+        self.0.inner.fleet.present(container.daemon_id)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{
     Container, InstallState,
-    service::{ContainerService, Visible, template},
+    service::{ContainerService, template},
     spec::{context, environment, with_capitals},
+    view::Visible,
 };
 use crate::{
     Result,
@@ -59,7 +60,7 @@ impl ContainerService<'_> {
             all: actor.grants().contains(SystemPermission::ContainersUpdate),
             network: permissions.contains(ContainerPermission::NetworkRead),
         };
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let allocations = store::allocations::of_container(&mut reader.conn(), container.id).await?;
         let template = template(&mut reader.conn(), &container).await?;
         Ok(preview(&container, &template, &allocations, sees))

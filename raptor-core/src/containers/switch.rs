@@ -113,7 +113,7 @@ impl ContainerService<'_> {
         let container = visible.container;
         another(&container, &to)?;
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let before = template(&mut reader.conn(), &container).await?;
         let after = &to.document;
         let switched = switched(container.clone(), &before, &to, manages);
@@ -159,7 +159,7 @@ impl ContainerService<'_> {
         if order.install && !target.permissions.contains(may_install) {
             return Err(Error::Forbidden { permission: Permission::name(may_install).to_owned() });
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let present = alive(&mut tx, target.container.id).await?;
         let to = store::templates::find(&mut tx.conn(), to).await?;
@@ -177,7 +177,7 @@ impl ContainerService<'_> {
         check_startup(&container.startup)?;
         container.variables.extend(checked_variables(after, order.variables, manages)?);
         complete(&container, after, manages)?;
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         if order.install {
             let ended = container.status.as_ref().map_or(0, |status| status.installed);
             container.installation = container.installation.again(ended, false, false);

@@ -1,17 +1,56 @@
 //! Containers as one actor sees them: what the actor may not see is not in it.
 
 use super::{
-    Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef, service::Visible,
+    Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef,
+    access::denied_files,
 };
 use crate::{
+    Result,
     allocations::Allocation,
-    authz::{Actor, ContainerPermission, ContainerSet, SystemPermission, by_name},
+    authz::{
+        Actor, ContainerPermission, ContainerSet, SystemPermission, Target, by_name,
+        policy::container_permissions, sealed::Load,
+    },
     id::ContainerId,
     images::{ImageStanding, service::ImageChoice},
+    store::{self, Conn},
     templates::{StartupCommand, Template, TemplateImage, Variable, variables::VariableInput},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+
+/// A container and what the actor may do with it: what permits on a container are about. It holds what the actor may not see, so
+/// that other crates are given a [`ContainerView`] instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visible {
+    /// The record.
+    pub(crate) container: Container,
+    /// What the actor may do with it, by role and access together.
+    pub(crate) permissions: ContainerSet,
+    /// Patterns of files that are kept from the actor, beside those of the template.
+    pub(crate) denied_files: Vec<String>,
+}
+
+impl Target for Visible {
+    type Key = ContainerId;
+}
+
+impl Load<ContainerId> for Visible {
+    const WHAT: &'static str = "container";
+    async fn load(
+        conn: &mut Conn<'_>,
+        actor: &Actor,
+        key: ContainerId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        let found = store::containers::find(conn, key, actor.user_id()).await?;
+        Ok(found.map(|(container, held)| {
+            let access = held.as_ref().map(|held| held.permissions);
+            let permissions = container_permissions(actor.grants(), access);
+            let denied_files = denied_files(actor.grants(), held);
+            (Self { container, permissions, denied_files }, access)
+        }))
+    }
+}
 
 /// The newest installation of a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -35,7 +35,7 @@ impl LinkService<'_> {
             .session_id()
             .ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
         let link = Link { session, container: target.container.id, read };
-        self.0.tokens.sign_link(&link, self.0.clock.now() + LIFETIME)
+        self.0.inner.tokens.sign_link(&link, self.0.inner.clock.now() + LIFETIME)
     }
 
     /// What a link stands for, and the permit of whoever made it as they are now.
@@ -45,7 +45,7 @@ impl LinkService<'_> {
     /// [`Error::Forbidden`] where the access has.
     pub async fn open(&self, token: &str) -> Result<(Permit<ReadFileContent>, FileRead)> {
         let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
-        let link = self.0.tokens.read_link(token, self.0.clock.now()).ok_or_else(ended)?;
+        let link = self.0.inner.tokens.read_link(token, self.0.inner.clock.now()).ok_or_else(ended)?;
         let actor = self.0.auth().of_session(link.session).await?.ok_or_else(ended)?;
         let permit = self.0.authz().permit::<ReadFileContent>(&actor, link.container).await?;
         Ok((permit, link.read))

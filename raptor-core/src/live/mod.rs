@@ -178,7 +178,7 @@ impl Fleet {
 
     /// Makes the links as the store has the daemons.
     pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
-        let mut reader = raptor.store.read().await?;
+        let mut reader = raptor.inner.store.read().await?;
         let daemons = store::daemons::list(&mut reader.conn()).await?;
         let mut keys = store::daemons::keys(&mut reader.conn()).await?;
         drop(reader);
@@ -221,7 +221,7 @@ impl Fleet {
             return false;
         }
         kept.clone_from(&hosts);
-        raptor.outbound.close(hosts);
+        raptor.inner.outbound.close(hosts);
         true
     }
 
@@ -250,13 +250,13 @@ impl Fleet {
         let connection = Connection {
             state: LinkState::Connecting,
             message: None,
-            since: Some(raptor.clock.now()),
+            since: Some(raptor.inner.clock.now()),
             clock_skew_seconds: None,
             system: None,
         };
         let connection = Arc::new(watch::Sender::new(connection));
-        let stop = raptor.stop.child_token();
-        let node = match self.node_of(&raptor.sealer, daemon, sealed) {
+        let stop = raptor.inner.stop.child_token();
+        let node = match self.node_of(&raptor.inner.sealer, daemon, sealed) {
             Ok(node) => Some(node),
             Err((state, message)) => {
                 if state != LinkState::NotRunning {
@@ -276,7 +276,7 @@ impl Fleet {
                 connection: connection.clone(),
                 stop: stop.clone(),
             };
-            raptor.tasks.spawn(link.run());
+            raptor.inner.tasks.spawn(link.run());
         }
         Link { recipe: recipe(daemon, sealed), node, connection, stop }
     }

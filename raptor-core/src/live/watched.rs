@@ -79,7 +79,7 @@ impl Watched {
         };
         // Where the database does not answer now, the next measurements are sent.
         let shown: HashSet<ContainerId> = listed.ok()?.items.iter().filter_map(shown).collect();
-        let live = raptor.fleet.containers(shown.iter());
+        let live = raptor.inner.fleet.containers(shown.iter());
         let mut rows = Vec::new();
         for (row, id) in self.ids.iter().enumerate() {
             let Some(stats) = live.get(id).and_then(|live| live.stats) else {

@@ -22,6 +22,7 @@ const NAMED: usize = 20;
 
 /// What a change of keys did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rotation {
     /// How many secrets are sealed under the new key now that were not before.
     pub resealed: usize,

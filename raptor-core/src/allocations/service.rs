@@ -54,6 +54,7 @@ pub struct AllocationDraft {
 /// How many allocations were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct CreatedAllocations {
     /// How many allocations are new.
     pub created: u32,

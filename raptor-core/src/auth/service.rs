@@ -19,6 +19,7 @@ use std::sync::{
 const TOUCH_EVERY_S: i64 = 60;
 
 /// A session that was just begun.
+#[non_exhaustive]
 pub struct SignedIn {
     /// What the caller shows from now on. Not kept by us.
     pub token: String,

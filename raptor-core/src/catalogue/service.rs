@@ -1,6 +1,6 @@
 //! What can be done with the catalogue.
 
-use super::{Catalogue, Category, Entry, builtin, shelf::current};
+use super::{Catalogue, Category, Entry, builtin, shelf::current, source::CurrentCatalogue};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -60,6 +60,7 @@ impl Variants {
 
 /// An entry, and what there is of it already.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// The entry, as the catalogue's file states it.
     pub entry: Entry,
@@ -75,6 +76,7 @@ pub struct Listed {
 
 /// A category, and how much was found in it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Counted {
     /// The category, as the catalogue's file states it.
     pub category: Category,
@@ -86,6 +88,7 @@ pub struct Counted {
 
 /// One page of the catalogue.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listing {
     /// The entries on this page.
     pub page: Page<Listed>,
@@ -112,6 +115,7 @@ pub enum Compared {
 
 /// What an entry's source has now.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Fetched {
     /// SHA-256 of the file.
     pub sha256: String,
@@ -150,7 +154,7 @@ impl CatalogueService<'_> {
         page: &PageRequest,
     ) -> Result<Listing> {
         let _ = permit.consume();
-        let (source, catalogue) = current(self.0).await?;
+        let CurrentCatalogue { source, catalogue } = current(self.0).await?;
         let category = search.category.as_deref().filter(|category| !category.is_empty());
         if category.is_some_and(|id| catalogue.categories.iter().all(|category| category.id != id)) {
             return Err(Error::invalid("category", "The catalogue has no such category."));
@@ -180,7 +184,7 @@ impl CatalogueService<'_> {
     /// [`Error::NotFound`].
     pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<Listed> {
         let _ = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
+        let catalogue = current(self.0).await?.catalogue;
         let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(listed(&catalogue, find(&catalogue, id)?, &imported))
     }
@@ -193,7 +197,7 @@ impl CatalogueService<'_> {
     /// `source_unreachable`, [`Error::Invalid`] where it is no template.
     pub async fn fetch(&self, permit: Permit<ImportTemplate>, id: &str) -> Result<Fetched> {
         let (actor, ()) = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
+        let catalogue = current(self.0).await?.catalogue;
         let entry = find(&catalogue, id)?;
         let file = self.file(entry).await?;
         let imported = read(&file).await?;
@@ -234,7 +238,7 @@ impl CatalogueService<'_> {
         confirmed: Option<&str>,
     ) -> Result<Import> {
         let (actor, ()) = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
+        let catalogue = current(self.0).await?.catalogue;
         let entry = find(&catalogue, id)?;
         if confirmed.is_none() {
             let mut reader = self.0.inner.store.read().await?;

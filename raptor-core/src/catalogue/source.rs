@@ -18,6 +18,16 @@ pub use raptor_model::catalogue::CatalogueSource;
 /// How long fetching a catalogue may take.
 const FETCH_PATIENCE: Duration = Duration::from_secs(30);
 
+/// The catalogue that is shown, and where it comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CurrentCatalogue {
+    /// Where it comes from.
+    pub source: CatalogueSource,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+}
+
 /// A catalogue that was fetched, as it goes into the store.
 struct Fetched {
     document: String,
@@ -29,10 +39,7 @@ impl CatalogueService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn source(
-        &self,
-        permit: Permit<ReadCatalogueSource>,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    pub async fn source(&self, permit: Permit<ReadCatalogueSource>) -> Result<CurrentCatalogue> {
         let _ = permit.consume();
         current(self.0).await
     }
@@ -48,7 +55,7 @@ impl CatalogueService<'_> {
         permit: Permit<UpdateCatalogueSource>,
         url: Option<&str>,
         revision: i64,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    ) -> Result<CurrentCatalogue> {
         let (actor, ()) = permit.consume();
         match url {
             Some(url) => self.replace(&actor, Some(url.trim()), revision).await,
@@ -60,10 +67,7 @@ impl CatalogueService<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`] `no_address` where none is set, otherwise as [`Self::update_source`].
-    pub async fn refresh(
-        &self,
-        permit: Permit<UpdateCatalogueSource>,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    pub async fn refresh(&self, permit: Permit<UpdateCatalogueSource>) -> Result<CurrentCatalogue> {
         let (actor, ()) = permit.consume();
         let source = store::catalogue::source(&mut self.0.inner.store.read().await?.conn()).await?;
         let Some(url) = source.url else {
@@ -75,12 +79,7 @@ impl CatalogueService<'_> {
         self.replace(&actor, Some(&url), source.revision).await
     }
 
-    async fn replace(
-        &self,
-        actor: &Actor,
-        url: Option<&str>,
-        revision: i64,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    async fn replace(&self, actor: &Actor, url: Option<&str>, revision: i64) -> Result<CurrentCatalogue> {
         let fetched = match url {
             Some(url) => Some(self.fetch_catalogue(url).await?),
             None => None,

@@ -44,6 +44,7 @@ pub struct AccessChange {
 /// One person's access to a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct AccessEntry {
     /// Who has access, by id and user name.
     pub user: UserRef,
@@ -64,6 +65,7 @@ pub struct AccessEntry {
 /// Everybody who has access to a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct AccessList {
     /// The owner first, then the others by user name.
     pub items: Vec<AccessEntry>,

@@ -97,7 +97,8 @@ impl ContainerService<'_> {
             if let Some(image) = change.image.filter(|image| image.trim() != current || (manages && !allowed))
             {
                 let who = Chooser { name: &name, manages };
-                (container.image, container.image_allowed_by) = images.choose(&image, template, who)?;
+                let chosen = images.choose(&image, template, who)?;
+                (container.image, container.image_allowed_by) = (chosen.image, chosen.allowed_by);
             }
             if let Some(startup) = change.startup.filter(|startup| *startup != container.startup) {
                 check_startup(&startup)?;

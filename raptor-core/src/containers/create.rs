@@ -14,7 +14,7 @@ use crate::{
     authz::{Permit, SystemPermission, actions::CreateContainer},
     daemons::Daemon,
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
-    images::Chooser,
+    images::{Chooser, ChosenImage},
     jobs::Kind,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -113,7 +113,7 @@ impl ContainerService<'_> {
         }
         let who = Chooser { name: actor.name(), manages };
         let images = store::images::policy(&mut tx.conn()).await?;
-        let (image, image_allowed_by) =
+        let ChosenImage { image, allowed_by: image_allowed_by } =
             match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
                 Some(image) => images.choose(&image, &template, who)?,
                 None => {

@@ -28,6 +28,7 @@ use futures_util::{
 use std::sync::Arc;
 
 /// A container's console, state and measurements as they happen.
+#[non_exhaustive]
 pub struct LiveStream {
     /// What happens. Ends when the connection to the daemon is lost.
     pub frames: BoxStream<'static, SharedFrame>,

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 /// What changing a container to another template would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct TemplateSwitch {
     /// The template that the container is made from.
     pub from: SwitchSide,
@@ -45,6 +46,7 @@ pub struct TemplateSwitch {
 /// A template in one of its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct SwitchSide {
     /// Id of the template, as the template endpoints take it.
     pub template_id: TemplateId,
@@ -57,6 +59,7 @@ pub struct SwitchSide {
 /// What becomes of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct SwitchedVariable {
     /// Its name in the environment.
     pub env: String,
@@ -173,7 +176,8 @@ impl ContainerService<'_> {
         let images = store::images::policy(&mut tx.conn()).await?;
         let who = Chooser { name: actor.name(), manages };
         let image = order.image.unwrap_or_else(|| container.image.clone());
-        (container.image, container.image_allowed_by) = images.choose(&image, after, who)?;
+        let chosen = images.choose(&image, after, who)?;
+        (container.image, container.image_allowed_by) = (chosen.image, chosen.allowed_by);
         check_startup(&container.startup)?;
         container.variables.extend(checked_variables(after, order.variables, manages)?);
         complete(&container, after, manages)?;

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 /// What moving a container to another revision of its template would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct TemplateChange {
     /// The revision that the container runs.
     pub from: i64,

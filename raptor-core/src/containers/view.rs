@@ -55,6 +55,7 @@ impl Load<ContainerId> for Visible {
 /// The newest installation of a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Installation))]
+#[non_exhaustive]
 pub struct InstallationView {
     /// State of the installation.
     pub state: InstallState,
@@ -69,6 +70,7 @@ pub struct InstallationView {
 /// A container in a list, as one actor sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct ContainerSummary {
     /// Id of the container.
     pub id: ContainerId,
@@ -175,6 +177,7 @@ fn last_heard(container: &Container) -> LiveState {
 /// A variable of a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct ContainerVariable {
     /// Name of the variable, as the panel shows it.
     pub name: String,
@@ -199,6 +202,7 @@ pub struct ContainerVariable {
 /// A container with all that the caller may see of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Container))]
+#[non_exhaustive]
 pub struct ContainerView {
     /// The fields that lists have too.
     #[serde(flatten)]

@@ -40,6 +40,7 @@ impl Load<DaemonId> for Daemon {
 
 /// A daemon with how its link is now.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LinkedDaemon {
     /// The record.
     pub daemon: Daemon,
@@ -48,6 +49,7 @@ pub struct LinkedDaemon {
 }
 
 /// A daemon that was added.
+#[non_exhaustive]
 pub struct NewDaemon {
     /// The daemon.
     pub linked: LinkedDaemon,

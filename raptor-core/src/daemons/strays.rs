@@ -28,6 +28,7 @@ use std::net::IpAddr;
 
 /// A container that a host has and Raptor does not know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Stray {
     /// What its host says of it.
     pub held: HostedContainer,

@@ -21,6 +21,15 @@ pub(crate) struct Link {
     pub(crate) read: FileRead,
 }
 
+/// What a link stands for.
+#[non_exhaustive]
+pub struct OpenedLink {
+    /// The permit of whoever made the link, as they are now.
+    pub permit: Permit<ReadFileContent>,
+    /// What is read.
+    pub read: FileRead,
+}
+
 /// The operations.
 pub struct LinkService<'r>(pub(crate) &'r Raptor);
 
@@ -43,11 +52,11 @@ impl LinkService<'_> {
     /// # Errors
     /// [`Error::Unauthenticated`] where it is none of ours, has expired or its session has ended; [`Error::NotFound`] or
     /// [`Error::Forbidden`] where the access has.
-    pub async fn open(&self, token: &str) -> Result<(Permit<ReadFileContent>, FileRead)> {
+    pub async fn open(&self, token: &str) -> Result<OpenedLink> {
         let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
         let link = self.0.inner.tokens.read_link(token, self.0.inner.clock.now()).ok_or_else(ended)?;
         let actor = self.0.auth().of_session(link.session).await?.ok_or_else(ended)?;
         let permit = self.0.authz().permit::<ReadFileContent>(&actor, link.container).await?;
-        Ok((permit, link.read))
+        Ok(OpenedLink { permit, read: link.read })
     }
 }

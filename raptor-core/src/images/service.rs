@@ -17,6 +17,7 @@ use serde_json::json;
 
 /// How a container's image stands, and what else its viewer may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageChoice {
     /// Why the container may use its image, or that it may not.
     pub standing: ImageStanding,

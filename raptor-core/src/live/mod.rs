@@ -10,7 +10,7 @@ mod words;
 pub use journal::Place;
 pub use news::{Follower, News};
 pub use shared::SharedFrame;
-pub use watched::{MAX_WATCHED, Measured, Used};
+pub use watched::{MAX_WATCHED, Measured, MeasuredRow, Used};
 
 use crate::{
     Error, Raptor, Result,
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LinkState {
     /// Being tried for the first time.
     #[default]
@@ -70,6 +71,7 @@ impl LinkState {
 /// The API's connection to a daemon.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DaemonConnection))]
+#[non_exhaustive]
 pub struct Connection {
     /// Whether the daemon is connected, or why it is not.
     pub state: LinkState,
@@ -104,6 +106,7 @@ fn differ(one: &LiveState, other: &LiveState) -> bool {
 
 /// Something that changed without the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LiveEvent {
     /// These containers' states.
     Containers(Arc<[ContainerId]>),

@@ -30,6 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum News {
     /// A committed change.
     Change(Change),

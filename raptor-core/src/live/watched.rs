@@ -14,6 +14,7 @@ pub const MAX_WATCHED: usize = MAX_LIMIT as usize;
 
 /// What a container used when it was last measured.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Used {
     /// CPU in percent of one CPU, in steps of 0.01.
     pub cpu_percent: f64,
@@ -23,11 +24,22 @@ pub struct Used {
 
 /// New measurements of watched containers.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Measured {
     /// The number that [`Follower::watch`](super::Follower::watch) was called with.
     pub number: u64,
-    /// Measurements by the place of their container among the watched ones, counted from 0.
-    pub rows: Vec<(usize, Used)>,
+    /// The measurements that are other than what was sent last.
+    pub rows: Vec<MeasuredRow>,
+}
+
+/// The new measurement of one watched container.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MeasuredRow {
+    /// The place of the container among the watched ones, counted from 0.
+    pub row: usize,
+    /// What it used.
+    pub used: Used,
 }
 
 /// What one follower watches.
@@ -89,7 +101,7 @@ impl Watched {
             let cpu_percent = (stats.cpu_percent * 100.0).round() / 100.0;
             let used = Used { cpu_percent, memory_bytes: stats.memory_bytes };
             if self.sent.insert(*id, used) != Some(used) {
-                rows.push((row, used));
+                rows.push(MeasuredRow { row, used });
             }
         }
         (!rows.is_empty()).then_some(Measured { number: self.number, rows })

@@ -18,11 +18,12 @@ use crate::{
 };
 use serde::Serialize;
 
-pub use raptor_model::mails::{Mail, MailCounts};
+pub use raptor_model::mails::{Mail, MailCounts, MailFailure};
 
 /// The mail server, as far as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = MailServerInfo))]
+#[non_exhaustive]
 pub struct MailServer {
     /// Name, port and encryption: `smtp.example.com:587, STARTTLS`.
     pub name: String,
@@ -31,6 +32,16 @@ pub struct MailServer {
     /// The panel's address, which links in mails begin with.
     #[serde(rename = "panel_url")]
     pub panel: String,
+}
+
+/// Whether mail is set up, and what became of the mails.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MailState {
+    /// The mail server; none where none is set up.
+    pub server: Option<MailServer>,
+    /// What became of the mails of the last 30 days.
+    pub counts: MailCounts,
 }
 
 /// The operations.
@@ -47,14 +58,15 @@ impl MailService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn state(&self, permit: Permit<ReadMail>) -> Result<(Option<MailServer>, MailCounts)> {
+    pub async fn state(&self, permit: Permit<ReadMail>) -> Result<MailState> {
         let _ = permit.consume();
         let server = self.0.inner.post.as_ref().map(|Post { carrier, panel }| MailServer {
             name: carrier.name(),
             sender: carrier.sender(),
             panel: panel.clone(),
         });
-        Ok((server, store::mails::counts(&mut self.0.inner.store.read().await?.conn()).await?))
+        let counts = store::mails::counts(&mut self.0.inner.store.read().await?.conn()).await?;
+        Ok(MailState { server, counts })
     }
 
     /// The mails of the last 30 days, the newest first; `only_unsent` leaves out those that were taken.

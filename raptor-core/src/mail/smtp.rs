@@ -65,10 +65,19 @@ pub struct SmtpSettings {
     pub security: Security,
     /// Certificates in PEM of those who may sign the server's, beside those whom this machine trusts.
     pub authorities: Option<Vec<u8>>,
-    /// User name and password, where the server asks for them.
-    pub login: Option<(String, String)>,
+    /// What to sign in with, where the server asks for it.
+    pub login: Option<SmtpLogin>,
     /// The sender: `raptor@example.com` or `Raptor <raptor@example.com>`.
     pub from: String,
+}
+
+/// An account of the mail server.
+#[derive(Clone)]
+pub struct SmtpLogin {
+    /// Name of the account.
+    pub username: String,
+    /// Its password.
+    pub password: String,
 }
 
 /// An SMTP server as the carrier. Connections are kept for a while.
@@ -130,7 +139,7 @@ impl Smtp {
             .port(port)
             .tls(tls)
             .timeout(Some(PATIENCE));
-        if let Some((user, password)) = login {
+        if let Some(SmtpLogin { username: user, password }) = login {
             builder = builder.credentials(Credentials::new(user, password));
         }
         Ok(Self { transport: builder.build(), from, host: format!("{host}:{port}"), security })

@@ -1,6 +1,6 @@
 //! What can be done with roles.
 
-use super::{Builtin, Role, RoleDraft};
+use super::{Builtin, Role, RoleDraft, RoleSummary};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -36,7 +36,7 @@ impl RoleService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<(Role, i64)>> {
+    pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<RoleSummary>> {
         let _ = permit.consume();
         store::roles::list(&mut self.0.inner.store.read().await?.conn()).await
     }
@@ -45,10 +45,11 @@ impl RoleService<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn get(&self, permit: Permit<ReadRole>) -> Result<(Role, i64)> {
+    pub async fn get(&self, permit: Permit<ReadRole>) -> Result<RoleSummary> {
         let (_, role) = permit.consume();
-        let count = store::roles::user_count(&mut self.0.inner.store.read().await?.conn(), role.id).await?;
-        Ok((role, count))
+        let user_count =
+            store::roles::user_count(&mut self.0.inner.store.read().await?.conn(), role.id).await?;
+        Ok(RoleSummary { role, user_count })
     }
 
     /// One of Raptor's own roles.
@@ -93,7 +94,7 @@ impl RoleService<'_> {
     ///
     /// # Errors
     /// As [`Self::create`], and [`Error::Conflict`] `builtin`.
-    pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<(Role, i64)> {
+    pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<RoleSummary> {
         let (actor, target) = permit.consume();
         let draft = draft.checked()?;
         changeable(&target)?;
@@ -107,11 +108,11 @@ impl RoleService<'_> {
         role.permissions = draft.permissions;
         role.updated_at = self.0.inner.clock.now();
         store::roles::update(&mut tx.conn(), &role).await?;
-        let count = store::roles::user_count(&mut tx.conn(), role.id).await?;
+        let user_count = store::roles::user_count(&mut tx.conn(), role.id).await?;
         self.record(&mut tx, &actor, "role.updated", &role).await?;
         tx.emit(Change::new(Subject::Role, Verb::Updated, role.id));
         tx.commit().await?;
-        Ok((role, count))
+        Ok(RoleSummary { role, user_count })
     }
 
     /// Deletes a role that nobody has.

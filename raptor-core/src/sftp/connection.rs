@@ -11,6 +11,7 @@ use serde::Serialize;
 /// What an SFTP client has to be given. The password is that of the account; a public key works too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ContainerSftp))]
+#[non_exhaustive]
 pub struct ConnectionDetails {
     /// Host name or address; null for the host that the panel is on.
     pub host: Option<String>,

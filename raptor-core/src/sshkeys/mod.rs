@@ -19,6 +19,7 @@ const MAX_LINE: usize = 8_192;
 
 /// What was read from a line of `id_ed25519.pub`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParsedKey {
     /// As in [`SshKey`].
     pub algorithm: String,

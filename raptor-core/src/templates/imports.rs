@@ -40,6 +40,7 @@ pub enum OnExisting {
 
 /// A file that was read, and the templates that it may be a version of.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Preview {
     /// What it says.
     pub imported: Imported,
@@ -51,6 +52,7 @@ pub struct Preview {
 
 /// A template that is here already.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Existing {
     /// The template in its newest revision.
     pub template: StoredTemplate,

@@ -32,6 +32,7 @@ pub enum Outcome {
 
 /// What somebody gave, and what became of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Import {
     /// The template.
     pub template: StoredTemplate,

@@ -22,6 +22,7 @@ const NAMED: usize = 20;
 
 /// The result of a rotation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Rotation {
     /// Secrets that were re-encrypted with the new key.
     pub resealed: usize,

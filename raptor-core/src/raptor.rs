@@ -35,7 +35,7 @@ use crate::{
     warnings::{Warnings, warn_of},
 };
 use chrono::TimeDelta;
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often expired rows are deleted.
@@ -45,10 +45,12 @@ const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// All of Raptor's services. Cheap to clone; [`Raptor::shutdown`] ends the background work.
 #[derive(Clone)]
-pub struct Raptor(Arc<Inner>);
+pub struct Raptor {
+    pub(crate) inner: Arc<Inner>,
+}
 
 /// What the services share.
-pub struct Inner {
+pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) clock: Clock,
     pub(crate) passwords: Passwords,
@@ -67,13 +69,6 @@ pub struct Inner {
     pub(crate) outbound: Outbound,
     pub(crate) catalogue_mirror: Option<String>,
     pub(crate) shelf: Shelf,
-}
-
-impl Deref for Raptor {
-    type Target = Inner;
-    fn deref(&self) -> &Inner {
-        &self.0
-    }
 }
 
 /// Builds a [`Raptor`]. Everything but the key has a default.
@@ -218,7 +213,7 @@ impl Builder {
         let sealer = Sealer::new(&self.app_key)?;
         keys::check(&store, &sealer, &Sealer::new(signing_key)?).await?;
         let (local, ports) = self.local.unzip();
-        let raptor = Raptor(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             sessions: session_cache(store.feed()),
             lists: list_cache(store.feed()),
             store,
@@ -237,15 +232,16 @@ impl Builder {
             outbound: self.outbound,
             catalogue_mirror: self.catalogue_mirror,
             shelf: Shelf::default(),
-        }));
-        let watched = Arc::downgrade(&raptor.0);
-        raptor.store.feed().hook(move |heard| {
-            let Some(raptor) = watched.upgrade() else { return };
+        });
+        let raptor = Raptor { inner };
+        let watched = Arc::downgrade(&raptor.inner);
+        raptor.inner.store.feed().hook(move |heard| {
+            let Some(inner) = watched.upgrade() else { return };
             match heard {
-                FeedEvent::Change(change) => raptor.fleet.journal.change(change),
+                FeedEvent::Change(change) => inner.fleet.journal.change(change),
                 FeedEvent::Gap => {
-                    raptor.fleet.gap();
-                    raptor.fleet.journal.gap();
+                    inner.fleet.gap();
+                    inner.fleet.journal.gap();
                 }
             }
         });
@@ -253,16 +249,16 @@ impl Builder {
         if let Some(ports) = ports {
             raptor.daemons().ensure_local(&ports).await?;
         }
-        raptor.fleet.refresh(&raptor).await?;
-        raptor.tasks.spawn(follow_daemons(raptor.clone()));
-        raptor.tasks.spawn(worker::work(raptor.clone()));
-        raptor.tasks.spawn(sweep(raptor.clone()));
-        raptor.tasks.spawn(late::work(raptor.clone()));
+        raptor.inner.fleet.refresh(&raptor).await?;
+        raptor.inner.tasks.spawn(follow_daemons(raptor.clone()));
+        raptor.inner.tasks.spawn(worker::work(raptor.clone()));
+        raptor.inner.tasks.spawn(sweep(raptor.clone()));
+        raptor.inner.tasks.spawn(late::work(raptor.clone()));
         if let Some(interval) = self.source_checks {
-            raptor.tasks.spawn(source::work(raptor.clone(), interval));
+            raptor.inner.tasks.spawn(source::work(raptor.clone(), interval));
         }
-        if let Some(post) = raptor.post.clone() {
-            raptor.tasks.spawn(outbox::work(raptor.clone(), post));
+        if let Some(post) = raptor.inner.post.clone() {
+            raptor.inner.tasks.spawn(outbox::work(raptor.clone(), post));
         }
         Ok(raptor)
     }
@@ -271,7 +267,7 @@ impl Builder {
 impl Raptor {
     /// The base URL of published files: the mirror if set, else GitHub's.
     pub(crate) fn raw_files(&self) -> &str {
-        self.catalogue_mirror.as_deref().unwrap_or(RAW_FILES)
+        self.inner.catalogue_mirror.as_deref().unwrap_or(RAW_FILES)
     }
 
     /// Starts building a [`Raptor`]. `app_key` is the secret that all secrets in the store are encrypted with.
@@ -299,7 +295,7 @@ impl Raptor {
     /// Issues permits.
     #[must_use]
     pub fn authz(&self) -> Authz {
-        Authz::new(self.store.clone())
+        Authz::new(self.inner.store.clone())
     }
 
     /// Sessions and one's own account.
@@ -393,14 +389,14 @@ impl Raptor {
     /// Whether other processes can use the same database at the same time, as PostgreSQL allows.
     #[must_use]
     pub fn shares_database(&self) -> bool {
-        self.store.is_postgres()
+        self.inner.store.is_postgres()
     }
 
     /// Whether changes that other processes make to the database arrive here. False for a moment after the start, and while the
     /// database is down.
     #[must_use]
     pub fn hears_others(&self) -> bool {
-        self.store.feed().is_complete()
+        self.inner.store.feed().is_complete()
     }
 
     /// Runs `doing`, and cancels it if it waits for the database and that does not answer for two seconds. Waiting for a host,
@@ -409,12 +405,12 @@ impl Raptor {
     /// # Errors
     /// [`Error::Unavailable`](crate::Error::Unavailable) `database_unavailable`.
     pub async fn unless_database_silent<T>(&self, doing: impl Future<Output = T>) -> Result<T> {
-        self.store.unless_silent(doing).await
+        self.inner.store.unless_silent(doing).await
     }
 
     #[must_use]
     pub fn clock(&self) -> &Clock {
-        &self.clock
+        &self.inner.clock
     }
 
     /// Checks that the database answers within two seconds.
@@ -423,7 +419,7 @@ impl Raptor {
     /// [`Error::Unavailable`] `database_unavailable`.
     pub async fn health(&self) -> Result<()> {
         let asked = async {
-            let mut reader = self.store.read().await?;
+            let mut reader = self.inner.store.read().await?;
             store::ping(&mut reader.conn()).await
         };
         tokio::time::timeout(HEALTH_PATIENCE, asked)
@@ -437,7 +433,7 @@ impl Raptor {
     /// [`Error::Unavailable`] `database_unavailable` or `database_outdated`.
     pub async fn ready(&self) -> Result<()> {
         let asked = async {
-            let mut reader = self.store.read().await?;
+            let mut reader = self.inner.store.read().await?;
             store::migration::check(&mut reader.conn()).await
         };
         tokio::time::timeout(HEALTH_PATIENCE, asked)
@@ -447,34 +443,34 @@ impl Raptor {
 
     /// Ends the background work, waits for it, and closes the store.
     pub async fn shutdown(&self) {
-        self.stop.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-        // The last action may have ended just now.
-        self.late.give_up();
-        self.store.close().await;
+        self.inner.stop.cancel();
+        self.inner.tasks.close();
+        self.inner.tasks.wait().await;
+        // The last of what was done may have ended just now.
+        self.inner.late.give_up();
+        self.inner.store.close().await;
     }
 }
 
 /// Keeps the links in line with the daemons in the store, also when another replica changes them.
 async fn follow_daemons(raptor: Raptor) {
-    let mut changes = raptor.store.feed().subscribe();
+    let mut changes = raptor.inner.store.feed().subscribe();
     loop {
         let change = tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             change = changes.recv() => change,
         };
         use tokio::sync::broadcast::error::RecvError;
         match change {
             Ok(Change { subject: Subject::Registry, .. }) => {
-                raptor.fleet.tell_logins(&raptor).await;
+                raptor.inner.fleet.tell_logins(&raptor).await;
                 continue;
             }
             Ok(Change { subject: Subject::Daemon, .. }) | Err(RecvError::Lagged(_)) => {}
             Ok(_) => continue,
             Err(RecvError::Closed) => return,
         }
-        if let Err(error) = raptor.fleet.refresh(&raptor).await {
+        if let Err(error) = raptor.inner.fleet.refresh(&raptor).await {
             warn_of!(raptor, error, "the links to the daemons were not brought up to date");
         }
     }
@@ -484,14 +480,14 @@ async fn sweep(raptor: Raptor) {
     let mut turn = tokio::time::interval(SWEEP_EVERY);
     loop {
         tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             _ = turn.tick() => {}
         }
-        raptor.throttles.sweep();
+        raptor.inner.throttles.sweep();
         let swept = async {
-            let mut tx = raptor.store.begin().await?;
-            store::sessions::delete_expired(&mut tx.conn(), raptor.clock.now()).await?;
-            store::attempts::forget_free(&mut tx.conn(), raptor.clock.now()).await?;
+            let mut tx = raptor.inner.store.begin().await?;
+            store::sessions::delete_expired(&mut tx.conn(), raptor.inner.clock.now()).await?;
+            store::attempts::forget_free(&mut tx.conn(), raptor.inner.clock.now()).await?;
             outbox::sweep(&raptor, &mut tx).await?;
             tx.commit().await
         };

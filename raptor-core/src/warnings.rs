@@ -5,7 +5,7 @@ pub(crate) use raptor_store::Warnings;
 /// Logs a warning about `error`, with fields and text as in `tracing::warn!`; about the database's state once a minute.
 macro_rules! warn_of {
     ($inner:expr, $error:expr, $($told:tt)+) => {
-        if let Some(left_out) = $inner.warnings.due(&$error, &$inner.clock) {
+        if let Some(left_out) = $inner.inner.warnings.due(&$error, &$inner.inner.clock) {
             tracing::warn!(error = %$error.with_cause(), left_out, $($told)+);
         }
     };

@@ -93,13 +93,22 @@ fn last_line(message: &str) -> &str {
     message.lines().last().unwrap_or(message).trim_start_matches("error: ")
 }
 
+/// What [`search`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hits {
+    /// The lines that were found, in the order asked for.
+    pub hits: Vec<ConsoleHit>,
+    /// The number of the line after which to go on; none where all lines were looked at.
+    pub next: Option<u64>,
+}
+
 /// Looks for lines among `lines`, which are in the order asked for. `enough` says when to stop though there are more lines.
 pub fn search(
     lines: impl Iterator<Item = ConsoleLine>,
     sought: &SearchPattern,
     limit: u32,
     mut enough: impl FnMut() -> bool,
-) -> (Vec<ConsoleHit>, Option<u64>) {
+) -> Hits {
     let limit = limit.clamp(1, MAX_HITS) as usize;
     let (mut hits, mut text) = (Vec::new(), 0);
     for line in lines {
@@ -108,10 +117,10 @@ pub fn search(
             hits.push(hit);
         }
         if hits.len() >= limit || text >= MAX_TEXT || enough() {
-            return (hits, Some(line.seq));
+            return Hits { hits, next: Some(line.seq) };
         }
     }
-    (hits, None)
+    Hits { hits, next: None }
 }
 
 /// One line as it is downloaded, with its line end; empty for one that is not wanted.

@@ -6,6 +6,7 @@ use std::time::Duration;
 /// The error of every operation of this crate. `Display` is safe to show to the person who called;
 /// the cause, where there is one, is in [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// Nothing of this kind has this id, or the actor may not know that it exists.
     #[error("This {what} does not exist or is not yours to see.")]

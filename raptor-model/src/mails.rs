@@ -37,6 +37,15 @@ pub struct MailCounts {
     pub given_up: i64,
     /// When the mail server last took one.
     pub last_sent_at: Option<DateTime<Utc>>,
-    /// Why one was not taken, and when, unless one was taken since.
-    pub last_error: Option<(DateTime<Utc>, String)>,
+    /// The newest failed attempt; none where a mail was taken since.
+    pub last_error: Option<MailFailure>,
+}
+
+/// An attempt to deliver a mail that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailFailure {
+    /// When it was made.
+    pub at: DateTime<Utc>,
+    /// Why it failed, as a sentence.
+    pub message: String,
 }

@@ -31,6 +31,15 @@ pub struct Role {
     pub damaged: bool,
 }
 
+/// A role and how many users have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleSummary {
+    /// The role.
+    pub role: Role,
+    /// How many users have it, 0 or more.
+    pub user_count: i64,
+}
+
 /// A role to create, or what a role is changed to.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

@@ -76,7 +76,8 @@ impl From<Error> for Problem {
             Error::Unauthenticated(_) => StatusCode::UNAUTHORIZED,
             Error::Throttled { .. } => StatusCode::TOO_MANY_REQUESTS,
             Error::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            Error::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            // `Internal`, and a kind that has no status yet.
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
         if let Error::Internal(_) = &error {
             tracing::error!(cause = error.source().map(tracing::field::display), "a request failed");
@@ -109,7 +110,7 @@ impl From<NodeError> for Problem {
                 (StatusCode::SERVICE_UNAVAILABLE, "docker_unavailable")
             }
             NodeError::File(error) => (file_status(error), error.code()),
-            NodeError::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
         Self::new(status, code, error.to_string())
     }

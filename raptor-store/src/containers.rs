@@ -231,25 +231,17 @@ pub async fn find(
     Ok(row.map(|row| row.split(user)))
 }
 
-/// The id of the container with this short id.
-pub async fn id_of(c: &mut Conn<'_>, short_id: &str) -> Result<Option<ContainerId>> {
-    Ok(on!(c, |c| sqlx::query_scalar("SELECT id FROM containers WHERE short_id = $1")
-        .bind(short_id)
-        .fetch_optional(c)
-        .await)?)
-}
-
 /// The container with this short id, and the rights that `user` has on it.
 pub async fn find_by_short_id(
     c: &mut Conn<'_>,
     short_id: &str,
-    user: UserId,
+    user: Option<UserId>,
 ) -> Result<Option<(Container, Option<AccessRights>)>> {
     const FIND_BY_SHORT_ID: &str =
         concat!("SELECT ", columns!(), " FROM containers c", joins!(), "WHERE c.short_id = $2");
     let row: Option<Row> =
         on!(c, |c| sqlx::query_as(FIND_BY_SHORT_ID).bind(user).bind(short_id).fetch_optional(c).await)?;
-    Ok(row.map(|row| row.split(Some(user))))
+    Ok(row.map(|row| row.split(user)))
 }
 
 /// Writes every field that can be changed, and increments the revision.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use raptor_model::{
     Result,
     id::{MailId, UserId},
-    mails::{Mail, MailCounts},
+    mails::{Mail, MailCounts, MailFailure},
     nul,
     paging::{Page, PageRequest},
 };
@@ -289,7 +289,9 @@ pub async fn counts(c: &mut Conn<'_>) -> Result<MailCounts> {
     )
     .fetch_optional(c)
     .await)?;
-    let last_error = newest.filter(|(at, _)| last_sent_at.is_none_or(|sent| sent <= *at));
+    let last_error = newest
+        .filter(|(at, _)| last_sent_at.is_none_or(|sent| sent <= *at))
+        .map(|(at, message)| MailFailure { at, message });
     Ok(MailCounts { waiting, given_up, last_sent_at, last_error })
 }
 

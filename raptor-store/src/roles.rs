@@ -10,7 +10,7 @@ use raptor_model::{
     Error, Result,
     authz::SystemSet,
     id::RoleId,
-    roles::{Builtin, Role},
+    roles::{Builtin, Role, RoleSummary},
 };
 use sqlx::types::Json;
 
@@ -86,8 +86,8 @@ pub async fn builtin(c: &mut Conn<'_>, role: Builtin) -> Result<Option<Role>> {
     Ok(row.map(Role::from))
 }
 
-/// All roles with the number of their users, in the order of creation. Not paged: there are never many.
-pub async fn list(c: &mut Conn<'_>) -> Result<Vec<(Role, i64)>> {
+/// All roles with the number of users of each, in the order in which they were made. There are never many.
+pub async fn list(c: &mut Conn<'_>) -> Result<Vec<RoleSummary>> {
     #[derive(sqlx::FromRow)]
     struct Counted {
         #[sqlx(flatten)]
@@ -100,7 +100,10 @@ pub async fn list(c: &mut Conn<'_>) -> Result<Vec<(Role, i64)>> {
     )
     .fetch_all(c)
     .await)?;
-    Ok(rows.into_iter().map(|row| (row.role.into(), row.user_count)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|row| RoleSummary { role: row.role.into(), user_count: row.user_count })
+        .collect())
 }
 
 pub async fn user_count(c: &mut Conn<'_>, id: RoleId) -> Result<i64> {

@@ -5,7 +5,7 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use raptor_core::mail::{
     Carrier,
-    smtp::{Security, Smtp, SmtpSettings, check_from},
+    smtp::{Security, Smtp, SmtpLogin, SmtpSettings, check_from},
 };
 use raptor_server::Secret;
 use std::{fs, net::IpAddr, path::PathBuf, sync::Arc};
@@ -75,7 +75,9 @@ impl SmtpConfig {
             bail!("SMTP_FROM is not set: mail sent by SMTP_HOST needs a sender like raptor@example.com.")
         };
         let login = match (&self.smtp_username, &self.smtp_password) {
-            (Some(username), Some(password)) => Some((username.clone(), password.expose().to_owned())),
+            (Some(username), Some(password)) => {
+                Some(SmtpLogin { username: username.clone(), password: password.expose().to_owned() })
+            }
             (None, None) => None,
             (Some(_), None) => bail!("SMTP_PASSWORD is not set, but SMTP_USERNAME is: set both or neither."),
             (None, Some(_)) => bail!("SMTP_USERNAME is not set, but SMTP_PASSWORD is: set both or neither."),

@@ -59,7 +59,7 @@ async fn create_daemon(
     Json(body): Json<DaemonDraft>,
 ) -> Answer<Created<CreatedDaemon>> {
     let permit = app.raptor.authz().allow::<CreateDaemon>(&actor)?;
-    let NewDaemon { linked, api_key } = app.raptor.daemons().create(permit, body.into()).await?;
+    let NewDaemon { linked, api_key, .. } = app.raptor.daemons().create(permit, body.into()).await?;
     let location = format!("/api/v1/daemons/{}", linked.daemon.id);
     Ok(Created { location, body: CreatedDaemon { daemon: Daemon::new(linked), api_key } })
 }

@@ -12,7 +12,7 @@ use axum::{extract::State, http::HeaderMap, response::Response};
 use raptor_core::{
     Error,
     authz::actions as act,
-    files::links::LIFETIME,
+    files::links::{LIFETIME, OpenedLink},
     id::ContainerId,
     node::{
         FilePath,
@@ -66,7 +66,7 @@ async fn download(
     Query(query): Query<LinkQuery>,
     headers: HeaderMap,
 ) -> Answer<Response> {
-    let (permit, read) = app.raptor.links().open(&query.token).await?;
+    let OpenedLink { permit, read, .. } = app.raptor.links().open(&query.token).await?;
     let range = Range::of(&headers);
     let (read, name, range) = match read {
         FileRead::File { path, .. } => {

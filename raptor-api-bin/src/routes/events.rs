@@ -109,18 +109,19 @@ impl EventFrame {
             News::Live(ids) => Self::Live { event_id, ids },
             News::Measured(measured) => Self::stats(event_id, measured),
             News::Daemon(id) => Self::Daemon { event_id, id },
-            News::Resync => Self::Resync { event_id },
+            // After something that this version has no frame for, listeners look again.
+            _ => Self::Resync { event_id },
         }
     }
 
     fn stats(event_id: String, measured: Measured) -> Self {
-        let Measured { number, rows } = measured;
+        let Measured { number, rows, .. } = measured;
         Self::Stats {
             event_id,
             watch: number,
-            cpu_percent: rows.iter().map(|(_, used)| used.cpu_percent).collect(),
-            memory_bytes: rows.iter().map(|(_, used)| used.memory_bytes).collect(),
-            rows: rows.into_iter().map(|(row, _)| row).collect(),
+            cpu_percent: rows.iter().map(|row| row.used.cpu_percent).collect(),
+            memory_bytes: rows.iter().map(|row| row.used.memory_bytes).collect(),
+            rows: rows.into_iter().map(|row| row.row).collect(),
         }
     }
 

@@ -113,7 +113,7 @@ struct LiveSocket {
 
 impl LiveSocket {
     async fn run(self, socket: WebSocket, live: LiveStream) {
-        let LiveStream { mut frames, mut revoked } = live;
+        let LiveStream { mut frames, mut revoked, .. } = live;
         let (mut sink, mut source) = socket.split();
         let mut beats = Beats::new();
         let (mut window, mut sent) = (Instant::now(), 0);
@@ -146,7 +146,7 @@ impl LiveSocket {
                 }
                 revoked = &mut revoked => match revoked {
                     Revoked::Session => break (close_code::POLICY, "your session has ended"),
-                    Revoked::Access => break (close_code::POLICY, "your access has changed"),
+                    _ => break (close_code::POLICY, "your access has changed"),
                 },
                 () = self.app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
                 there = beats.next() => {

@@ -34,8 +34,7 @@ struct MailQuery {
     responses((status = 200, body = MailState)))]
 async fn get_mail_state(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<MailState>> {
     let permit = app.raptor.authz().allow::<ReadMail>(&actor)?;
-    let (server, counts) = app.raptor.mail().state(permit).await?;
-    Ok(Json(MailState::new(server, counts)))
+    Ok(Json(app.raptor.mail().state(permit).await?.into()))
 }
 
 /// The mails of the last 30 days, the newest first, without what they said.

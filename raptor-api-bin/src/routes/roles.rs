@@ -11,7 +11,7 @@ use axum::{extract::State, http::StatusCode};
 use raptor_core::{
     authz::actions::{CreateRole, DeleteRole, ListRoles, ReadRole, UpdateRole},
     id::RoleId,
-    roles::RoleDraft,
+    roles::{RoleDraft, RoleSummary},
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -42,7 +42,8 @@ async fn create_role(
 ) -> Answer<Created<Role>> {
     let permit = app.raptor.authz().allow::<CreateRole>(&actor)?;
     let role = app.raptor.roles().create(permit, body).await?;
-    Ok(Created { location: format!("/api/v1/roles/{}", role.id), body: (role, 0).into() })
+    let location = format!("/api/v1/roles/{}", role.id);
+    Ok(Created { location, body: RoleSummary { role, user_count: 0 }.into() })
 }
 
 /// One role.

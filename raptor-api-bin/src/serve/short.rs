@@ -1,8 +1,8 @@
 //! Short ids of containers in addresses, which are shown to people and used to sign in by SFTP.
 
-use crate::App;
+use crate::{App, extract::Caller};
 use axum::{
-    extract::Request,
+    extract::{FromRequestParts, Request},
     http::{
         HeaderMap, Uri,
         header::{AUTHORIZATION, COOKIE},
@@ -46,7 +46,7 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request) -> Self::Future {
+    fn call(&mut self, request: Request) -> Self::Future {
         let short = short_id(request.uri().path()).filter(|_| shows_credentials(request.headers()));
         let Some(short) = short.map(str::to_owned) else {
             return Either::Right(self.inner.call(request));
@@ -55,13 +55,15 @@ where
         let next = self.inner.clone();
         let (mut inner, app) = (std::mem::replace(&mut self.inner, next), self.app.clone());
         Either::Left(Box::pin(async move {
-            // Where there is none, or the database is away, the route says so.
-            if let Ok(Some(id)) = app.raptor.containers().id_of(&short).await
-                && let Some(uri) = with_id(request.uri(), &short, &id.to_string())
+            let (mut parts, body) = request.into_parts();
+            // Where there is none that the caller may see, the caller is unknown or the database is away, the route says so.
+            if let Ok(Caller(actor)) = Caller::from_request_parts(&mut parts, &app).await
+                && let Ok(Some(id)) = app.raptor.containers().id_of(&actor, &short).await
+                && let Some(uri) = with_id(&parts.uri, &short, &id.to_string())
             {
-                *request.uri_mut() = uri;
+                parts.uri = uri;
             }
-            inner.call(request).await
+            inner.call(Request::from_parts(parts, body)).await
         }))
     }
 }

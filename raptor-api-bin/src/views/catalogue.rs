@@ -4,16 +4,15 @@ use crate::views::templates::TemplateVariable;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     catalogue::{
-        Catalogue, EggSource, EntryKind, NeededUpload, StatedAmount, StatedPort,
+        EggSource, EntryKind, NeededUpload, StatedAmount, StatedPort,
         service::{Compared, Counted, Fetched, Listed, Listing},
-        source::CatalogueSource,
+        source::CurrentCatalogue,
     },
     id::TemplateId,
     templates::FieldChange,
     templates::{Install, TemplateImage, drawing::Drawing, import::ImportWarning},
 };
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A program in the catalogue, with the template that runs it.
@@ -93,7 +92,7 @@ pub struct CatalogueCategory {
 
 impl From<Counted> for CatalogueCategory {
     fn from(counted: Counted) -> Self {
-        let Counted { category, drawing, count } = counted;
+        let Counted { category, drawing, count, .. } = counted;
         Self { id: category.id, name: category.name, paths: drawing.to_vec(), count }
     }
 }
@@ -117,7 +116,7 @@ pub struct CataloguePage {
 
 impl From<Listing> for CataloguePage {
     fn from(listing: Listing) -> Self {
-        let Listing { page, categories, indexed_on, built_in } = listing;
+        let Listing { page, categories, indexed_on, built_in, .. } = listing;
         Self {
             items: page.items.into_iter().map(Into::into).collect(),
             next: page.next,
@@ -228,8 +227,8 @@ pub struct CatalogueOrigin {
     pub revision: i64,
 }
 
-impl From<(CatalogueSource, Arc<Catalogue>)> for CatalogueOrigin {
-    fn from((source, catalogue): (CatalogueSource, Arc<Catalogue>)) -> Self {
+impl From<CurrentCatalogue> for CatalogueOrigin {
+    fn from(CurrentCatalogue { source, catalogue, .. }: CurrentCatalogue) -> Self {
         Self {
             url: source.url,
             fetched_at: source.fetched_at,

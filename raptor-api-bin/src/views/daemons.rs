@@ -64,7 +64,7 @@ pub struct Daemon {
 impl Daemon {
     /// `daemon` with what is known of it now.
     pub fn new(linked: LinkedDaemon) -> Self {
-        let LinkedDaemon { daemon, connection } = linked;
+        let LinkedDaemon { daemon, connection, .. } = linked;
         let mut connection = connection.unwrap_or_default();
         let system = connection.system.take();
         let usage = daemon.usage;
@@ -202,7 +202,7 @@ pub struct UnknownContainer {
 
 impl From<Stray> for UnknownContainer {
     fn from(stray: Stray) -> Self {
-        let Stray { held, phase } = stray;
+        let Stray { held, phase, .. } = stray;
         let address = |port: &PortBinding| std::net::SocketAddr::new(port.ip, port.port).to_string();
         Self {
             id: held.id,

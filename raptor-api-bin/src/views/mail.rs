@@ -2,7 +2,7 @@
 
 use super::page;
 use chrono::{DateTime, Utc};
-use raptor_core::mail::service::{Mail, MailCounts, MailServer};
+use raptor_core::mail::service::{self, Mail, MailCounts, MailServer};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -25,11 +25,10 @@ pub struct MailState {
     pub last_error_at: Option<DateTime<Utc>>,
 }
 
-impl MailState {
-    /// Of this server, with these counts.
-    pub fn new(server: Option<MailServer>, counts: MailCounts) -> Self {
+impl From<service::MailState> for MailState {
+    fn from(service::MailState { server, counts, .. }: service::MailState) -> Self {
         let MailCounts { waiting, given_up, last_sent_at, last_error } = counts;
-        let (last_error_at, last_error) = last_error.unzip();
+        let (last_error_at, last_error) = last_error.map(|failure| (failure.at, failure.message)).unzip();
         Self { server, waiting, given_up, last_sent_at, last_error, last_error_at }
     }
 }

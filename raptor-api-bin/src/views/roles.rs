@@ -5,7 +5,7 @@ use raptor_core::{
     authz::{ContainerPermission, Permission, SystemPermission, SystemSet},
     containers::Level,
     id::RoleId,
-    roles,
+    roles::RoleSummary,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -35,8 +35,8 @@ pub struct Role {
     pub created_at: DateTime<Utc>,
 }
 
-impl From<(roles::Role, i64)> for Role {
-    fn from((role, user_count): (roles::Role, i64)) -> Self {
+impl From<RoleSummary> for Role {
+    fn from(RoleSummary { role, user_count }: RoleSummary) -> Self {
         Self {
             id: role.id,
             number: role.number,

@@ -109,7 +109,7 @@ pub struct ExistingTemplate {
 
 impl From<Preview> for TemplatePreview {
     fn from(preview: Preview) -> Self {
-        let Preview { imported, sha256, existing } = preview;
+        let Preview { imported, sha256, existing, .. } = preview;
         let template = imported.template;
         let values =
             template.variables.iter().map(|variable| (variable.env.clone(), variable.default_value.clone()));

@@ -65,7 +65,7 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
     raptor: &Raptor,
     deed: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let done = store::elsewhere(raptor.tasks.spawn(crate::request::carried(deed))).await;
+    let done = store::elsewhere(raptor.inner.tasks.spawn(crate::request::carried(deed))).await;
     done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
@@ -77,7 +77,7 @@ pub(crate) async fn write_down(raptor: &Raptor, deed: CompletedAction) -> Result
     match write(raptor, &deed).await {
         Err(error) if is_state(&error) => {
             warn_of!(raptor, error, action = deed.activity.action, "done, and written down later");
-            raptor.late.add(deed);
+            raptor.inner.late.add(deed);
             Ok(())
         }
         written => written,
@@ -89,10 +89,10 @@ pub(crate) async fn work(raptor: Raptor) {
     let mut ending = false;
     while !ending {
         tokio::select! {
-            () = raptor.stop.cancelled() => ending = true,
+            () = raptor.inner.stop.cancelled() => ending = true,
             () = tokio::time::sleep(TRY_EVERY) => {}
         }
-        while let Some(deed) = { raptor.late.waiting().front().cloned() } {
+        while let Some(deed) = { raptor.inner.late.waiting().front().cloned() } {
             match write(&raptor, &deed).await {
                 Err(error) if is_state(&error) => break,
                 Err(error) => {
@@ -100,7 +100,7 @@ pub(crate) async fn work(raptor: Raptor) {
                 }
                 Ok(()) => {}
             }
-            let mut waiting = raptor.late.waiting();
+            let mut waiting = raptor.inner.late.waiting();
             if waiting.front().is_some_and(|first| first.activity.id == deed.activity.id) {
                 waiting.pop_front();
             }
@@ -110,12 +110,12 @@ pub(crate) async fn work(raptor: Raptor) {
 
 /// Stores the activity, and gives up if the database falls silent.
 async fn write(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
-    raptor.store.unless_silent(insert(raptor, deed)).await?
+    raptor.inner.store.unless_silent(insert(raptor, deed)).await?
 }
 
 async fn insert(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
     let CompletedAction { activity, command } = deed;
-    let mut tx = raptor.store.begin().await?;
+    let mut tx = raptor.inner.store.begin().await?;
     // A previous attempt may have committed although its answer was lost.
     if store::activity::exists(&mut tx.conn(), activity.id).await? {
         return Ok(());

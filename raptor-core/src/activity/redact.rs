@@ -3,7 +3,7 @@
 use super::Activity;
 use crate::{
     authz::{Actor, ContainerPermission, SystemPermission},
-    containers::service::Visible,
+    containers::view::Visible,
 };
 use serde_json::json;
 

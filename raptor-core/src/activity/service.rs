@@ -23,7 +23,7 @@ impl ActivityService<'_> {
         page: &PageRequest,
     ) -> Result<Page<Activity>> {
         let _ = permit.consume();
-        store::activity::list(&mut self.0.store.read().await?.conn(), filter, page).await
+        store::activity::list(&mut self.0.inner.store.read().await?.conn(), filter, page).await
     }
 
     /// The actor's own activity, newest first.
@@ -33,6 +33,6 @@ impl ActivityService<'_> {
     pub async fn own(&self, actor: &Actor, page: &PageRequest) -> Result<Page<Activity>> {
         let filter =
             ActivityFilter { actor_id: actor.user_id().map(Into::into), ..ActivityFilter::default() };
-        store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await
+        store::activity::list(&mut self.0.inner.store.read().await?.conn(), &filter, page).await
     }
 }

@@ -54,6 +54,7 @@ pub struct AllocationDraft {
 /// How many allocations were added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct CreatedAllocations {
     /// How many allocations are new.
     pub created: u32,
@@ -78,7 +79,7 @@ impl AllocationService<'_> {
         page: &PageRequest,
     ) -> Result<Page<Allocation>> {
         let (_, daemon) = permit.consume();
-        store::allocations::list(&mut self.0.store.read().await?.conn(), daemon.id, filter, page).await
+        store::allocations::list(&mut self.0.inner.store.read().await?.conn(), daemon.id, filter, page).await
     }
 
     /// Creates allocations of a daemon. Existing ones stay as they are.
@@ -92,7 +93,7 @@ impl AllocationService<'_> {
     ) -> Result<CreatedAllocations> {
         let (actor, daemon) = permit.consume();
         let ips = parse_ips(&draft.ip)?;
-        let connection = self.0.fleet.connection(daemon.id);
+        let connection = self.0.inner.fleet.connection(daemon.id);
         let system = connection.filter(|connection| connection.state == LinkState::Online);
         let system = system.and_then(|connection| connection.system);
         if let Some(system) = &system {
@@ -111,9 +112,9 @@ impl AllocationService<'_> {
                 ),
             });
         }
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let mut counts = CreatedAllocations { created: 0, existing: 0, checked: system.is_some() };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         for ip in &ips {
             for port in &ports {
                 let texts = (alias.as_deref(), note.as_deref());
@@ -133,7 +134,7 @@ impl AllocationService<'_> {
                 }
             }
         }
-        let activity = Activity::new(&self.0.clock, &actor, "allocations.created")
+        let activity = Activity::new(&self.0.inner.clock, &actor, "allocations.created")
             .on("daemon", daemon.id, &daemon.name)
             .with(serde_json::json!({ "ip": draft.ip, "ports": draft.ports, "created": counts.created }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -156,7 +157,7 @@ impl AllocationService<'_> {
         let (actor, mut allocation) = permit.consume();
         allocation.alias = check_text("alias", alias)?;
         allocation.note = check_text("note", note)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let changed = protocol.filter(|protocol| *protocol != allocation.protocol);
         allocation.protocol = protocol.unwrap_or(allocation.protocol);
         let texts = (allocation.alias.as_deref(), allocation.note.as_deref());
@@ -177,7 +178,7 @@ impl AllocationService<'_> {
     /// [`Error::Conflict`] `in_use`.
     pub async fn delete(&self, permit: Permit<DeleteAllocation>) -> Result<()> {
         let (actor, allocation) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::allocations::delete_free(&mut tx.conn(), allocation.id).await? {
             let held = store::allocations::find(&mut tx.conn(), allocation.id).await?;
             let held = held.and_then(|found| Some((found.held_by?.name, found.port)));
@@ -200,6 +201,6 @@ impl AllocationService<'_> {
 
     fn activity(&self, actor: &Actor, action: &str, allocation: &Allocation) -> Activity {
         let name = format!("{}:{}", allocation.ip, allocation.port);
-        Activity::new(&self.0.clock, actor, action).on("allocation", allocation.id, &name)
+        Activity::new(&self.0.inner.clock, actor, action).on("allocation", allocation.id, &name)
     }
 }

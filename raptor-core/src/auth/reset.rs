@@ -37,23 +37,23 @@ impl AuthService<'_> {
     /// [`Error::Throttled`] by address, [`Error::Conflict`] `no_mail` without a mail server, [`Error::Invalid`] at `login`,
     /// [`Error::Unavailable`] `mail_busy`.
     pub async fn request_reset(&self, login: &str, origin: &Origin) -> Result<()> {
-        if self.0.post.is_none() {
+        if self.0.inner.post.is_none() {
             return Err(not_set_up());
         }
         let login = login.trim();
         if login.is_empty() || login.len() > LOGIN_MAX {
             return Err(Error::invalid("login", "Give your user name or e-mail address."));
         }
-        self.0.throttles.links.attempt(self.0, login, origin.ip).await?;
+        self.0.inner.throttles.links.attempt(self.0, login, origin.ip).await?;
         outbox::ask_for_link(self.0, login, origin.ip).await
     }
 
     /// A token for a reset link for `user`; `None` if they no longer exist.
     pub(crate) async fn reset_token(&self, user: &User) -> Result<Option<String>> {
-        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.id).await?;
+        let hash = store::users::password_hash(&mut self.0.inner.store.read().await?.conn(), user.id).await?;
         let Some(hash) = hash else { return Ok(None) };
-        let until = self.0.clock.now() + LIFETIME;
-        self.0.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), until).map(Some)
+        let until = self.0.inner.clock.now() + LIFETIME;
+        self.0.inner.tokens.sign_reset(user.id, &fingerprint(&hash, &user.email), until).map(Some)
     }
 
     /// Sets the password of the user to whom this token was sent, and ends all their sessions.
@@ -62,13 +62,13 @@ impl AuthService<'_> {
     /// [`Error::Invalid`] at `token` if it was used, has expired or is not genuine, at `new_password` if that is too short.
     pub async fn reset_password(&self, token: &str, new: String, origin: &Origin) -> Result<()> {
         let raptor = self.0;
-        let now = raptor.clock.now();
-        let (id, bound_to) = raptor.tokens.read_reset(token, now).ok_or_else(spent)?;
+        let now = raptor.inner.clock.now();
+        let (id, bound_to) = raptor.inner.tokens.read_reset(token, now).ok_or_else(spent)?;
         check_password("new_password", &new)?;
-        let old = store::users::password_hash(&mut raptor.store.read().await?.conn(), id).await?;
+        let old = store::users::password_hash(&mut raptor.inner.store.read().await?.conn(), id).await?;
         let old = old.ok_or_else(spent)?;
-        let hash = raptor.passwords.hash(new).await?;
-        let mut tx = raptor.store.begin().await?;
+        let hash = raptor.inner.passwords.hash(new).await?;
+        let mut tx = raptor.inner.store.begin().await?;
         let user = store::users::find(&mut tx.conn(), id).await?.filter(|user| !user.suspended);
         let user = user.filter(|user| fingerprint(&old, &user.email) == bound_to).ok_or_else(spent)?;
         // If a link is used twice at the same time, the second finds the password already changed.
@@ -85,8 +85,11 @@ impl AuthService<'_> {
             session_id: None,
             ip: origin.ip,
         }));
-        let activity =
-            Activity::new(&raptor.clock, &actor, "account.password_reset").on("user", id, &user.username);
+        let activity = Activity::new(&raptor.inner.clock, &actor, "account.password_reset").on(
+            "user",
+            id,
+            &user.username,
+        );
         store::activity::insert(&mut tx.conn(), &activity).await?;
         news::password_changed(raptor, &mut tx, id, ChangedBy::Link, origin.ip).await?;
         tx.commit().await

@@ -18,7 +18,8 @@ use std::sync::{
 /// How precisely the last use of a session is recorded, in seconds.
 const TOUCH_EVERY_S: i64 = 60;
 
-/// A new session.
+/// A session that was just begun.
+#[non_exhaustive]
 pub struct SignedIn {
     /// The token to send with further requests. Not stored.
     pub token: String,
@@ -51,7 +52,7 @@ impl AuthService<'_> {
     pub async fn sign_in(&self, login: &str, password: String, origin: Origin) -> Result<SignedIn> {
         let raptor = self.0;
         let (user, hash) = {
-            let mut reader = raptor.store.read().await?;
+            let mut reader = raptor.inner.store.read().await?;
             let user = store::users::find_by_login(&mut reader.conn(), login).await?;
             let hash = match &user {
                 Some(user) => store::users::password_hash(&mut reader.conn(), user.id).await?,
@@ -61,15 +62,15 @@ impl AuthService<'_> {
         };
         // Attempts by user name and by e-mail address count for the same account.
         let account = user.as_ref().map_or(login, |user| &user.username);
-        raptor.throttles.sign_ins.attempt(raptor, account, origin.ip).await?;
-        let outdated = hash.as_deref().is_some_and(|hash| raptor.passwords.outdated(hash));
-        let right = raptor.passwords.verify(password.clone(), hash).await?;
+        raptor.inner.throttles.sign_ins.attempt(raptor, account, origin.ip).await?;
+        let outdated = hash.as_deref().is_some_and(|hash| raptor.inner.passwords.outdated(hash));
+        let right = raptor.inner.passwords.verify(password.clone(), hash).await?;
         let Some(user) = user.filter(|user| right && !user.suspended) else {
             return Err(Error::Unauthenticated("The user name or the password is wrong."));
         };
-        let new_hash = if outdated { Some(raptor.passwords.hash(password).await?) } else { None };
+        let new_hash = if outdated { Some(raptor.inner.passwords.hash(password).await?) } else { None };
 
-        let now = raptor.clock.now();
+        let now = raptor.inner.clock.now();
         let session = Session {
             id: SessionId::generate(),
             user_id: user.id,
@@ -77,9 +78,9 @@ impl AuthService<'_> {
             user_agent: origin.user_agent.map(|agent| agent.chars().take(300).collect()),
             created_at: now,
             last_seen_at: now,
-            expires_at: now + raptor.session_lifetime,
+            expires_at: now + raptor.inner.session_lifetime,
         };
-        let mut tx = raptor.store.begin().await?;
+        let mut tx = raptor.inner.store.begin().await?;
         let role = store::roles::find(&mut tx.conn(), user.role_id)
             .await?
             .ok_or(Error::NotFound { what: "role" })?;
@@ -96,12 +97,15 @@ impl AuthService<'_> {
             session_id: Some(session.id),
             ip: origin.ip,
         }));
-        let activity =
-            Activity::new(&raptor.clock, &actor, "account.signed_in").on("user", user.id, &user.username);
+        let activity = Activity::new(&raptor.inner.clock, &actor, "account.signed_in").on(
+            "user",
+            user.id,
+            &user.username,
+        );
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Session, Verb::Created, session.id));
         tx.commit().await?;
-        let token = raptor.tokens.sign(user.id, session.id, now, session.expires_at)?;
+        let token = raptor.inner.tokens.sign(user.id, session.id, now, session.expires_at)?;
         Ok(SignedIn { token, session, actor, user })
     }
 
@@ -111,7 +115,7 @@ impl AuthService<'_> {
     /// # Errors
     /// [`Error::NotFound`], also if the user is suspended. [`Error::PasswordChangeRequired`].
     pub async fn vouch(&self, id: UserId, origin: &Origin) -> Result<Actor> {
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let user = store::users::find(&mut reader.conn(), id).await?.filter(|user| !user.suspended);
         let user = user.ok_or(Error::NotFound { what: "user" })?;
         if user.password_change_required {
@@ -149,9 +153,9 @@ impl AuthService<'_> {
 
     async fn identify(&self, token: &str, origin: &Origin) -> Result<(Actor, User)> {
         let raptor = self.0;
-        let now = raptor.clock.now();
+        let now = raptor.inner.clock.now();
         let ended = || Error::Unauthenticated("This session has ended. Sign in again.");
-        let id = raptor.tokens.read(token, now).ok_or_else(ended)?;
+        let id = raptor.inner.tokens.read(token, now).ok_or_else(ended)?;
         let entry = self.entry(id).await?.ok_or_else(ended)?;
         if entry.expires_at <= now {
             return Err(ended());
@@ -168,20 +172,20 @@ impl AuthService<'_> {
     pub async fn renewed(&self, actor: &Actor) -> Result<Option<Actor>> {
         let Actor::User(user) = actor else { return Ok(Some(actor.clone())) };
         let Some(id) = user.session_id else { return Ok(Some(actor.clone())) };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let entry = self.entry(id).await?.filter(|entry| entry.good(now));
         Ok(entry.map(|entry| Actor::User(Arc::new(UserActor { ip: user.ip, ..entry.actor.clone() }))))
     }
 
     /// The user of this session, with their current role; `None` if it has ended.
     pub(crate) async fn of_session(&self, id: SessionId) -> Result<Option<Actor>> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let entry = self.entry(id).await?.filter(|entry| entry.good(now));
         Ok(entry.map(|entry| Actor::User(Arc::new(entry.actor.clone()))))
     }
 
     async fn entry(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
-        match self.0.sessions.get(&id) {
+        match self.0.inner.sessions.get(&id) {
             Some(entry) => Ok(Some(entry)),
             None => self.load(id).await,
         }
@@ -189,8 +193,8 @@ impl AuthService<'_> {
 
     async fn load(&self, id: SessionId) -> Result<Option<Arc<Entry>>> {
         let raptor = self.0;
-        let generation = raptor.sessions.generation();
-        let mut reader = raptor.store.read().await?;
+        let generation = raptor.inner.sessions.generation();
+        let mut reader = raptor.inner.store.read().await?;
         let live = store::sessions::live(&mut reader.conn(), id).await?;
         let Some(live) = live.filter(|live| !live.suspended) else { return Ok(None) };
         let Some(user) = store::users::find(&mut reader.conn(), live.user_id).await? else { return Ok(None) };
@@ -207,13 +211,13 @@ impl AuthService<'_> {
             expires_at: live.expires_at,
             noted: AtomicI64::new(live.last_seen_at.timestamp()),
         });
-        raptor.sessions.keep(id, entry.clone(), generation);
+        raptor.inner.sessions.keep(id, entry.clone(), generation);
         Ok(Some(entry))
     }
 
     /// Records the last use from time to time, without delaying the request.
     fn touch(&self, id: SessionId, entry: &Arc<Entry>) {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let noted = entry.noted.load(Ordering::Relaxed);
         let due = now.timestamp() - noted >= TOUCH_EVERY_S;
         if !due
@@ -224,8 +228,8 @@ impl AuthService<'_> {
         {
             return;
         }
-        let (store, user) = (self.0.store.clone(), entry.actor.user_id);
-        self.0.tasks.spawn(async move {
+        let (store, user) = (self.0.inner.store.clone(), entry.actor.user_id);
+        self.0.inner.tasks.spawn(async move {
             let noted = async {
                 let mut tx = store.begin().await?;
                 store::sessions::touch(&mut tx.conn(), id, now).await?;
@@ -254,8 +258,12 @@ impl AuthService<'_> {
     /// If the store fails.
     pub async fn sessions(&self, actor: &Actor) -> Result<Vec<Session>> {
         let user = signed_in(actor)?;
-        store::sessions::of_user(&mut self.0.store.read().await?.conn(), user.user_id, self.0.clock.now())
-            .await
+        store::sessions::of_user(
+            &mut self.0.inner.store.read().await?.conn(),
+            user.user_id,
+            self.0.inner.clock.now(),
+        )
+        .await
     }
 
     /// Ends one of the actor's sessions.
@@ -264,11 +272,11 @@ impl AuthService<'_> {
     /// [`Error::NotFound`] if it isn't theirs.
     pub async fn end_session(&self, actor: &Actor, session: SessionId) -> Result<()> {
         let user = signed_in(actor)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::sessions::delete(&mut tx.conn(), user.user_id, session).await? {
             return Err(Error::NotFound { what: "session" });
         }
-        let activity = Activity::new(&self.0.clock, actor, "account.session_ended").on(
+        let activity = Activity::new(&self.0.inner.clock, actor, "account.session_ended").on(
             "session",
             session,
             &user.username,
@@ -284,9 +292,9 @@ impl AuthService<'_> {
     /// If the store fails.
     pub async fn end_other_sessions(&self, actor: &Actor) -> Result<()> {
         let user = signed_in(actor)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         end_sessions(&mut tx, user.user_id, user.session_id).await?;
-        let activity = Activity::new(&self.0.clock, actor, "account.sessions_ended").on(
+        let activity = Activity::new(&self.0.inner.clock, actor, "account.sessions_ended").on(
             "user",
             user.user_id,
             &user.username,
@@ -302,11 +310,11 @@ impl AuthService<'_> {
     pub async fn account(&self, actor: &Actor) -> Result<User> {
         let user = signed_in(actor)?;
         if let Some(session) = user.session_id
-            && let Some(entry) = self.0.sessions.get(&session)
+            && let Some(entry) = self.0.inner.sessions.get(&session)
         {
             return Ok(entry.user.clone());
         }
-        let found = store::users::find(&mut self.0.store.read().await?.conn(), user.user_id).await?;
+        let found = store::users::find(&mut self.0.inner.store.read().await?.conn(), user.user_id).await?;
         found.ok_or(Error::Unauthenticated("This account is gone."))
     }
 
@@ -327,14 +335,14 @@ impl AuthService<'_> {
         if user.username != username || user.email != email {
             self.prove(actor, current_password.unwrap_or_default()).await?;
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         user.username = username;
         let old_email = std::mem::replace(&mut user.email, email);
         user.name = name;
-        user.updated_at = self.0.clock.now();
+        user.updated_at = self.0.inner.clock.now();
         store::users::update_profile(&mut tx.conn(), &user).await?;
         let activity =
-            Activity::new(&self.0.clock, actor, "account.updated").on("user", user.id, &user.username);
+            Activity::new(&self.0.inner.clock, actor, "account.updated").on("user", user.id, &user.username);
         store::activity::insert(&mut tx.conn(), &activity).await?;
         news::email_changed(self.0, &mut tx, &user, &old_email, actor.ip()).await?;
         tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
@@ -354,12 +362,13 @@ impl AuthService<'_> {
         if same {
             return Err(Error::invalid("new_password", "This is your present password. Choose another one."));
         }
-        let hash = self.0.passwords.hash(new).await?;
-        let mut tx = self.0.store.begin().await?;
-        store::users::set_password_hash(&mut tx.conn(), user.user_id, &hash, self.0.clock.now()).await?;
+        let hash = self.0.inner.passwords.hash(new).await?;
+        let mut tx = self.0.inner.store.begin().await?;
+        store::users::set_password_hash(&mut tx.conn(), user.user_id, &hash, self.0.inner.clock.now())
+            .await?;
         store::users::require_password_change(&mut tx.conn(), user.user_id, false).await?;
         end_sessions(&mut tx, user.user_id, user.session_id).await?;
-        let activity = Activity::new(&self.0.clock, actor, "account.password_changed").on(
+        let activity = Activity::new(&self.0.inner.clock, actor, "account.password_changed").on(
             "user",
             user.user_id,
             &user.username,
@@ -372,9 +381,10 @@ impl AuthService<'_> {
     /// Checks the actor's current password.
     async fn prove(&self, actor: &Actor, password: String) -> Result<()> {
         let user = signed_in(actor)?;
-        self.0.throttles.sign_ins.attempt(self.0, &user.username, user.ip).await?;
-        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.user_id).await?;
-        if self.0.passwords.verify(password, hash).await? {
+        self.0.inner.throttles.sign_ins.attempt(self.0, &user.username, user.ip).await?;
+        let hash =
+            store::users::password_hash(&mut self.0.inner.store.read().await?.conn(), user.user_id).await?;
+        if self.0.inner.passwords.verify(password, hash).await? {
             return Ok(());
         }
         Err(Error::invalid("current_password", "This is not your present password."))

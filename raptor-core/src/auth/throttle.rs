@@ -90,7 +90,7 @@ impl Throttle {
         self.attempt_here(login, ip)?;
         // SQLite belongs to a single process, so the count in memory is complete.
         match &self.limiters {
-            Some(limiters) if raptor.store.is_postgres() => {
+            Some(limiters) if raptor.inner.store.is_postgres() => {
                 self.attempt_everywhere(raptor, limiters.burst, login, ip).await
             }
             _ => Ok(()),
@@ -122,9 +122,10 @@ impl Throttle {
         let each = |burst: u32| self.window.checked_div(burst).unwrap_or(self.window);
         let pair = (digest(&[self.kind, &network, &name]), each(burst));
         let address = (digest(&[self.kind, &network]), each(burst.saturating_mul(PER_ADDRESS_FACTOR)));
-        let mut tx = raptor.store.begin().await?;
+        let mut tx = raptor.inner.store.begin().await?;
         let counted =
-            store::attempts::count(&mut tx.conn(), [pair, address], raptor.clock.now(), self.window).await?;
+            store::attempts::count(&mut tx.conn(), [pair, address], raptor.inner.clock.now(), self.window)
+                .await?;
         tx.commit().await?;
         counted.map_or(Ok(()), |retry_after| Err(Error::Throttled { retry_after }))
     }

@@ -6,8 +6,8 @@ use super::{
     policy::Action,
 };
 use crate::{
-    allocations::Allocation, containers::service::Visible, daemons::Daemon, registries::Registry,
-    roles::Role, templates::service::StoredTemplate, users::User,
+    allocations::Allocation, containers::view::Visible, daemons::Daemon, registries::Registry, roles::Role,
+    templates::service::StoredTemplate, users::User,
 };
 
 macro_rules! actions {

@@ -38,8 +38,24 @@
 //!     let _ = raptor.users().delete(permit).await;
 //! }
 //! ```
-
-//! An action that takes several permissions is still one permit, so two containers can't be mixed up either:
+//!
+//! A permit is used up, so what was allowed once is done once:
+//!
+//! ```compile_fail,E0382
+//! use raptor_core::{authz::{Permit, actions::StartContainer}, Raptor};
+//! async fn twice(raptor: Raptor, permit: Permit<StartContainer>) {
+//!     let _ = raptor.containers().start(permit).await;
+//!     let _ = raptor.containers().start(permit).await;
+//! }
+//! ```
+//! ```
+//! use raptor_core::{authz::{Permit, actions::StartContainer}, Raptor};
+//! async fn once(raptor: Raptor, permit: Permit<StartContainer>) {
+//!     let _ = raptor.containers().start(permit).await;
+//! }
+//! ```
+//!
+//! An action that takes several permissions is still one permit, so that there are no two containers to confuse either:
 //!
 //! ```compile_fail,E0277
 //! use raptor_core::{authz::{Permit, actions::CreateFiles}, node::files::FileTask, Raptor};
@@ -62,9 +78,17 @@
 //!     let _ = raptor.containers().get(permit).await;
 //! }
 //! ```
+//!
+//! What the services share stays within this crate:
+//!
 //! ```compile_fail,E0616
-//! fn store(raptor: raptor_core::Raptor) {
-//!     let _ = &raptor.store;
+//! fn shared(raptor: raptor_core::Raptor) {
+//!     let _ = &raptor.inner;
+//! }
+//! ```
+//! ```compile_fail,E0614
+//! fn shared(raptor: raptor_core::Raptor) {
+//!     let _ = *raptor;
 //! }
 //! ```
 
@@ -75,7 +99,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    containers::service::Visible,
+    containers::view::Visible,
     store::{Conn, Store},
 };
 

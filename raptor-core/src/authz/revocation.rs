@@ -3,7 +3,7 @@
 use super::{Actor, ContainerSet, sealed::Load};
 use crate::{
     Raptor,
-    containers::service::Visible,
+    containers::view::Visible,
     id::{ContainerId, UserId},
     store::{Change, Subject},
 };
@@ -18,6 +18,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Why a right was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Revoked {
     Session,
     /// The session is still valid, but a permission or the container is gone.
@@ -64,8 +65,8 @@ impl HeldRights {
     /// Completes when the actor loses the right: the session ended or expired, the role or the access changed, the container is
     /// gone or, for files, suspended.
     pub(crate) async fn lost(self) -> Revoked {
-        let mut changes = self.raptor.store.feed().subscribe();
-        let mut gaps = self.raptor.fleet.gaps();
+        let mut changes = self.raptor.inner.store.feed().subscribe();
+        let mut gaps = self.raptor.inner.fleet.gaps();
         let mut ticks = interval(LOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A change between issuing the permit and subscribing above was missed.
@@ -108,7 +109,7 @@ impl HeldRights {
             return Some(Revoked::Session);
         };
         let held = async {
-            let mut reader = self.raptor.store.read().await?;
+            let mut reader = self.raptor.inner.store.read().await?;
             let found = Visible::load(&mut reader.conn(), &actor, self.container).await?;
             Ok::<_, crate::Error>(found.map(|(visible, _)| visible))
         };

@@ -1,6 +1,6 @@
 //! Operations on the catalogue.
 
-use super::{Catalogue, Category, Entry, builtin, shelf::current};
+use super::{Catalogue, Category, Entry, builtin, shelf::current, source::CurrentCatalogue};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -60,6 +60,7 @@ impl Variants {
 
 /// A catalogue entry, and what was made of it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listed {
     /// The entry, as in the catalogue file.
     pub entry: Entry,
@@ -75,6 +76,7 @@ pub struct Listed {
 
 /// A category, and the number of matching entries in it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Counted {
     /// The category, as in the catalogue file.
     pub category: Category,
@@ -86,6 +88,7 @@ pub struct Counted {
 
 /// One page of the catalogue.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Listing {
     /// The entries on this page.
     pub page: Page<Listed>,
@@ -112,6 +115,7 @@ pub enum Compared {
 
 /// The current file at an entry's source.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Fetched {
     /// SHA-256 of the file.
     pub sha256: String,
@@ -149,7 +153,7 @@ impl CatalogueService<'_> {
         page: &PageRequest,
     ) -> Result<Listing> {
         let _ = permit.consume();
-        let (source, catalogue) = current(self.0).await?;
+        let CurrentCatalogue { source, catalogue } = current(self.0).await?;
         let category = search.category.as_deref().filter(|category| !category.is_empty());
         if category.is_some_and(|id| catalogue.categories.iter().all(|category| category.id != id)) {
             return Err(Error::invalid("category", "The catalogue has no such category."));
@@ -164,7 +168,7 @@ impl CatalogueService<'_> {
         let most = usize::try_from(page.fetch()).unwrap_or(usize::MAX);
         let shown = chosen.into_iter().enumerate().skip(start).take(most).collect();
         let shown = page.cut(shown, total, |(at, _): &(usize, &Entry)| at + 1);
-        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(Listing {
             page: shown.map(|(_, entry)| listed(&catalogue, entry, &imported)),
             categories,
@@ -179,8 +183,8 @@ impl CatalogueService<'_> {
     /// [`Error::NotFound`].
     pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<Listed> {
         let _ = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
-        let imported = store::catalogue::imports(&mut self.0.store.read().await?.conn()).await?;
+        let catalogue = current(self.0).await?.catalogue;
+        let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(listed(&catalogue, find(&catalogue, id)?, &imported))
     }
 
@@ -192,12 +196,12 @@ impl CatalogueService<'_> {
     /// `source_unreachable`, [`Error::Invalid`] if it is not a template.
     pub async fn fetch(&self, permit: Permit<ImportTemplate>, id: &str) -> Result<Fetched> {
         let (actor, ()) = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
+        let catalogue = current(self.0).await?.catalogue;
         let entry = find(&catalogue, id)?;
         let file = self.file(entry).await?;
         let imported = read(&file).await?;
         let present = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             store::catalogue::present(&mut reader.conn(), id).await?
         };
         let (sha256, indexed) = (sha256(&file), entry.source.as_ref().map(|source| source.sha256.clone()));
@@ -233,10 +237,10 @@ impl CatalogueService<'_> {
         confirmed: Option<&str>,
     ) -> Result<Import> {
         let (actor, ()) = permit.consume();
-        let (_, catalogue) = current(self.0).await?;
+        let catalogue = current(self.0).await?.catalogue;
         let entry = find(&catalogue, id)?;
         if confirmed.is_none() {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             if let Some((template, _)) = store::catalogue::present(&mut reader.conn(), id).await? {
                 // The answer contains the template, edits by hand included.
                 return match actor.grants().contains(SystemPermission::TemplatesRead) {
@@ -272,7 +276,7 @@ impl CatalogueService<'_> {
         imported: import::Imported,
     ) -> Result<Import> {
         let templates = self.0.templates();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::templates::lock(&mut tx.conn()).await?;
         if let Some((template, _)) = store::catalogue::present(&mut tx.conn(), &entry.id).await? {
             if template.document == imported.template {
@@ -292,7 +296,7 @@ impl CatalogueService<'_> {
         let same = store::templates::find_same(&mut tx.conn(), &imported.template).await?;
         let import = match same {
             Some(template) => {
-                let activity = Activity::new(&self.0.clock, actor, "template.imported")
+                let activity = Activity::new(&self.0.inner.clock, actor, "template.imported")
                     .on("template", template.id, &template.document.name)
                     .with(serde_json::json!({ "format": template.source_format, "catalogue": entry.id }));
                 store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -300,11 +304,11 @@ impl CatalogueService<'_> {
             }
             None => templates.add(&mut tx, actor, imported, origin_of(entry), sha256.to_owned()).await?,
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         if !store::catalogue::insert(&mut tx.conn(), &entry.id, import.template.id, sha256, now).await? {
             // Somebody else imported it in the meantime: theirs is used.
             drop(tx);
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             let present = store::catalogue::present(&mut reader.conn(), &entry.id).await?;
             let (template, _) = present.ok_or(Error::NotFound { what: "template" })?;
             return Ok(unchanged(template));
@@ -322,7 +326,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref().ok_or(Error::NotFound { what: "template" })?;
         let url = source.address(self.0.raw_files(), &source.branch);
         let url = url.ok_or(Error::NotFound { what: "template" })?;
-        let fetched = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
+        let fetched = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
         fetched.map_err(|error| not_fetched(&error, entry, &url))
     }
 
@@ -331,7 +335,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref()?;
         let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
         let url = source.address(self.0.raw_files(), collection.commit.as_deref()?)?;
-        let file = self.0.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
+        let file = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
         if sha256(&file) != source.sha256 {
             return None;
         }

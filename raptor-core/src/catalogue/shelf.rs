@@ -1,6 +1,6 @@
 //! The current catalogue: the one fetched last, or the built-in one.
 
-use super::{Catalogue, builtin, read, source::CatalogueSource};
+use super::{Catalogue, builtin, read, source::CurrentCatalogue};
 use crate::{Error, Raptor, Result, store};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -19,20 +19,22 @@ impl Shelf {
     }
 }
 
-/// The current catalogue and its source. The store is asked each time, because another API process may have fetched a newer
-/// one; a catalogue is parsed only once.
-pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Catalogue>)> {
-    let mut reader = raptor.store.read().await?;
+/// The catalogue that is shown now, and where it comes from. Another API process may have fetched a newer one, so the store is
+/// asked each time; it is parsed once.
+pub(super) async fn current(raptor: &Raptor) -> Result<CurrentCatalogue> {
+    let mut reader = raptor.inner.store.read().await?;
     let source = store::catalogue::source(&mut reader.conn()).await?;
     if source.sha256.is_none() {
-        return Ok((source, builtin::catalogue()));
+        return Ok(CurrentCatalogue { source, catalogue: builtin::catalogue() });
     }
-    if let Some(parsed) = raptor.shelf.parsed(source.revision) {
-        return Ok((source, parsed));
+    if let Some(parsed) = raptor.inner.shelf.parsed(source.revision) {
+        return Ok(CurrentCatalogue { source, catalogue: parsed });
     }
     let document = store::catalogue::document(&mut reader.conn(), source.revision).await?;
     drop(reader);
-    let Some(document) = document else { return Ok((source, builtin::catalogue())) };
+    let Some(document) = document else {
+        return Ok(CurrentCatalogue { source, catalogue: builtin::catalogue() });
+    };
     let parsed = tokio::task::spawn_blocking(move || read::read(document.as_bytes())).await;
     let catalogue = match parsed.map_err(Error::internal)? {
         Ok(catalogue) => Arc::new(catalogue),
@@ -42,6 +44,6 @@ pub(super) async fn current(raptor: &Raptor) -> Result<(CatalogueSource, Arc<Cat
             builtin::catalogue()
         }
     };
-    raptor.shelf.keep(source.revision, catalogue.clone());
-    Ok((source, catalogue))
+    raptor.inner.shelf.keep(source.revision, catalogue.clone());
+    Ok(CurrentCatalogue { source, catalogue })
 }

@@ -18,6 +18,16 @@ pub use raptor_model::catalogue::CatalogueSource;
 /// Time limit for fetching a catalogue.
 const FETCH_PATIENCE: Duration = Duration::from_secs(30);
 
+/// The catalogue that is shown, and where it comes from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CurrentCatalogue {
+    /// Where it comes from.
+    pub source: CatalogueSource,
+    /// The catalogue.
+    pub catalogue: Arc<Catalogue>,
+}
+
 /// A fetched catalogue, to be stored.
 struct Fetched {
     document: String,
@@ -28,11 +38,8 @@ impl CatalogueService<'_> {
     /// The source of the catalogue, and the current catalogue.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn source(
-        &self,
-        permit: Permit<ReadCatalogueSource>,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    /// When the store fails.
+    pub async fn source(&self, permit: Permit<ReadCatalogueSource>) -> Result<CurrentCatalogue> {
         let _ = permit.consume();
         current(self.0).await
     }
@@ -47,7 +54,7 @@ impl CatalogueService<'_> {
         permit: Permit<UpdateCatalogueSource>,
         url: Option<&str>,
         revision: i64,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    ) -> Result<CurrentCatalogue> {
         let (actor, ()) = permit.consume();
         match url {
             Some(url) => self.replace(&actor, Some(url.trim()), revision).await,
@@ -58,13 +65,10 @@ impl CatalogueService<'_> {
     /// Fetches the catalogue again from its address. If the file can't be fetched or is invalid, nothing changes.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `no_address` if there is none, otherwise those of [`Self::update_source`].
-    pub async fn refresh(
-        &self,
-        permit: Permit<UpdateCatalogueSource>,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    /// [`Error::Conflict`] `no_address` where none is set, otherwise as [`Self::update_source`].
+    pub async fn refresh(&self, permit: Permit<UpdateCatalogueSource>) -> Result<CurrentCatalogue> {
         let (actor, ()) = permit.consume();
-        let source = store::catalogue::source(&mut self.0.store.read().await?.conn()).await?;
+        let source = store::catalogue::source(&mut self.0.inner.store.read().await?.conn()).await?;
         let Some(url) = source.url else {
             return Err(Error::conflict(
                 "no_address",
@@ -74,17 +78,12 @@ impl CatalogueService<'_> {
         self.replace(&actor, Some(&url), source.revision).await
     }
 
-    async fn replace(
-        &self,
-        actor: &Actor,
-        url: Option<&str>,
-        revision: i64,
-    ) -> Result<(CatalogueSource, Arc<Catalogue>)> {
+    async fn replace(&self, actor: &Actor, url: Option<&str>, revision: i64) -> Result<CurrentCatalogue> {
         let fetched = match url {
             Some(url) => Some(self.fetch_catalogue(url).await?),
             None => None,
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let new = CatalogueSource {
             url: url.map(str::to_owned),
             sha256: fetched.as_ref().map(|fetched| fetched.catalogue.sha256.clone()),
@@ -92,7 +91,7 @@ impl CatalogueService<'_> {
             revision,
         };
         let document = fetched.as_ref().map(|fetched| fetched.document.as_str());
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::catalogue::replace(&mut tx.conn(), &new, document).await? {
             return Err(Error::conflict(
                 "changed_meanwhile",
@@ -100,7 +99,7 @@ impl CatalogueService<'_> {
             ));
         }
         let activity = Activity::new(
-            &self.0.clock,
+            &self.0.inner.clock,
             actor,
             if fetched.is_some() { "catalogue.fetched" } else { "catalogue.reset" },
         )
@@ -126,7 +125,7 @@ impl CatalogueService<'_> {
                 "Use an address of at most 2,000 characters without a user name and password in it.".into(),
             ));
         }
-        let file = self.0.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
+        let file = self.0.inner.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
         let file =
             file.map_err(|error| refused(format!("{error} The catalogue that is shown stays as it is.")))?;
         let read = tokio::task::spawn_blocking(move || {

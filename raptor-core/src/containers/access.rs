@@ -2,7 +2,8 @@
 
 use super::{
     Level, UserRef,
-    service::{ContainerService, Visible, alive},
+    service::{ContainerService, alive},
+    view::Visible,
 };
 use crate::{
     Error, Result,
@@ -43,6 +44,7 @@ pub struct AccessChange {
 /// One person's access to a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct AccessEntry {
     /// Who has access, by id and user name.
     pub user: UserRef,
@@ -63,6 +65,7 @@ pub struct AccessEntry {
 /// Everybody who has access to a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct AccessList {
     /// The owner first, then the others by user name.
     pub items: Vec<AccessEntry>,
@@ -79,7 +82,7 @@ impl ContainerService<'_> {
     pub async fn access(&self, permit: Permit<ReadAccess>) -> Result<AccessList> {
         let (actor, target) = permit.consume();
         let container = target.container;
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let others = store::containers::access(&mut reader.conn(), container.id).await?;
         let notice = apart::of_daemon(self.0, &mut reader.conn(), container.daemon_id).await?;
         let knows =
@@ -108,7 +111,7 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] if it exceeds the actor's own permissions.
     pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: AccessChange) -> Result<()> {
-        let found = store::users::find_by_login(&mut self.0.store.read().await?.conn(), login).await?;
+        let found = store::users::find_by_login(&mut self.0.inner.store.read().await?.conn(), login).await?;
         let user = found
             .ok_or_else(|| Error::invalid("user", "There is no user with this name or e-mail address."))?;
         if user.id == permit.target().container.owner_id {
@@ -156,7 +159,7 @@ impl ContainerService<'_> {
             level => level.permissions(),
         };
         let id = target.container.id;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let container = alive(&mut tx, id).await?;
         let present = store::containers::access(&mut tx.conn(), id)
             .await?
@@ -174,7 +177,7 @@ impl ContainerService<'_> {
         });
         may_handle(&actor, &target, permissions, &denied_files)?;
         let granted = (level, permissions, denied_files.as_slice());
-        store::containers::set_access(&mut tx.conn(), id, user, granted, self.0.clock.now()).await?;
+        store::containers::set_access(&mut tx.conn(), id, user, granted, self.0.inner.clock.now()).await?;
         let named =
             store::users::find(&mut tx.conn(), user).await?.ok_or(Error::NotFound { what: "user" })?;
         let detail =
@@ -194,7 +197,7 @@ impl ContainerService<'_> {
     pub async fn revoke(&self, permit: Permit<RevokeAccess>, user: UserId) -> Result<()> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let present = store::containers::access(&mut tx.conn(), id)
             .await?
             .into_iter()

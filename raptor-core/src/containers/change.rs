@@ -3,8 +3,9 @@
 use super::{
     Container, Limits, check_name,
     network::check_allocation_limit,
-    service::{ContainerService, Visible, alive, template},
+    service::{ContainerService, alive, template},
     values::checked_variables,
+    view::Visible,
 };
 use crate::{
     Error, Result,
@@ -89,14 +90,15 @@ impl ContainerService<'_> {
     pub async fn set_startup(&self, permit: Permit<UpdateStartup>, change: StartupChange) -> Result<()> {
         let manages = permit.actor().grants().contains(SystemPermission::ContainersUpdate);
         let name = permit.actor().name().to_owned();
-        let images = store::images::policy(&mut self.0.store.read().await?.conn()).await?;
+        let images = store::images::policy(&mut self.0.inner.store.read().await?.conn()).await?;
         let forbidden = || Error::Forbidden { permission: "containers.update".into() };
         self.change(permit, "container.startup_changed", |container, template| {
             let (current, allowed) = (container.image.clone(), container.image_allowed_by.is_some());
             if let Some(image) = change.image.filter(|image| image.trim() != current || (manages && !allowed))
             {
                 let who = Chooser { name: &name, manages };
-                (container.image, container.image_allowed_by) = images.choose(&image, template, who)?;
+                let chosen = images.choose(&image, template, who)?;
+                (container.image, container.image_allowed_by) = (chosen.image, chosen.allowed_by);
             }
             if let Some(startup) = change.startup.filter(|startup| *startup != container.startup) {
                 check_startup(&startup)?;
@@ -129,7 +131,7 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Invalid`] at `owner_id`.
     pub async fn set_owner(&self, permit: Permit<ChangeOwner>, owner: UserId) -> Result<()> {
-        let found = store::users::find(&mut self.0.store.read().await?.conn(), owner).await?;
+        let found = store::users::find(&mut self.0.inner.store.read().await?.conn(), owner).await?;
         let found = found.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
         self.change(permit, "container.owner_changed", |container, _| {
             let detail = serde_json::json!({ "from": container.owner_name, "to": found.username });
@@ -161,8 +163,8 @@ impl ContainerService<'_> {
     ) -> Result<()> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
-        let now = self.0.clock.now();
-        let mut tx = self.0.store.begin().await?;
+        let now = self.0.inner.clock.now();
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let mut container = alive(&mut tx, id).await?;
         let template = template(&mut tx.conn(), &container).await?;
@@ -184,7 +186,7 @@ impl ContainerService<'_> {
             Kind::Declare,
             container.daemon_id,
             container.id,
-            self.0.clock.now(),
+            self.0.inner.clock.now(),
         )
         .await?;
         tx.emit(Change::new(Subject::Container, Verb::Updated, container.id));

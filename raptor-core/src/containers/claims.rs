@@ -48,7 +48,7 @@ impl ContainerService<'_> {
         primary: bool,
         names: bool,
     ) -> Result<()> {
-        let strays = self.0.fleet.strays(container.daemon_id);
+        let strays = self.0.inner.fleet.strays(container.daemon_id);
         if !strays.is_empty()
             && let Some(allocation) = store::allocations::find(&mut tx.conn(), id).await?
             && allocation.daemon_id == container.daemon_id
@@ -74,7 +74,7 @@ impl ContainerService<'_> {
         ports: Option<&Ports>,
     ) -> Result<()> {
         let (daemon, id) = (container.daemon_id, container.id);
-        let strays = self.0.fleet.strays(daemon);
+        let strays = self.0.inner.fleet.strays(daemon);
         if strays.is_empty() {
             let claimed = store::allocations::claim_free(&mut tx.conn(), daemon, id, primary, ports).await?;
             return if claimed { Ok(()) } else { Err(none_free(ports)) };

@@ -14,7 +14,7 @@ use crate::{
     authz::{Permit, SystemPermission, actions::CreateContainer},
     daemons::Daemon,
     id::{AllocationId, ContainerId, DaemonId, TemplateId, UserId},
-    images::Chooser,
+    images::{Chooser, ChosenImage},
     jobs::Kind,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -99,7 +99,7 @@ impl ContainerService<'_> {
         check_timeout(stop_timeout_ms)?;
         let owner_id =
             new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Name the owner."))?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let owner = store::users::find(&mut tx.conn(), owner_id).await?;
         let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
         let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
@@ -113,7 +113,7 @@ impl ContainerService<'_> {
         }
         let who = Chooser { name: actor.name(), manages };
         let images = store::images::policy(&mut tx.conn()).await?;
-        let (image, image_allowed_by) =
+        let ChosenImage { image, allowed_by: image_allowed_by } =
             match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
                 Some(image) => images.choose(&image, &template, who)?,
                 None => {
@@ -123,7 +123,7 @@ impl ContainerService<'_> {
         let startup = new.startup.unwrap_or_else(|| template.startup.clone());
         check_startup(&startup)?;
         let variables = all_variables(&template, new.variables)?;
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let installs = !new.skip_install
             && template.install.as_ref().is_some_and(|install| !install.script.trim().is_empty());
         let none = Installation::default();
@@ -230,7 +230,7 @@ impl ContainerService<'_> {
     }
 
     fn free_memory_mib(&self, daemon: &Daemon) -> i64 {
-        let host = self.0.fleet.connection(daemon.id).and_then(|connection| connection.system);
+        let host = self.0.inner.fleet.connection(daemon.id).and_then(|connection| connection.system);
         let host =
             host.map_or(0, |system| i64::try_from(system.memory_total_bytes / 1_048_576).unwrap_or(i64::MAX));
         daemon.memory_limit_mib.unwrap_or(host) - daemon.usage.memory_mib
@@ -245,7 +245,7 @@ impl ContainerService<'_> {
         if let Some(reason) = &daemon.maintenance {
             return Some(format!("it is in maintenance ({reason})"));
         }
-        if !chosen && !self.0.fleet.is_online(daemon.id) {
+        if !chosen && !self.0.inner.fleet.is_online(daemon.id) {
             return Some("it is not online".into());
         }
         let memory = i64::try_from(limits.memory_mib).unwrap_or(i64::MAX);

@@ -32,7 +32,7 @@ impl ContainerService<'_> {
         id: Option<AllocationId>,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         // Serialises concurrent callers: the count below holds until the commit.
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
@@ -58,7 +58,7 @@ impl ContainerService<'_> {
     /// [`Error::Conflict`] `primary` for the primary one.
     pub async fn remove_allocation(&self, permit: Permit<RemoveAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
@@ -80,7 +80,7 @@ impl ContainerService<'_> {
     /// `none_free`.
     pub async fn replace_allocation(&self, permit: Permit<AddAllocation>, id: AllocationId) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         let of_it = store::allocations::of_container(&mut tx.conn(), container.id).await?;
@@ -111,7 +111,7 @@ impl ContainerService<'_> {
         id: AllocationId,
     ) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let container = alive(&mut tx, target.container.id).await?;
         if !store::allocations::set_primary(&mut tx.conn(), id, container.id).await? {
@@ -156,7 +156,7 @@ impl ContainerService<'_> {
 
     /// Whether a process of the container may be running. Unknown while its host is not connected, which counts as yes.
     pub(super) fn may_run(&self, container: &Container) -> bool {
-        container.phase != Phase::Offline || !self.0.fleet.is_online(container.daemon_id)
+        container.phase != Phase::Offline || !self.0.inner.fleet.is_online(container.daemon_id)
     }
 
     async fn changed_network(
@@ -166,7 +166,7 @@ impl ContainerService<'_> {
         action: &str,
         mut container: Container,
     ) -> Result<()> {
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         store::containers::update(&mut tx.conn(), &container).await?;
         self.record(&mut tx, actor, action, &container, serde_json::json!({})).await?;
         tx.emit(Change::new(Subject::Allocation, Verb::Updated, container.daemon_id));

@@ -44,7 +44,7 @@ impl ContainerService<'_> {
             user_id: actor.user_id(),
             sent_by: actor.name().to_owned(),
             command: line,
-            at: self.0.clock.now(),
+            at: self.0.inner.clock.now(),
         };
         let activity = self.deed(actor, "container.command", container, detail);
         late::write_down(self.0, CompletedAction { activity, command: Some(command) }).await
@@ -76,7 +76,7 @@ impl ContainerService<'_> {
     }
 
     async fn sent(&self, id: ContainerId, by: Option<UserId>, page: &PageRequest) -> Result<Page<Command>> {
-        store::commands::list(&mut self.0.store.read().await?.conn(), id, by, page).await
+        store::commands::list(&mut self.0.inner.store.read().await?.conn(), id, by, page).await
     }
 
     /// Searches the console, also while the container is offline.

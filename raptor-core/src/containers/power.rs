@@ -2,8 +2,9 @@
 
 use super::{
     Container, redact_status,
-    service::{ContainerService, Visible, template},
+    service::{ContainerService, template},
     spec,
+    view::Visible,
 };
 use crate::{
     Error, Result,
@@ -26,7 +27,8 @@ use futures_util::{
 };
 use std::sync::Arc;
 
-/// A container's console lines, state and statistics as they arrive.
+/// A container's console, state and measurements as they happen.
+#[non_exhaustive]
 pub struct LiveStream {
     /// The frames. Ends when the connection to the daemon is lost.
     pub frames: BoxStream<'static, SharedFrame>,
@@ -94,7 +96,7 @@ impl ContainerService<'_> {
     /// Refuses to start an image that is no longer allowed, before a restart stops anything. Automatic starts (after a crash,
     /// after an installation, or with the host) are refused by the host with the same sentence.
     async fn check_image(&self, container: &Container) -> Result<()> {
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let template = template(&mut reader.conn(), container).await?;
         let images = store::images::policy(&mut reader.conn()).await?;
         match spec::image_refused(container, &template, &images) {
@@ -108,7 +110,7 @@ impl ContainerService<'_> {
         if actor.grants().contains(SystemPermission::DaemonsUpdate) {
             return Ok(());
         }
-        let daemon = store::daemons::find(&mut self.0.store.read().await?.conn(), id).await?;
+        let daemon = store::daemons::find(&mut self.0.inner.store.read().await?.conn(), id).await?;
         match daemon.and_then(|daemon| daemon.maintenance) {
             None => Ok(()),
             Some(reason) => Err(Error::conflict(
@@ -144,7 +146,7 @@ impl ContainerService<'_> {
             stats: permissions.contains(ContainerPermission::StatsRead),
         };
         let node = self.node(&visible.container)?;
-        let viewer = self.0.fleet.streams.view(node, id, since, parts).await?;
+        let viewer = self.0.inner.fleet.streams.view(node, id, since, parts).await?;
         let frames = stream::unfold(viewer, |mut viewer| async move { Some((viewer.next().await?, viewer)) });
         let redacted = move |frame: SharedFrame| match &*frame {
             LiveFrame::Status { status } => {
@@ -176,6 +178,6 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Unavailable`] if it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
-        self.0.fleet.present(container.daemon_id)
+        self.0.inner.fleet.present(container.daemon_id)
     }
 }

@@ -2,8 +2,9 @@
 
 use super::{
     Container, InstallState,
-    service::{ContainerService, Visible, template},
+    service::{ContainerService, template},
     spec::{context, environment, with_capitals},
+    view::Visible,
 };
 use crate::{
     Result,
@@ -21,6 +22,7 @@ pub const MASK: &str = "••••••••";
 /// What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct StartPreview {
     /// Its image.
     pub image: String,
@@ -39,6 +41,7 @@ pub struct StartPreview {
 /// One variable of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct PreviewVariable {
     /// Its name.
     pub name: String,
@@ -59,7 +62,7 @@ impl ContainerService<'_> {
             all: actor.grants().contains(SystemPermission::ContainersUpdate),
             network: permissions.contains(ContainerPermission::NetworkRead),
         };
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let allocations = store::allocations::of_container(&mut reader.conn(), container.id).await?;
         let template = template(&mut reader.conn(), &container).await?;
         Ok(preview(&container, &template, &allocations, sees))
@@ -99,7 +102,7 @@ fn preview(
     with_capitals(&mut masked);
     let copies = capitals::of(values.keys().map(String::as_str));
     let of = |env: &str| {
-        copies.iter().find(|(copy, _)| copy == env).map_or(env.to_owned(), |(_, of)| (*of).to_owned())
+        copies.iter().find(|copy| copy.name == env).map_or(env.to_owned(), |copy| copy.of.to_owned())
     };
     let mut context = context(container, allocations, masked.clone());
     if !sees.network {

@@ -105,7 +105,7 @@ impl ContainerService<'_> {
         let Some((mut container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
             return Ok(());
         };
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         store::containers::update(&mut tx.conn(), &container).await?;
         self.tell_host(tx, &container).await
     }
@@ -116,7 +116,7 @@ impl ContainerService<'_> {
     /// # Errors
     /// If the store fails; the event has to be delivered again.
     pub(crate) async fn happened(&self, daemon: DaemonId, event: Happened) -> Result<()> {
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon).await?;
         let number = i64::try_from(event.number).unwrap_or(i64::MAX);
         if !store::daemons::record_event(&mut tx.conn(), daemon, event.spool, number).await? {
@@ -146,7 +146,7 @@ impl ContainerService<'_> {
 
     fn told(&self, host: &Daemon, container: &Container, event: Happened) -> Activity {
         let (action, detail) = words(event.what);
-        let mut activity = Activity::new(&self.0.clock, &Actor::System, action)
+        let mut activity = Activity::new(&self.0.inner.clock, &Actor::System, action)
             .by_daemon(host.id, &host.name)
             .on("container", container.id, &container.name)
             .in_container(container.id)

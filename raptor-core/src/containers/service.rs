@@ -2,11 +2,10 @@
 
 use super::{
     Container,
-    access::denied_files,
     lifecycle::Phase,
     list_cache::{Key, Stored},
     spec,
-    view::{ContainerSummary, ContainerView},
+    view::{ContainerSummary, ContainerView, Visible},
 };
 use crate::{
     Error, Raptor, Result,
@@ -17,9 +16,9 @@ use crate::{
     },
     allocations::Allocation,
     authz::{
-        Actor, ContainerSet, Permit, SystemPermission, Target,
+        Act, Actor, ContainerSet, Permit, SystemPermission,
         actions::{CreateContainer, DeleteContainer, ReadContainerActivity, SeeContainer},
-        policy::container_permissions,
+        policy::{Verdict, container_permissions, decide},
         sealed::Load,
     },
     id::{ContainerId, DaemonId},
@@ -35,16 +34,6 @@ use std::{collections::HashMap, sync::Arc};
 pub use super::{change::StartupChange, create::NewContainer, power::LiveStream};
 pub use raptor_model::containers::{Access, ContainerFilter, Sort};
 
-/// A container and the actor's rights on it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Visible {
-    pub container: Container,
-    /// What the actor may do with it, by role and by access.
-    pub permissions: ContainerSet,
-    /// Patterns of files hidden from the actor, in addition to those of the template.
-    pub denied_files: Vec<String>,
-}
-
 /// A container in a list, with the actor's rights on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Listed {
@@ -53,27 +42,6 @@ pub(crate) struct Listed {
     pub permissions: ContainerSet,
     /// Its allocations, the primary one first.
     pub allocations: Arc<[Allocation]>,
-}
-
-impl Target for Visible {
-    type Key = ContainerId;
-}
-
-impl Load<ContainerId> for Visible {
-    const WHAT: &'static str = "container";
-    async fn load(
-        conn: &mut Conn<'_>,
-        actor: &Actor,
-        key: ContainerId,
-    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
-        let found = store::containers::find(conn, key, actor.user_id()).await?;
-        Ok(found.map(|(container, held)| {
-            let access = held.as_ref().map(|held| held.permissions);
-            let permissions = container_permissions(actor.grants(), access);
-            let denied_files = denied_files(actor.grants(), held);
-            (Self { container, permissions, denied_files }, access)
-        }))
-    }
 }
 
 /// Operations on containers.
@@ -91,7 +59,7 @@ impl ContainerService<'_> {
         page: &PageRequest,
     ) -> Result<Page<ContainerSummary>> {
         let page = self.listed(actor, filter, page).await?;
-        let mut live = self.0.fleet.containers(page.items.iter().map(|listed| &listed.container.id));
+        let mut live = self.0.inner.fleet.containers(page.items.iter().map(|listed| &listed.container.id));
         Ok(page.map(|Listed { container, permissions, allocations }| {
             ContainerSummary::new(&container, permissions, &allocations, live.remove(&container.id))
         }))
@@ -106,7 +74,7 @@ impl ContainerService<'_> {
     ) -> Result<Page<Listed>> {
         let only_theirs = filter.mine || !actor.grants().contains(SystemPermission::ContainersRead);
         let key = Key { user: actor.user_id(), only_theirs, filter: filter.clone(), page: page.clone() };
-        let stored = self.0.lists.get_or_read(key.clone(), || self.read_list(&key)).await?;
+        let stored = self.0.inner.lists.get_or_read(key.clone(), || self.read_list(&key)).await?;
         let listed = |(container, access, allocations): &(Arc<Container>, _, Arc<[Allocation]>)| Listed {
             container: container.clone(),
             permissions: container_permissions(actor.grants(), *access),
@@ -120,7 +88,7 @@ impl ContainerService<'_> {
     }
 
     async fn read_list(&self, key: &Key) -> Result<Stored> {
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let Key { user, only_theirs, filter, page } = key;
         let page = store::container_list::list(&mut reader.conn(), *user, *only_theirs, filter, page).await?;
         let ids: Vec<ContainerId> = page.items.iter().map(|(container, _)| container.id).collect();
@@ -158,7 +126,7 @@ impl ContainerService<'_> {
         let actor = permit.actor().clone();
         let id = self.create(permit, new).await?;
         let visible = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             Visible::load(&mut reader.conn(), &actor, id).await?
         };
         let (visible, _) = visible.ok_or(Error::NotFound { what: "container" })?;
@@ -168,21 +136,30 @@ impl ContainerService<'_> {
     async fn view(&self, actor: &Actor, visible: Visible) -> Result<ContainerView> {
         let id = visible.container.id;
         let (allocations, template) = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             let allocations = store::allocations::of_container(&mut reader.conn(), id).await?;
             (allocations, template(&mut reader.conn(), &visible.container).await?)
         };
-        let live = self.0.fleet.containers(std::iter::once(&id)).remove(&id);
+        let live = self.0.inner.fleet.containers(std::iter::once(&id)).remove(&id);
         let choice = self.0.images().choice(&visible, &template).await?;
         Ok(ContainerView::new(actor, visible, &allocations, live, template, choice))
     }
 
-    /// The id of the container with this short id. Says nothing of who may know of it: every use of the id has its own permit.
+    /// The id of the container with this short id; none where there is no such container or the actor may not see it. Short ids
+    /// are the first eight hex digits of an id, in either case.
     ///
     /// # Errors
-    /// When the store fails.
-    pub async fn id_of(&self, short_id: &str) -> Result<Option<ContainerId>> {
-        store::containers::id_of(&mut self.0.store.read().await?.conn(), &short_id.to_ascii_lowercase()).await
+    /// [`Error::Unavailable`] where the database does not answer.
+    pub async fn id_of(&self, actor: &Actor, short_id: &str) -> Result<Option<ContainerId>> {
+        let mut reader = self.0.inner.store.read().await?;
+        let short_id = short_id.to_ascii_lowercase();
+        let found =
+            store::containers::find_by_short_id(&mut reader.conn(), &short_id, actor.user_id()).await?;
+        Ok(found.and_then(|(container, held)| {
+            let access = held.map(|held| held.permissions);
+            let verdict = decide(actor.grants(), access, SeeContainer::ACTION);
+            (verdict == Verdict::Allow).then_some(container.id)
+        }))
     }
 
     /// Deletes the container with its files: from the panel at once, from its host as soon as that can be reached. With
@@ -193,11 +170,11 @@ impl ContainerService<'_> {
     pub async fn delete(&self, permit: Permit<DeleteContainer>, force: bool) -> Result<()> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let Some((container, _)) = store::containers::find(&mut tx.conn(), id, None).await? else {
             return Err(Error::NotFound { what: "container" });
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         store::jobs::forget(&mut tx.conn(), id).await?;
         self.record(&mut tx, &actor, "container.deleted", &container, serde_json::json!({ "force": force }))
             .await?;
@@ -219,20 +196,20 @@ impl ContainerService<'_> {
 
     /// Deletes the record and its allocations, after the host has removed the container.
     pub(crate) async fn forget(&self, id: ContainerId) -> Result<()> {
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::allocations::release_all(&mut tx.conn(), id, false).await?;
         store::allocations::free_unpublished(&mut tx.conn(), id, None).await?;
         store::containers::delete(&mut tx.conn(), id).await?;
         tx.emit(Change::new(Subject::Container, Verb::Deleted, id));
         tx.commit().await?;
-        self.0.fleet.forget(id);
+        self.0.inner.fleet.forget(id);
         Ok(())
     }
 
     /// Sends the newest declaration to the host if it does not have it.
     pub(crate) async fn sync(&self, id: ContainerId) -> Result<()> {
         let (container, allocations, template, images) = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             let found = store::containers::find(&mut reader.conn(), id, None).await?;
             let (container, _) = found
                 .filter(|(container, _)| !container.deleting)
@@ -247,9 +224,9 @@ impl ContainerService<'_> {
         }
         whole(&container)?;
         let spec = spec::spec(&container, &template, &allocations, &images)?;
-        let status = self.0.fleet.node(container.daemon_id)?.declare(spec).await?;
+        let status = self.0.inner.fleet.node(container.daemon_id)?.declare(spec).await?;
         let noted = async {
-            let mut tx = self.0.store.begin().await?;
+            let mut tx = self.0.inner.store.begin().await?;
             let found = store::containers::find(&mut tx.conn(), id, None).await?;
             if found.is_none_or(|(container, _)| container.deleting) {
                 // Deleted while the declaration was on its way, which may have arrived after the removal.
@@ -273,7 +250,7 @@ impl ContainerService<'_> {
 
     /// Makes the host remove a container that is no longer in the database, in case it knows of it.
     pub(crate) async fn remove_again(&self, tx: &mut Tx, daemon: DaemonId, id: ContainerId) -> Result<()> {
-        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon, id, self.0.clock.now()).await?;
+        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon, id, self.0.inner.clock.now()).await?;
         tx.emit(Change::new(Subject::Job, Verb::Created, daemon));
         Ok(())
     }
@@ -289,7 +266,7 @@ impl ContainerService<'_> {
     ) -> Result<Page<Activity>> {
         let (actor, target) = permit.consume();
         let filter = ActivityFilter { container_id: Some(target.container.id), ..ActivityFilter::default() };
-        let page = store::activity::list(&mut self.0.store.read().await?.conn(), &filter, page).await?;
+        let page = store::activity::list(&mut self.0.inner.store.read().await?.conn(), &filter, page).await?;
         Ok(page.map(|mut row| {
             redact(&mut row, &actor, &target);
             row
@@ -315,7 +292,7 @@ impl ContainerService<'_> {
         container: &Container,
         detail: serde_json::Value,
     ) -> Activity {
-        Activity::new(&self.0.clock, actor, action)
+        Activity::new(&self.0.inner.clock, actor, action)
             .on("container", container.id, &container.name)
             .in_container(container.id)
             .with(detail)

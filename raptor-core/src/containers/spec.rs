@@ -24,7 +24,7 @@ pub(super) fn environment(container: &Container, template: &Template) -> BTreeMa
 pub(super) fn with_capitals(environment: &mut BTreeMap<String, String>) {
     let copies: Vec<_> = capitals::of(environment.keys().map(String::as_str))
         .into_iter()
-        .filter_map(|(copy, name)| Some((copy, environment.get(name)?.clone())))
+        .filter_map(|copy| Some((copy.name, environment.get(copy.of)?.clone())))
         .collect();
     environment.extend(copies);
 }

@@ -25,6 +25,7 @@ use std::collections::BTreeMap;
 /// What changing a container to another template would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct TemplateSwitch {
     /// The template that the container is made from.
     pub from: SwitchSide,
@@ -45,6 +46,7 @@ pub struct TemplateSwitch {
 /// A template in one of its revisions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct SwitchSide {
     /// Id of the template, as the template endpoints take it.
     pub template_id: TemplateId,
@@ -57,6 +59,7 @@ pub struct SwitchSide {
 /// What becomes of a variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct SwitchedVariable {
     /// Its name in the environment.
     pub env: String,
@@ -113,7 +116,7 @@ impl ContainerService<'_> {
         let container = visible.container;
         another(&container, &to)?;
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let before = template(&mut reader.conn(), &container).await?;
         let after = &to.document;
         let switched = switched(container.clone(), &before, &to, manages);
@@ -159,7 +162,7 @@ impl ContainerService<'_> {
         if order.install && !target.permissions.contains(may_install) {
             return Err(Error::Forbidden { permission: Permission::name(may_install).to_owned() });
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let present = alive(&mut tx, target.container.id).await?;
         let to = store::templates::find(&mut tx.conn(), to).await?;
@@ -173,11 +176,12 @@ impl ContainerService<'_> {
         let images = store::images::policy(&mut tx.conn()).await?;
         let who = Chooser { name: actor.name(), manages };
         let image = order.image.unwrap_or_else(|| container.image.clone());
-        (container.image, container.image_allowed_by) = images.choose(&image, after, who)?;
+        let chosen = images.choose(&image, after, who)?;
+        (container.image, container.image_allowed_by) = (chosen.image, chosen.allowed_by);
         check_startup(&container.startup)?;
         container.variables.extend(checked_variables(after, order.variables, manages)?);
         complete(&container, after, manages)?;
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         if order.install {
             let ended = container.status.as_ref().map_or(0, |status| status.installed);
             container.installation = container.installation.again(ended, false, false);

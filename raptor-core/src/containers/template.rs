@@ -1,10 +1,6 @@
 //! A container's template: previewing and moving to another revision, and secret values.
 
-use super::{
-    Container,
-    service::{ContainerService, Visible},
-    spec,
-};
+use super::{Container, service::ContainerService, spec, view::Visible};
 use crate::{
     Error, Result,
     activity::Activity,
@@ -22,6 +18,7 @@ use std::collections::BTreeMap;
 /// What moving a container to another revision of its template would change.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct TemplateChange {
     /// The revision that the container runs.
     pub from: i64,
@@ -47,7 +44,7 @@ impl ContainerService<'_> {
     ) -> Result<TemplateChange> {
         let (actor, Visible { container, .. }) = permit.consume();
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let newest = store::templates::find(&mut reader.conn(), container.template_id).await?;
         let newest = newest.ok_or(Error::NotFound { what: "template" })?.revision;
         let to = to.unwrap_or(newest);
@@ -82,7 +79,7 @@ impl ContainerService<'_> {
     ) -> Result<()> {
         let (actor, target) = permit.consume();
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), target.container.daemon_id).await?;
         let found = store::containers::find(&mut tx.conn(), target.container.id, None).await?;
         let (container, _) =
@@ -123,9 +120,9 @@ impl ContainerService<'_> {
                 "A setting that only administrators see needs a value first. Ask one of them.",
             ));
         }
-        container.updated_at = self.0.clock.now();
+        container.updated_at = self.0.inner.clock.now();
         store::containers::update(&mut tx.conn(), &container).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "container.template_moved")
+        let activity = Activity::new(&self.0.inner.clock, &actor, "container.template_moved")
             .on("container", container.id, &container.name)
             .in_container(container.id)
             .with(serde_json::json!({ "from": from, "to": to }));
@@ -144,7 +141,7 @@ impl ContainerService<'_> {
     pub async fn reveal(&self, permit: Permit<RevealSecret>, env: &str) -> Result<String> {
         let (actor, Visible { container, .. }) = permit.consume();
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let template =
             store::templates::revision(&mut tx.conn(), container.template_id, container.template_revision)
                 .await?;
@@ -153,7 +150,7 @@ impl ContainerService<'_> {
         let variable = variable
             .filter(|variable| manages || variable.user_viewable)
             .ok_or(Error::NotFound { what: "variable" })?;
-        let activity = Activity::new(&self.0.clock, &actor, "container.secret_revealed")
+        let activity = Activity::new(&self.0.inner.clock, &actor, "container.secret_revealed")
             .on("container", container.id, &container.name)
             .in_container(container.id)
             // Users see this as well, so variables hidden from them are not named.

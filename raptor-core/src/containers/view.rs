@@ -1,21 +1,61 @@
 //! Containers as an actor sees them, without what they may not see.
 
 use super::{
-    Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef, service::Visible,
+    Behaviour, Container, DaemonRef, InstallState, Limits, LiveState, TemplateRef, UserRef,
+    access::denied_files,
 };
 use crate::{
+    Result,
     allocations::Allocation,
-    authz::{Actor, ContainerPermission, ContainerSet, SystemPermission, by_name},
+    authz::{
+        Actor, ContainerPermission, ContainerSet, SystemPermission, Target, by_name,
+        policy::container_permissions, sealed::Load,
+    },
     id::ContainerId,
     images::{ImageStanding, service::ImageChoice},
+    store::{self, Conn},
     templates::{StartupCommand, Template, TemplateImage, Variable, variables::VariableInput},
 };
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+/// A container and what the actor may do with it: what permits on a container are about. It holds what the actor may not see, so
+/// that other crates are given a [`ContainerView`] instead.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Visible {
+    /// The record.
+    pub(crate) container: Container,
+    /// What the actor may do with it, by role and access together.
+    pub(crate) permissions: ContainerSet,
+    /// Patterns of files that are kept from the actor, beside those of the template.
+    pub(crate) denied_files: Vec<String>,
+}
+
+impl Target for Visible {
+    type Key = ContainerId;
+}
+
+impl Load<ContainerId> for Visible {
+    const WHAT: &'static str = "container";
+    async fn load(
+        conn: &mut Conn<'_>,
+        actor: &Actor,
+        key: ContainerId,
+    ) -> Result<Option<(Self, Option<ContainerSet>)>> {
+        let found = store::containers::find(conn, key, actor.user_id()).await?;
+        Ok(found.map(|(container, held)| {
+            let access = held.as_ref().map(|held| held.permissions);
+            let permissions = container_permissions(actor.grants(), access);
+            let denied_files = denied_files(actor.grants(), held);
+            (Self { container, permissions, denied_files }, access)
+        }))
+    }
+}
+
 /// The newest installation of a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Installation))]
+#[non_exhaustive]
 pub struct InstallationView {
     /// State of the installation.
     pub state: InstallState,
@@ -30,6 +70,7 @@ pub struct InstallationView {
 /// A container in a list, as one actor sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct ContainerSummary {
     /// Id of the container.
     pub id: ContainerId,
@@ -136,6 +177,7 @@ fn last_heard(container: &Container) -> LiveState {
 /// A variable of a container.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[non_exhaustive]
 pub struct ContainerVariable {
     /// Name of the variable, as the panel shows it.
     pub name: String,
@@ -160,6 +202,7 @@ pub struct ContainerVariable {
 /// A container with all that the caller may see of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = Container))]
+#[non_exhaustive]
 pub struct ContainerView {
     /// The fields that lists have too.
     #[serde(flatten)]

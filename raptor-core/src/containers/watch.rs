@@ -26,8 +26,8 @@ impl ContainerService<'_> {
     pub fn watch(&self, permit: Permit<SeeContainer>) -> BoxStream<'static, LiveState> {
         let (actor, visible) = permit.consume();
         let (id, permissions) = (visible.container.id, visible.permissions);
-        // Subscribed before reading the current state, so that no change is missed in between.
-        let events = self.0.fleet.subscribe();
+        // Subscribed before the first look, so that nothing falls between the two.
+        let events = self.0.inner.fleet.subscribe();
         let held = HeldRights {
             raptor: self.0.clone(),
             actor,
@@ -85,14 +85,14 @@ impl Watch {
             tokio::select! {
                 biased;
                 _ = &mut self.lost => return None,
-                () = self.raptor.stop.cancelled() => return None,
+                () = self.raptor.inner.stop.cancelled() => return None,
                 () = concerned(&mut self.events, self.id) => {}
             }
         }
     }
 
     fn state(&self) -> Option<LiveState> {
-        let mut state = self.raptor.fleet.containers([self.id].iter()).remove(&self.id)?;
+        let mut state = self.raptor.inner.fleet.containers([self.id].iter()).remove(&self.id)?;
         state.redact(self.permissions);
         // They change every second and have a stream of their own.
         state.stats = None;

@@ -40,13 +40,15 @@ impl Load<DaemonId> for Daemon {
 
 /// A daemon and the state of its link.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct LinkedDaemon {
     pub daemon: Daemon,
     /// The link; `None` before the first attempt to connect.
     pub connection: Option<Connection>,
 }
 
-/// A daemon that was just added.
+/// A daemon that was added.
+#[non_exhaustive]
 pub struct NewDaemon {
     pub linked: LinkedDaemon,
     /// The key to configure it with (`DAEMON_API_KEY`). It can't be read again.
@@ -63,12 +65,12 @@ impl DaemonService<'_> {
     /// If the store fails.
     pub async fn list(&self, permit: Permit<ListDaemons>) -> Result<Vec<LinkedDaemon>> {
         let _ = permit.consume();
-        let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
+        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(daemons.into_iter().map(|daemon| self.linked(daemon)).collect())
     }
 
     fn linked(&self, daemon: Daemon) -> LinkedDaemon {
-        LinkedDaemon { connection: self.0.fleet.connection(daemon.id), daemon }
+        LinkedDaemon { connection: self.0.inner.fleet.connection(daemon.id), daemon }
     }
 
     /// One daemon with the state of its link.
@@ -88,7 +90,7 @@ impl DaemonService<'_> {
     }
 
     async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let transport = draft.transport(None);
         let mut daemon = Daemon {
             id: DaemonId::generate(),
@@ -109,12 +111,12 @@ impl DaemonService<'_> {
             usage: Usage::default(),
         };
         let key = generate_secret("rd_")?;
-        let sealed = self.0.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
-        let mut tx = self.0.store.begin().await?;
+        let sealed = self.0.inner.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
+        let mut tx = self.0.inner.store.begin().await?;
         daemon.number = store::daemons::insert(&mut tx.conn(), &daemon, &sealed).await?;
         self.record(&mut tx, actor, "daemon.created", &daemon, Verb::Created).await?;
         tx.commit().await?;
-        self.0.fleet.refresh(self.0).await?;
+        self.0.inner.fleet.refresh(self.0).await?;
         Ok((daemon, key))
     }
 
@@ -135,14 +137,14 @@ impl DaemonService<'_> {
         if !daemon.local {
             (daemon.host, daemon.port, daemon.transport) = (draft.host, draft.port, transport);
         }
-        daemon.updated_at = self.0.clock.now();
-        let mut tx = self.0.store.begin().await?;
+        daemon.updated_at = self.0.inner.clock.now();
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::daemons::update(&mut tx.conn(), &daemon).await? {
             return Err(Error::NotFound { what: "daemon" });
         }
         self.record(&mut tx, &actor, "daemon.updated", &daemon, Verb::Updated).await?;
         tx.commit().await?;
-        self.0.fleet.refresh(self.0).await?;
+        self.0.inner.fleet.refresh(self.0).await?;
         Ok(self.linked(daemon))
     }
 
@@ -156,12 +158,12 @@ impl DaemonService<'_> {
             return Err(Error::conflict("local", "This daemon runs inside the API and needs no key."));
         }
         let key = generate_secret("rd_")?;
-        let sealed = self.0.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
-        let mut tx = self.0.store.begin().await?;
-        store::daemons::set_key(&mut tx.conn(), daemon.id, &sealed, self.0.clock.now()).await?;
+        let sealed = self.0.inner.sealer.seal(daemon.id.as_uuid().as_bytes(), &key)?;
+        let mut tx = self.0.inner.store.begin().await?;
+        store::daemons::set_key(&mut tx.conn(), daemon.id, &sealed, self.0.inner.clock.now()).await?;
         self.record(&mut tx, &actor, "daemon.key_renewed", &daemon, Verb::Updated).await?;
         tx.commit().await?;
-        self.0.fleet.refresh(self.0).await?;
+        self.0.inner.fleet.refresh(self.0).await?;
         Ok(key)
     }
 
@@ -180,10 +182,10 @@ impl DaemonService<'_> {
         if reason.as_ref().is_some_and(|reason| reason.chars().count() > 300) {
             return Err(Error::invalid("reason", "Use at most 300 characters."));
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::set_maintenance(&mut tx.conn(), daemon.id, reason.as_deref()).await?;
         let action = if reason.is_some() { "daemon.maintenance_begun" } else { "daemon.maintenance_ended" };
-        let activity = Activity::new(&self.0.clock, &actor, action)
+        let activity = Activity::new(&self.0.inner.clock, &actor, action)
             .on("daemon", daemon.id, &daemon.name)
             .with(serde_json::json!({ "reason": reason }));
         store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -207,11 +209,11 @@ impl DaemonService<'_> {
         if unused_days > 3_650 {
             return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
         }
-        let (node, raptor) = (self.0.fleet.present(daemon.id)?, self.0.clone());
+        let (node, raptor) = (self.0.inner.fleet.present(daemon.id)?, self.0.clone());
         late::to_its_end(self.0, async move {
             let cleaned = node.clean_images(unused_days * 86_400).await?;
             let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
-            let activity = Activity::new(&raptor.clock, &actor, "daemon.images_cleaned")
+            let activity = Activity::new(&raptor.inner.clock, &actor, "daemon.images_cleaned")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail);
             late::write_down(&raptor, CompletedAction { activity, command: None }).await?;
@@ -226,7 +228,7 @@ impl DaemonService<'_> {
     /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
         let daemon = permit.consume().1;
-        Ok(self.0.fleet.present(daemon.id)?.history().stats(None, range).await?)
+        Ok(self.0.inner.fleet.present(daemon.id)?.history().stats(None, range).await?)
     }
 
     /// Deletes a daemon without containers, and its allocations.
@@ -238,18 +240,18 @@ impl DaemonService<'_> {
         if daemon.local {
             return Err(Error::conflict("local", "This daemon runs inside the API and can't be removed."));
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::daemons::delete(&mut tx.conn(), daemon.id).await? {
             return Err(Error::NotFound { what: "daemon" });
         }
         self.record(&mut tx, &actor, "daemon.deleted", &daemon, Verb::Deleted).await?;
         tx.commit().await?;
-        self.0.fleet.refresh(self.0).await
+        self.0.inner.fleet.refresh(self.0).await
     }
 
     /// Ensures that this process's own host is stored, with some allocations if it is new.
     pub(crate) async fn ensure_local(&self, ports: &str) -> Result<()> {
-        let daemons = store::daemons::list(&mut self.0.store.read().await?.conn()).await?;
+        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
         if daemons.iter().any(|daemon| daemon.local) {
             return Ok(());
         }
@@ -279,14 +281,14 @@ impl DaemonService<'_> {
 
     /// Records that a daemon first reached by plain HTTP is reached by HTTPS from now on.
     pub(crate) async fn keep_upgraded(&self, id: DaemonId) -> Result<()> {
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let Some(daemon) = store::daemons::find(&mut tx.conn(), id).await? else { return Ok(()) };
-        if !store::daemons::upgraded(&mut tx.conn(), id, self.0.clock.now()).await? {
+        if !store::daemons::upgraded(&mut tx.conn(), id, self.0.inner.clock.now()).await? {
             return Ok(());
         }
         self.record(&mut tx, &Actor::System, "daemon.encrypted", &daemon, Verb::Updated).await?;
         tx.commit().await?;
-        self.0.fleet.refresh(self.0).await
+        self.0.inner.fleet.refresh(self.0).await
     }
 
     async fn record(
@@ -297,7 +299,7 @@ impl DaemonService<'_> {
         daemon: &Daemon,
         verb: Verb,
     ) -> Result<()> {
-        let activity = Activity::new(&self.0.clock, actor, action)
+        let activity = Activity::new(&self.0.inner.clock, actor, action)
             .on("daemon", daemon.id, &daemon.name)
             .with(serde_json::json!({ "host": daemon.host, "port": daemon.port }));
         store::activity::insert(&mut tx.conn(), &activity).await?;

@@ -28,6 +28,7 @@ use std::net::IpAddr;
 
 /// A container that a host has but Raptor doesn't know.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Stray {
     /// What its host knows of it.
     pub held: HostedContainer,
@@ -51,7 +52,7 @@ impl DaemonService<'_> {
     #[must_use]
     pub fn strays(&self, permit: Permit<ListStrays>) -> Vec<Stray> {
         let daemon = permit.consume().1;
-        self.0.fleet.strays(daemon.id)
+        self.0.inner.fleet.strays(daemon.id)
     }
 
     /// Asks a stray to stop. Its files stay.
@@ -64,10 +65,10 @@ impl DaemonService<'_> {
         if !stray.held.declared {
             return Err(undeclared());
         }
-        let (node, raptor) = (self.0.fleet.node(daemon.id)?, self.0.clone());
+        let (node, raptor) = (self.0.inner.fleet.node(daemon.id)?, self.0.clone());
         late::to_its_end(self.0, async move {
             node.power(id, PowerAction::Stop, actor.name()).await?;
-            let activity = Activity::new(&raptor.clock, &actor, "daemon.unknown_container_stopped")
+            let activity = Activity::new(&raptor.inner.clock, &actor, "daemon.unknown_container_stopped")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail(&stray));
             late::write_down(&raptor, CompletedAction { activity, command: None }).await
@@ -82,20 +83,20 @@ impl DaemonService<'_> {
     pub async fn delete_stray(&self, permit: Permit<DeleteStray>, id: ContainerId) -> Result<()> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
         still_unknown(&mut tx, daemon.id, &stray).await?;
         // A removal that somebody else requested may have finished by now.
         self.stray(&daemon, id)?;
-        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.clock.now()).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "daemon.unknown_container_deleted")
+        store::jobs::insert(&mut tx.conn(), Kind::Remove, daemon.id, id, self.0.inner.clock.now()).await?;
+        let activity = Activity::new(&self.0.inner.clock, &actor, "daemon.unknown_container_deleted")
             .on("daemon", daemon.id, &daemon.name)
             .with(detail(&stray));
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.emit(Change::new(Subject::Job, Verb::Created, daemon.id));
         tx.emit(Change::new(Subject::Daemon, Verb::Updated, daemon.id));
         tx.commit().await?;
-        self.0.fleet.forget_stray(daemon.id, id);
+        self.0.inner.fleet.forget_stray(daemon.id, id);
         Ok(())
     }
 
@@ -112,12 +113,12 @@ impl DaemonService<'_> {
     ) -> Result<ContainerId> {
         let (actor, daemon) = permit.consume();
         let stray = self.stray(&daemon, id)?;
-        let spec = match self.0.fleet.node(daemon.id)?.declared(id).await {
+        let spec = match self.0.inner.fleet.node(daemon.id)?.declared(id).await {
             Ok(spec) => nul::storable(spec),
             Err(NodeError::NotFound) => return Err(undeclared()),
             Err(error) => return Err(error.into()),
         };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::daemons::lock(&mut tx.conn(), daemon.id).await?;
         still_unknown(&mut tx, daemon.id, &stray).await?;
         let owner = match adoption.owner_id.or(spec.owner) {
@@ -137,7 +138,7 @@ impl DaemonService<'_> {
         let template = template
             .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
             .readable()?;
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;
         let allocation_limit = allocation_limit(&spec);
         let variables = spec
@@ -195,7 +196,7 @@ impl DaemonService<'_> {
         container.number = store::containers::insert(&mut tx.conn(), &container).await?;
         claim_ports(&mut tx, &container, &spec.ports, now).await?;
         store::jobs::insert(&mut tx.conn(), Kind::Declare, daemon.id, id, now).await?;
-        let activity = Activity::new(&self.0.clock, &actor, "container.adopted")
+        let activity = Activity::new(&self.0.inner.clock, &actor, "container.adopted")
             .on("container", id, &container.name)
             .in_container(id)
             .with(serde_json::json!({ "daemon": daemon.name, "owner": container.owner_name, "template": container.template_name }));
@@ -203,12 +204,12 @@ impl DaemonService<'_> {
         tx.emit(Change::new(Subject::Container, Verb::Created, id));
         tx.emit(Change::new(Subject::Job, Verb::Created, daemon.id));
         tx.commit().await?;
-        self.0.fleet.forget_stray(daemon.id, id);
+        self.0.inner.fleet.forget_stray(daemon.id, id);
         Ok(id)
     }
 
     fn stray(&self, daemon: &Daemon, id: ContainerId) -> Result<Stray> {
-        let mut strays = self.0.fleet.strays(daemon.id).into_iter();
+        let mut strays = self.0.inner.fleet.strays(daemon.id).into_iter();
         strays.find(|stray| stray.held.id == id).ok_or(Error::NotFound { what: "container" })
     }
 }

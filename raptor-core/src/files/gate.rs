@@ -3,7 +3,7 @@
 use crate::{
     Error, Raptor, Result,
     authz::{Act, Actor, ContainerSet, HeldRights, SystemPermission, policy::Action},
-    containers::service::Visible,
+    containers::view::Visible,
     node::files::{Body, FileAnswer, FileRequest, Operation, OperationState, Scoped},
 };
 use futures_util::{StreamExt, stream};
@@ -106,7 +106,7 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
             () = ended => {}
         }
     };
-    raptor.tasks.spawn(raptor.stop.clone().run_until_cancelled_owned(watch));
+    raptor.inner.tasks.spawn(raptor.inner.stop.clone().run_until_cancelled_owned(watch));
 }
 
 /// The rights that the actor is using now, of those that `A` required.

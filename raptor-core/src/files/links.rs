@@ -21,6 +21,15 @@ pub(crate) struct Link {
     pub(crate) read: FileRead,
 }
 
+/// What a link stands for.
+#[non_exhaustive]
+pub struct OpenedLink {
+    /// The permit of whoever made the link, as they are now.
+    pub permit: Permit<ReadFileContent>,
+    /// What is read.
+    pub read: FileRead,
+}
+
 /// Operations on links to files.
 pub struct LinkService<'r>(pub(crate) &'r Raptor);
 
@@ -35,19 +44,19 @@ impl LinkService<'_> {
             .session_id()
             .ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
         let link = Link { session, container: target.container.id, read };
-        self.0.tokens.sign_link(&link, self.0.clock.now() + LIFETIME)
+        self.0.inner.tokens.sign_link(&link, self.0.inner.clock.now() + LIFETIME)
     }
 
     /// The content of a link, and a permit for the user who created it with their current rights.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] if it isn't genuine, has expired or its session has ended; [`Error::NotFound`] or
-    /// [`Error::Forbidden`] if the user's access has ended.
-    pub async fn open(&self, token: &str) -> Result<(Permit<ReadFileContent>, FileRead)> {
+    /// [`Error::Unauthenticated`] where it is none of ours, has expired or its session has ended; [`Error::NotFound`] or
+    /// [`Error::Forbidden`] where the access has.
+    pub async fn open(&self, token: &str) -> Result<OpenedLink> {
         let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
-        let link = self.0.tokens.read_link(token, self.0.clock.now()).ok_or_else(ended)?;
+        let link = self.0.inner.tokens.read_link(token, self.0.inner.clock.now()).ok_or_else(ended)?;
         let actor = self.0.auth().of_session(link.session).await?.ok_or_else(ended)?;
         let permit = self.0.authz().permit::<ReadFileContent>(&actor, link.container).await?;
-        Ok((permit, link.read))
+        Ok(OpenedLink { permit, read: link.read })
     }
 }

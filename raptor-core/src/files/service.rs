@@ -11,7 +11,7 @@ use crate::{
             UnpackOverFiles, UpdateFiles,
         },
     },
-    containers::service::Visible,
+    containers::view::Visible,
     id::ContainerId,
     node::{
         FilePath, NodeError, TextFile, TextRead, TextWrite,

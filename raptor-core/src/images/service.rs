@@ -8,7 +8,7 @@ use crate::{
         ContainerPermission, Permit,
         actions::{ReadImagePolicy, UpdateImagePolicy},
     },
-    containers::service::Visible,
+    containers::view::Visible,
     jobs::Kind,
     store::{self, Change, Subject, Verb},
     templates::Template,
@@ -17,6 +17,7 @@ use serde_json::json;
 
 /// The standing of a container's image, and which other images the actor may choose.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImageChoice {
     /// Why the container may use its image, or that it may not.
     pub standing: ImageStanding,
@@ -34,7 +35,7 @@ impl ImageService<'_> {
     /// If the store fails.
     pub async fn policy(&self, permit: Permit<ReadImagePolicy>) -> Result<ImagePolicy> {
         let _ = permit.consume();
-        store::images::policy(&mut self.0.store.read().await?.conn()).await
+        store::images::policy(&mut self.0.inner.store.read().await?.conn()).await
     }
 
     /// Replaces the list of allowed images. Containers whose images newly match or no longer match are declared to their hosts
@@ -51,7 +52,7 @@ impl ImageService<'_> {
     ) -> Result<ImagePolicy> {
         let (actor, ()) = permit.consume();
         let policy = ImagePolicy::checked(patterns, for_owners, revision)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let before = store::images::policy(&mut tx.conn()).await?;
         let Some(revision) = store::images::update(&mut tx.conn(), &policy).await? else {
             return Err(Error::conflict(
@@ -59,7 +60,7 @@ impl ImageService<'_> {
                 "Somebody else has changed the list in the meantime. Load it again and repeat your change.",
             ));
         };
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         for (id, daemon, image) in store::images::without_approval(&mut tx.conn()).await? {
             if before.lists(&image) != policy.lists(&image) {
                 store::containers::renew(&mut tx.conn(), id, now).await?;
@@ -71,7 +72,7 @@ impl ImageService<'_> {
         let told =
             |policy: &ImagePolicy| json!({ "patterns": policy.patterns, "for_owners": policy.for_owners });
         let detail = json!({ "from": told(&before), "to": told(&policy) });
-        let activity = Activity::new(&self.0.clock, &actor, "images.changed").with(detail);
+        let activity = Activity::new(&self.0.inner.clock, &actor, "images.changed").with(detail);
         store::activity::insert(&mut tx.conn(), &activity).await?;
         tx.commit().await?;
         Ok(ImagePolicy { revision, ..policy })
@@ -82,7 +83,7 @@ impl ImageService<'_> {
     /// # Errors
     /// If the store fails.
     pub(crate) async fn choice(&self, visible: &Visible, template: &Template) -> Result<ImageChoice> {
-        let policy = store::images::policy(&mut self.0.store.read().await?.conn()).await?;
+        let policy = store::images::policy(&mut self.0.inner.store.read().await?.conn()).await?;
         let container = &visible.container;
         let standing = policy.standing(&container.image, container.image_allowed_by.is_some(), template);
         let chooses = policy.for_owners && visible.permissions.contains(ContainerPermission::StartupUpdate);

@@ -29,7 +29,7 @@ const MAX_PAUSE_S: i64 = 300;
 pub(crate) async fn work(raptor: Raptor) {
     let wake = Arc::new(Notify::new());
     let waker = wake.clone();
-    raptor.store.feed().hook(move |event| {
+    raptor.inner.store.feed().hook(move |event| {
         if matches!(event, FeedEvent::Change(Change { subject: Subject::Job, .. }) | FeedEvent::Gap) {
             waker.notify_one();
         }
@@ -40,7 +40,7 @@ pub(crate) async fn work(raptor: Raptor) {
         match claim(&raptor).await {
             Ok(Some(job)) => {
                 let raptor = raptor.clone();
-                raptor.tasks.clone().spawn(async move {
+                raptor.inner.tasks.clone().spawn(async move {
                     carry_out(&raptor, job).await;
                     drop(turn);
                 });
@@ -50,7 +50,7 @@ pub(crate) async fn work(raptor: Raptor) {
             Err(error) => warn_of!(raptor, error, "the jobs for hosts can't be read"),
         }
         tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             () = wake.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
@@ -58,8 +58,8 @@ pub(crate) async fn work(raptor: Raptor) {
 }
 
 async fn claim(raptor: &Raptor) -> Result<Option<Job>> {
-    let now = raptor.clock.now();
-    let mut tx = raptor.store.begin().await?;
+    let now = raptor.inner.clock.now();
+    let mut tx = raptor.inner.store.begin().await?;
     let job = store::jobs::claim(&mut tx.conn(), now, LEASE_S).await?;
     tx.commit().await?;
     Ok(job)
@@ -132,15 +132,15 @@ impl Lease {
 }
 
 async fn renew(raptor: &Raptor, job: &Job) -> Result<bool> {
-    let mut tx = raptor.store.begin().await?;
-    let ours = store::jobs::renew(&mut tx.conn(), job, raptor.clock.now(), LEASE_S).await?;
+    let mut tx = raptor.inner.store.begin().await?;
+    let ours = store::jobs::renew(&mut tx.conn(), job, raptor.inner.clock.now(), LEASE_S).await?;
     tx.commit().await?;
     Ok(ours)
 }
 
 async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
     raptor.containers().sync(job.container_id).await?;
-    match raptor.fleet.node(job.daemon_id)?.power(job.container_id, PowerAction::Start, "").await {
+    match raptor.inner.fleet.node(job.daemon_id)?.power(job.container_id, PowerAction::Start, "").await {
         // It has already been removed, or was declared again.
         Ok(()) | Err(NodeError::Refused(_)) => Ok(()),
         Err(error) => Err(error.into()),
@@ -148,21 +148,21 @@ async fn start(raptor: &Raptor, job: &Job) -> Result<()> {
 }
 
 async fn remove(raptor: &Raptor, job: &Job) -> Result<()> {
-    raptor.fleet.node(job.daemon_id)?.remove(job.container_id).await?;
-    // Before the job's row is deleted: until then the row shows a second caller that the removal was requested.
-    raptor.fleet.forget_stray(job.daemon_id, job.container_id);
+    raptor.inner.fleet.node(job.daemon_id)?.remove(job.container_id).await?;
+    // Before this job's row goes, which is all that tells a second caller that somebody has it removed.
+    raptor.inner.fleet.forget_stray(job.daemon_id, job.container_id);
     raptor.containers().forget(job.container_id).await
 }
 
 async fn finish(raptor: &Raptor, job: &Job) -> Result<()> {
-    let mut tx = raptor.store.begin().await?;
+    let mut tx = raptor.inner.store.begin().await?;
     store::jobs::finish(&mut tx.conn(), job).await?;
     tx.emit(Change::new(Subject::Declaration, Verb::Updated, job.container_id));
     tx.commit().await
 }
 
 async fn finish_gone(raptor: &Raptor, job: &Job) -> Result<()> {
-    let mut tx = raptor.store.begin().await?;
+    let mut tx = raptor.inner.store.begin().await?;
     store::jobs::finish(&mut tx.conn(), job).await?;
     let known = store::containers::find(&mut tx.conn(), job.container_id, None).await?;
     if known.is_none_or(|(container, _)| container.deleting) {
@@ -173,8 +173,8 @@ async fn finish_gone(raptor: &Raptor, job: &Job) -> Result<()> {
 
 async fn postpone(raptor: &Raptor, job: &Job, error: &str) -> Result<()> {
     let pause = 2_i64.saturating_pow(u32::try_from(job.attempts.clamp(0, 16)).unwrap_or(16)).min(MAX_PAUSE_S);
-    let mut tx = raptor.store.begin().await?;
-    let until = raptor.clock.now() + TimeDelta::seconds(pause);
+    let mut tx = raptor.inner.store.begin().await?;
+    let until = raptor.inner.clock.now() + TimeDelta::seconds(pause);
     store::jobs::postpone(&mut tx.conn(), job, until, error).await?;
     tx.commit().await
 }

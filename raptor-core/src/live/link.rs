@@ -56,10 +56,10 @@ impl Task {
                 Err(error) => error,
             };
             self.down(&error);
-            // Jitter, so that links that went down together don't reconnect together.
-            let spread =
-                f64::from(u8::try_from(self.raptor.clock.now().timestamp_subsec_micros() % 100).unwrap_or(0))
-                    / 100.0;
+            // Many links that went down together should not come back together.
+            let spread = f64::from(
+                u8::try_from(self.raptor.inner.clock.now().timestamp_subsec_micros() % 100).unwrap_or(0),
+            ) / 100.0;
             tokio::time::sleep(pause.mul_f64(0.5 + spread)).await;
             pause = (pause * 2).min(LAST_PAUSE);
         }
@@ -68,8 +68,8 @@ impl Task {
     /// Processes the daemon's events and forwards changes to it until the link is down.
     async fn follow(&self, mut events: BoxStream<'static, NodeEvent>, pause: &mut Duration) -> NodeError {
         let lost = || NodeError::Unreachable("The connection to the daemon was lost.".into());
-        let mut changes = self.raptor.store.feed().subscribe();
-        let mut gaps = self.raptor.fleet.gaps.subscribe();
+        let mut changes = self.raptor.inner.store.feed().subscribe();
+        let mut gaps = self.raptor.inner.fleet.gaps.subscribe();
         let mut silence = Box::pin(tokio::time::sleep(SILENCE));
         loop {
             tokio::select! {
@@ -96,7 +96,7 @@ impl Task {
             NodeError::Protocol { .. } => LinkState::ProtocolMismatch,
             _ => LinkState::Unreachable,
         };
-        let now = self.raptor.clock.now();
+        let now = self.raptor.inner.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != state {
                 connection.since = Some(now);
@@ -104,15 +104,15 @@ impl Task {
             }
             (connection.state, connection.message) = (state, Some(error.to_string()));
         });
-        let affected = self.raptor.fleet.set_unknown(self.daemon);
-        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        let affected = self.raptor.inner.fleet.set_unknown(self.daemon);
+        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
         if !affected.is_empty() {
-            self.raptor.fleet.tell(LiveEvent::Containers(affected.into()));
+            self.raptor.inner.fleet.tell(LiveEvent::Containers(affected.into()));
         }
     }
 
     async fn heed(&self, event: NodeEvent) -> Result<(), NodeError> {
-        let fleet = &self.raptor.fleet;
+        let fleet = &self.raptor.inner.fleet;
         let event = match event {
             // Only numbers, every second.
             NodeEvent::Stats { .. } => event,
@@ -147,7 +147,7 @@ impl Task {
 
     fn take(&self, connection: &mut Connection, system: SystemInfo) {
         let apart = |skew: i64| skew.abs() > MAX_CLOCK_SKEW_S;
-        let skew = (system.time - self.raptor.clock.now()).num_seconds();
+        let skew = (system.time - self.raptor.inner.clock.now()).num_seconds();
         let were_apart = connection.clock_skew_seconds.replace(skew).is_some_and(apart);
         let clock = apart(skew).then(|| {
             let direction = if skew > 0 { "ahead of" } else { "behind" };
@@ -174,7 +174,7 @@ impl Task {
         if system.protocol != PROTOCOL {
             return Err(NodeError::Protocol { theirs: system.protocol });
         }
-        let now = self.raptor.clock.now();
+        let now = self.raptor.inner.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != LinkState::Online {
                 (connection.state, connection.since) = (LinkState::Online, Some(now));
@@ -182,7 +182,7 @@ impl Task {
             }
             self.take(connection, system);
         });
-        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
         let there: HashMap<ContainerId, ContainerStatus> =
             containers.iter().map(|status| (status.id, status.clone())).collect();
         self.statuses(containers).await;
@@ -190,7 +190,7 @@ impl Task {
             warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
         }
         super::give_logins(&self.raptor, &*self.node).await;
-        self.raptor.fleet.give_hosts(&*self.node).await;
+        self.raptor.inner.fleet.give_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
             warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon lacks was not determined");
         }
@@ -222,14 +222,14 @@ impl Task {
 
     async fn status(&self, status: ContainerStatus) {
         let id = status.id;
-        if self.raptor.fleet.set_status(self.daemon, status.clone()) {
+        if self.raptor.inner.fleet.set_status(self.daemon, status.clone()) {
             self.keep_statuses(&[status]).await;
-            if self.raptor.fleet.is_stray(self.daemon, id) {
+            if self.raptor.inner.fleet.is_stray(self.daemon, id) {
                 // Nobody may see the container itself; it is shown on its daemon's page.
-                self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+                self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
             }
         }
-        self.raptor.fleet.tell(LiveEvent::Containers([id].into()));
+        self.raptor.inner.fleet.tell(LiveEvent::Containers([id].into()));
     }
 
     /// Stores all statuses that a host sends at once. Most are in the store already if only the link was down.
@@ -238,10 +238,10 @@ impl Task {
         if let Err(error) = self.free_held(&statuses).await {
             warn_of!(self.raptor, error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
         }
-        statuses.retain(|status| self.raptor.fleet.set_status(self.daemon, status.clone()));
+        statuses.retain(|status| self.raptor.inner.fleet.set_status(self.daemon, status.clone()));
         if !statuses.is_empty() {
             let kept = async {
-                let mut reader = self.raptor.store.read().await?;
+                let mut reader = self.raptor.inner.store.read().await?;
                 store::containers::statuses(&mut reader.conn(), self.daemon).await
             };
             let kept = kept.await.unwrap_or_default();
@@ -250,19 +250,19 @@ impl Task {
             statuses.sort_by_key(|status| status.id);
             self.keep_statuses(&statuses).await;
         }
-        self.raptor.fleet.tell(LiveEvent::Containers(ids.into()));
+        self.raptor.inner.fleet.tell(LiveEvent::Containers(ids.into()));
     }
 
     /// Frees removed allocations of containers whose processes ended or were restarted while the link was down.
     async fn free_held(&self, statuses: &[ContainerStatus]) -> Result<()> {
         let holders = {
-            let mut reader = self.raptor.store.read().await?;
+            let mut reader = self.raptor.inner.store.read().await?;
             store::allocations::holders(&mut reader.conn(), self.daemon).await?
         };
         if holders.is_empty() {
             return Ok(());
         }
-        let mut tx = self.raptor.store.begin().await?;
+        let mut tx = self.raptor.inner.store.begin().await?;
         for status in statuses.iter().filter(|status| holders.contains(&status.id)) {
             free_unpublished(&mut tx, self.daemon, status).await?;
         }
@@ -284,8 +284,8 @@ impl Task {
             }
             kept => kept,
         };
-        // Every replica gets this from the host itself, so it isn't published on the feed.
-        self.raptor.lists.forget_all();
+        // Every replica hears it from the host itself, so the feed need not tell.
+        self.raptor.inner.lists.forget_all();
         if let Err(error) = kept {
             let count = statuses.len();
             warn_of!(self.raptor, error, daemon = %self.daemon, count, "containers' statuses were not written down");
@@ -295,20 +295,20 @@ impl Task {
     /// Finds the containers that the host has and the store doesn't know, as after restoring an older backup.
     async fn find_strays(&self, held: Vec<HostedContainer>) -> Result<()> {
         let unknown = {
-            let mut reader = self.raptor.store.read().await?;
+            let mut reader = self.raptor.inner.store.read().await?;
             strays::unknown(&mut reader.conn(), self.daemon, held).await?
         };
         if !unknown.is_empty() {
             let names: Vec<&str> = unknown.iter().map(|held| held.name.as_str()).collect();
             tracing::warn!(daemon = %self.daemon, ?names, "the host has containers that are not in the database; see the daemon's page");
         }
-        self.raptor.fleet.set_strays(self.daemon, unknown);
-        self.raptor.fleet.tell(LiveEvent::Daemon(self.daemon));
+        self.raptor.inner.fleet.set_strays(self.daemon, unknown);
+        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
         Ok(())
     }
 
     async fn write_statuses(&self, statuses: &[ContainerStatus]) -> Result<()> {
-        let mut tx = self.raptor.store.begin().await?;
+        let mut tx = self.raptor.inner.store.begin().await?;
         for status in statuses {
             store::containers::set_status(&mut tx.conn(), status).await?;
             free_unpublished(&mut tx, self.daemon, status).await?;
@@ -319,9 +319,10 @@ impl Task {
     /// Declares to the host what it doesn't have, and resumes jobs that waited for it.
     async fn reconcile(&self, there: &HashMap<ContainerId, ContainerStatus>) -> Result<()> {
         let wanted =
-            store::containers::of_daemon(&mut self.raptor.store.read().await?.conn(), self.daemon).await?;
-        let now = self.raptor.clock.now();
-        let mut tx = self.raptor.store.begin().await?;
+            store::containers::of_daemon(&mut self.raptor.inner.store.read().await?.conn(), self.daemon)
+                .await?;
+        let now = self.raptor.inner.clock.now();
+        let mut tx = self.raptor.inner.store.begin().await?;
         for (id, revision, installation) in wanted {
             let has = there.get(&id);
             if let Some(ended) = has.and_then(|has| installation.found_ended(has)) {

@@ -10,7 +10,7 @@ mod words;
 pub use journal::Place;
 pub use news::{Follower, News};
 pub use shared::SharedFrame;
-pub use watched::{MAX_WATCHED, Measured, Used};
+pub use watched::{MAX_WATCHED, Measured, MeasuredRow, Used};
 
 use crate::{
     Error, Raptor, Result,
@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum LinkState {
     /// Being tried for the first time.
     #[default]
@@ -70,6 +71,7 @@ impl LinkState {
 /// The API's connection to a daemon.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = DaemonConnection))]
+#[non_exhaustive]
 pub struct Connection {
     /// Whether the daemon is connected, or why it is not.
     pub state: LinkState,
@@ -104,6 +106,7 @@ fn differ(one: &LiveState, other: &LiveState) -> bool {
 
 /// An event that is not about the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum LiveEvent {
     /// The states of these containers changed.
     Containers(Arc<[ContainerId]>),
@@ -177,7 +180,7 @@ impl Fleet {
 
     /// Creates and drops links to match the daemons in the store.
     pub(crate) async fn refresh(&self, raptor: &Raptor) -> Result<()> {
-        let mut reader = raptor.store.read().await?;
+        let mut reader = raptor.inner.store.read().await?;
         let daemons = store::daemons::list(&mut reader.conn()).await?;
         let mut keys = store::daemons::keys(&mut reader.conn()).await?;
         drop(reader);
@@ -220,7 +223,7 @@ impl Fleet {
             return false;
         }
         kept.clone_from(&hosts);
-        raptor.outbound.close(hosts);
+        raptor.inner.outbound.close(hosts);
         true
     }
 
@@ -249,13 +252,13 @@ impl Fleet {
         let connection = Connection {
             state: LinkState::Connecting,
             message: None,
-            since: Some(raptor.clock.now()),
+            since: Some(raptor.inner.clock.now()),
             clock_skew_seconds: None,
             system: None,
         };
         let connection = Arc::new(watch::Sender::new(connection));
-        let stop = raptor.stop.child_token();
-        let node = match self.node_of(&raptor.sealer, daemon, sealed) {
+        let stop = raptor.inner.stop.child_token();
+        let node = match self.node_of(&raptor.inner.sealer, daemon, sealed) {
             Ok(node) => Some(node),
             Err((state, message)) => {
                 if state != LinkState::NotRunning {
@@ -275,7 +278,7 @@ impl Fleet {
                 connection: connection.clone(),
                 stop: stop.clone(),
             };
-            raptor.tasks.spawn(link.run());
+            raptor.inner.tasks.spawn(link.run());
         }
         Link { recipe: recipe(daemon, sealed), node, connection, stop }
     }

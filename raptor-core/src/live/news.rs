@@ -30,6 +30,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// An event for one user.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum News {
     /// A committed change.
     Change(Change),
@@ -73,7 +74,7 @@ impl Raptor {
     pub fn follow(&self, actor: Actor, from: Option<Place>) -> Follower {
         let mut looks = tokio::time::interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let journal = &self.fleet.journal;
+        let journal = &self.inner.fleet.journal;
         let newest = journal.watch();
         let end = journal.end();
         let place = from.filter(|place| journal.changes(*place).is_some());
@@ -121,7 +122,7 @@ impl Follower {
             }
             let newest = *self.newest.borrow_and_update();
             if self.changes.is_empty() && newest > self.place.change {
-                let journal = &self.raptor.fleet.journal;
+                let journal = &self.raptor.inner.fleet.journal;
                 let Some(changes) = journal.changes(self.place) else {
                     self.place = journal.end();
                     // Changes of the role, session or access may be among those missed.
@@ -208,7 +209,7 @@ impl Follower {
     /// Queues pending live events.
     async fn collect(&mut self) {
         let Recent { states: mut containers, measured, mut daemons, end } =
-            self.raptor.fleet.journal.news(self.place);
+            self.raptor.inner.fleet.journal.news(self.place);
         match &mut self.watched {
             Some(watched) => {
                 watched.forget(&containers);

@@ -14,6 +14,7 @@ pub const MAX_WATCHED: usize = MAX_LIMIT as usize;
 
 /// A container's last measured resource usage.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Used {
     /// CPU usage in percent of one CPU, in steps of 0.01.
     pub cpu_percent: f64,
@@ -23,11 +24,22 @@ pub struct Used {
 
 /// New measurements of watched containers.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Measured {
     /// The number passed to [`Follower::watch`](super::Follower::watch).
     pub number: u64,
-    /// Measurements, each with the index of its container among the watched ones.
-    pub rows: Vec<(usize, Used)>,
+    /// The measurements that are other than what was sent last.
+    pub rows: Vec<MeasuredRow>,
+}
+
+/// The new measurement of one watched container.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct MeasuredRow {
+    /// The place of the container among the watched ones, counted from 0.
+    pub row: usize,
+    /// What it used.
+    pub used: Used,
 }
 
 /// The containers that a follower watches.
@@ -79,7 +91,7 @@ impl Watched {
         };
         // If the database does not answer now, the next measurements are sent.
         let shown: HashSet<ContainerId> = listed.ok()?.items.iter().filter_map(shown).collect();
-        let live = raptor.fleet.containers(shown.iter());
+        let live = raptor.inner.fleet.containers(shown.iter());
         let mut rows = Vec::new();
         for (row, id) in self.ids.iter().enumerate() {
             let Some(stats) = live.get(id).and_then(|live| live.stats) else {
@@ -89,7 +101,7 @@ impl Watched {
             let cpu_percent = (stats.cpu_percent * 100.0).round() / 100.0;
             let used = Used { cpu_percent, memory_bytes: stats.memory_bytes };
             if self.sent.insert(*id, used) != Some(used) {
-                rows.push((row, used));
+                rows.push(MeasuredRow { row, used });
             }
         }
         (!rows.is_empty()).then_some(Measured { number: self.number, rows })

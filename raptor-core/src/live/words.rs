@@ -14,7 +14,7 @@ impl Task {
     /// Answers in a task of its own: verifying a password takes time, and the daemon's other events must not wait for it.
     pub(super) fn reply(&self, id: u64, question: Question) {
         let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
-        self.raptor.tasks.spawn(async move {
+        self.raptor.inner.tasks.spawn(async move {
             let Question::Sftp { question } = question;
             let answer = match raptor.sftp().answer_link(daemon, question).await {
                 Ok(answer) => Answer::Sftp { answer },
@@ -32,7 +32,7 @@ impl Task {
     /// Records what somebody did on the host, then acknowledges it.
     pub(super) fn note(&self, activity: HostActivity) {
         let (raptor, daemon, node) = (self.raptor.clone(), self.daemon, self.node.clone());
-        self.raptor.tasks.spawn(async move {
+        self.raptor.inner.tasks.spawn(async move {
             let id = activity.id;
             match raptor.sftp().note(daemon, activity).await {
                 Ok(()) => {
@@ -64,7 +64,7 @@ impl Task {
 
     /// Whether the container may be on this daemon; false only if it is known to be on another.
     fn has(&self, id: ContainerId) -> bool {
-        self.raptor.fleet.daemon_of(id).is_none_or(|daemon| daemon == self.daemon)
+        self.raptor.inner.fleet.daemon_of(id).is_none_or(|daemon| daemon == self.daemon)
     }
 
     pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {

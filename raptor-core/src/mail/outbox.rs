@@ -74,10 +74,10 @@ pub(crate) async fn notify(
     (user, address): (UserId, &str),
     content: Content,
 ) -> Result<()> {
-    if raptor.post.is_none() {
+    if raptor.inner.post.is_none() {
         return Ok(());
     }
-    let now = raptor.clock.now();
+    let now = raptor.inner.clock.now();
     // The change itself must not fail because too many mails are waiting.
     if store::mails::waiting(&mut tx.conn(), None).await? >= WAITING {
         tracing::warn!(kind = content.kind(), "too many mails wait, a notice is left out");
@@ -97,14 +97,14 @@ pub(crate) async fn notify(
 /// whether it exists.
 pub(crate) async fn ask_for_link(raptor: &Raptor, login: &str, ip: Option<IpAddr>) -> Result<()> {
     let content = Content::PasswordReset { login: login.to_owned(), ip };
-    let mut tx = raptor.store.begin().await?;
+    let mut tx = raptor.inner.store.begin().await?;
     if store::mails::waiting(&mut tx.conn(), Some(PASSWORD_RESET)).await? >= LINKS_WAITING {
         return Err(Error::Unavailable {
             code: "mail_busy",
             message: "Too many mails wait to be sent. Try again in a few minutes.".into(),
         });
     }
-    enqueue(raptor, &mut tx, None, &content, raptor.clock.now() + GIVE_UP_LINK).await?;
+    enqueue(raptor, &mut tx, None, &content, raptor.inner.clock.now() + GIVE_UP_LINK).await?;
     tx.commit().await
 }
 
@@ -117,8 +117,8 @@ async fn enqueue(
 ) -> Result<()> {
     let id = MailId::generate();
     let text = serde_json::to_string(content).map_err(Error::internal)?;
-    let sealed = raptor.sealer.seal(id.as_uuid().as_bytes(), &text)?;
-    let at = raptor.clock.now();
+    let sealed = raptor.inner.sealer.seal(id.as_uuid().as_bytes(), &text)?;
+    let at = raptor.inner.clock.now();
     let new = New { id, kind: content.kind(), to, sealed, at, expires_at };
     store::mails::insert(&mut tx.conn(), new).await?;
     tx.emit(Change::new(Subject::Mail, Verb::Created, id));
@@ -129,7 +129,7 @@ async fn enqueue(
 pub(crate) async fn work(raptor: Raptor, post: Post) {
     let wake = Arc::new(Notify::new());
     let waker = wake.clone();
-    raptor.store.feed().hook(move |heard| {
+    raptor.inner.store.feed().hook(move |heard| {
         let due = match heard {
             FeedEvent::Change(change) => (change.subject, change.verb) == (Subject::Mail, Verb::Created),
             FeedEvent::Gap => true,
@@ -139,14 +139,14 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
         }
     });
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    while !raptor.stop.is_cancelled() {
+    while !raptor.inner.stop.is_cancelled() {
         let Ok(turn) = turns.clone().acquire_owned().await else { return };
         match claim(&raptor).await {
             Ok(Some(outgoing)) => {
                 let (raptor, post) = (raptor.clone(), post.clone());
-                raptor.tasks.clone().spawn(async move {
+                raptor.inner.tasks.clone().spawn(async move {
                     let farewell = async {
-                        raptor.stop.cancelled().await;
+                        raptor.inner.stop.cancelled().await;
                         tokio::time::sleep(FAREWELL).await;
                     };
                     // If this is cancelled, the mail is sent again after the lease.
@@ -163,7 +163,7 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
         }
         drop(turn);
         tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             () = wake.notified() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
@@ -171,8 +171,8 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
 }
 
 async fn claim(raptor: &Raptor) -> Result<Option<Outgoing>> {
-    let now = raptor.clock.now();
-    let mut tx = raptor.store.begin().await?;
+    let now = raptor.inner.clock.now();
+    let mut tx = raptor.inner.store.begin().await?;
     let outgoing = store::mails::claim(&mut tx.conn(), now, now + LEASE).await?;
     tx.commit().await?;
     Ok(outgoing)
@@ -193,7 +193,7 @@ async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
 
 async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
     let forgotten = async {
-        let mut tx = raptor.store.begin().await?;
+        let mut tx = raptor.inner.store.begin().await?;
         store::mails::delete(&mut tx.conn(), outgoing.id).await?;
         tx.commit().await
     };
@@ -203,8 +203,8 @@ async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
 }
 
 async fn settle(raptor: &Raptor, outgoing: &Outgoing, ended: Result<(), NotSent>) -> Result<()> {
-    let now = raptor.clock.now();
-    let mut tx = raptor.store.begin().await?;
+    let now = raptor.inner.clock.now();
+    let mut tx = raptor.inner.store.begin().await?;
     match ended {
         Ok(()) => store::mails::sent(&mut tx.conn(), outgoing.id, now).await?,
         Err(NotSent { why, for_good }) => {
@@ -229,7 +229,7 @@ fn pause(attempts: i64) -> TimeDelta {
 
 /// The mail to send, or `None` if nothing is to be sent.
 async fn compose(raptor: &Raptor, post: &Post, outgoing: &Outgoing) -> Result<Option<Message>> {
-    let text = raptor.sealer.open(outgoing.id.as_uuid().as_bytes(), &outgoing.sealed)?;
+    let text = raptor.inner.sealer.open(outgoing.id.as_uuid().as_bytes(), &outgoing.sealed)?;
     let content = serde_json::from_str(&text).map_err(|_| {
         Error::conflict(
             "unknown_mail",
@@ -252,7 +252,7 @@ async fn whose(
     login: &str,
     ip: Option<IpAddr>,
 ) -> Result<Option<User>> {
-    let mut tx = raptor.store.begin().await?;
+    let mut tx = raptor.inner.store.begin().await?;
     let user = match outgoing.user_id {
         Some(id) => store::users::find(&mut tx.conn(), id).await?,
         None => store::users::find_by_login(&mut tx.conn(), login).await?,
@@ -261,15 +261,12 @@ async fn whose(
     if outgoing.user_id.is_none() {
         // Others that send mails to this account wait, so the count below stays valid until the commit.
         store::users::lock(&mut tx.conn(), user.id).await?;
-        let since = raptor.clock.now() - TimeDelta::hours(1);
+        let since = raptor.inner.clock.now() - TimeDelta::hours(1);
         if store::mails::recent(&mut tx.conn(), user.id, PASSWORD_RESET, since).await? >= LINKS_AN_HOUR {
             return Ok(None);
         }
-        let mut activity = Activity::new(&raptor.clock, &Actor::System, "account.password_reset_asked").on(
-            "user",
-            user.id,
-            &user.username,
-        );
+        let mut activity = Activity::new(&raptor.inner.clock, &Actor::System, "account.password_reset_asked")
+            .on("user", user.id, &user.username);
         activity.ip = ip;
         store::activity::insert(&mut tx.conn(), &activity).await?;
     }
@@ -280,7 +277,7 @@ async fn whose(
 
 /// Gives up expired mails and deletes old outcomes.
 pub(crate) async fn sweep(raptor: &Raptor, tx: &mut Tx) -> Result<()> {
-    let now = raptor.clock.now();
+    let now = raptor.inner.clock.now();
     store::mails::expire(&mut tx.conn(), now).await?;
     store::mails::prune(&mut tx.conn(), now - KEPT, KEPT_COUNT).await
 }

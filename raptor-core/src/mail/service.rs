@@ -18,11 +18,12 @@ use crate::{
 };
 use serde::Serialize;
 
-pub use raptor_model::mails::{Mail, MailCounts};
+pub use raptor_model::mails::{Mail, MailCounts, MailFailure};
 
 /// The mail server, as far as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = MailServerInfo))]
+#[non_exhaustive]
 pub struct MailServer {
     /// Name, port and encryption: `smtp.example.com:587, STARTTLS`.
     pub name: String,
@@ -33,6 +34,16 @@ pub struct MailServer {
     pub panel: String,
 }
 
+/// Whether mail is set up, and what became of the mails.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct MailState {
+    /// The mail server; none where none is set up.
+    pub server: Option<MailServer>,
+    /// What became of the mails of the last 30 days.
+    pub counts: MailCounts,
+}
+
 /// Operations on mail.
 pub struct MailService<'r>(pub(crate) &'r Raptor);
 
@@ -40,21 +51,22 @@ impl MailService<'_> {
     /// Whether mail is set up.
     #[must_use]
     pub fn is_set_up(&self) -> bool {
-        self.0.post.is_some()
+        self.0.inner.post.is_some()
     }
 
     /// The mail server, if one is set up, and counts of mails.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn state(&self, permit: Permit<ReadMail>) -> Result<(Option<MailServer>, MailCounts)> {
+    /// When the store fails.
+    pub async fn state(&self, permit: Permit<ReadMail>) -> Result<MailState> {
         let _ = permit.consume();
-        let server = self.0.post.as_ref().map(|Post { carrier, panel }| MailServer {
+        let server = self.0.inner.post.as_ref().map(|Post { carrier, panel }| MailServer {
             name: carrier.name(),
             sender: carrier.sender(),
             panel: panel.clone(),
         });
-        Ok((server, store::mails::counts(&mut self.0.store.read().await?.conn()).await?))
+        let counts = store::mails::counts(&mut self.0.inner.store.read().await?.conn()).await?;
+        Ok(MailState { server, counts })
     }
 
     /// The mails of the last 30 days, newest first; `only_unsent` leaves out those that were accepted.
@@ -68,7 +80,7 @@ impl MailService<'_> {
         page: &PageRequest,
     ) -> Result<Page<Mail>> {
         let _ = permit.consume();
-        store::mails::list(&mut self.0.store.read().await?.conn(), only_unsent, page).await
+        store::mails::list(&mut self.0.inner.store.read().await?.conn(), only_unsent, page).await
     }
 
     /// Sends a test mail to the actor's own address, and returns that address.
@@ -78,24 +90,24 @@ impl MailService<'_> {
     pub async fn test(&self, permit: Permit<TestMail>) -> Result<String> {
         let (actor, ()) = permit.consume();
         let raptor = self.0;
-        let post = raptor.post.as_ref().ok_or_else(|| {
+        let post = raptor.inner.post.as_ref().ok_or_else(|| {
             Error::conflict(
                 "no_mail",
                 "This Raptor sends no mail. SMTP_HOST, SMTP_FROM and APP_URL are needed for that.",
             )
         })?;
         let user = raptor.auth().account(&actor).await?;
-        raptor.throttles.tests.attempt(raptor, &user.username, actor.ip()).await?;
-        let (id, at) = (MailId::generate(), raptor.clock.now());
+        raptor.inner.throttles.tests.attempt(raptor, &user.username, actor.ip()).await?;
+        let (id, at) = (MailId::generate(), raptor.inner.clock.now());
         let message = Envelope { id, to: &user.email, panel: &post.panel, at }.test();
         let error = post.send(&message).await.err().map(|error| error.to_string());
 
-        let activity = Activity::new(&raptor.clock, &actor, "settings.mail_tested")
+        let activity = Activity::new(&raptor.inner.clock, &actor, "settings.mail_tested")
             .on("user", user.id, &user.username)
             .with(serde_json::json!({ "sent": error.is_none() }));
-        let mut tx = raptor.store.begin().await?;
+        let mut tx = raptor.inner.store.begin().await?;
         store::activity::insert(&mut tx.conn(), &activity).await?;
-        let (now, to) = (raptor.clock.now(), (user.id, user.email.as_str()));
+        let (now, to) = (raptor.inner.clock.now(), (user.id, user.email.as_str()));
         store::mails::insert_ended(&mut tx.conn(), (id, TEST), to, error.as_deref(), now).await?;
         tx.emit(Change::new(Subject::Mail, Verb::Updated, id));
         tx.commit().await?;
@@ -111,7 +123,7 @@ impl MailService<'_> {
     /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn access_notices(&self, actor: &Actor) -> Result<bool> {
         let user = signed_in(actor)?;
-        store::mails::wants_access_notices(&mut self.0.store.read().await?.conn(), user.user_id).await
+        store::mails::wants_access_notices(&mut self.0.inner.store.read().await?.conn(), user.user_id).await
     }
 
     /// Sets whether they do. Mails about the security of the account are always sent.
@@ -120,9 +132,9 @@ impl MailService<'_> {
     /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn set_access_notices(&self, actor: &Actor, wants: bool) -> Result<()> {
         let user = signed_in(actor)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::mails::set_access_notices(&mut tx.conn(), user.user_id, wants).await?;
-        let activity = Activity::new(&self.0.clock, actor, "account.notices_changed")
+        let activity = Activity::new(&self.0.inner.clock, actor, "account.notices_changed")
             .on("user", user.user_id, &user.username)
             .with(serde_json::json!({ "access": wants }));
         store::activity::insert(&mut tx.conn(), &activity).await?;

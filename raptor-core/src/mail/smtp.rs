@@ -64,10 +64,19 @@ pub struct SmtpSettings {
     pub security: Security,
     /// PEM certificates of authorities to trust in addition to those of the operating system.
     pub authorities: Option<Vec<u8>>,
-    /// User name and password, if the server requires them.
-    pub login: Option<(String, String)>,
+    /// What to sign in with, where the server asks for it.
+    pub login: Option<SmtpLogin>,
     /// The sender: `raptor@example.com` or `Raptor <raptor@example.com>`.
     pub from: String,
+}
+
+/// An account of the mail server.
+#[derive(Clone)]
+pub struct SmtpLogin {
+    /// Name of the account.
+    pub username: String,
+    /// Its password.
+    pub password: String,
 }
 
 /// An SMTP server as the carrier. Connections are pooled.
@@ -129,7 +138,7 @@ impl Smtp {
             .port(port)
             .tls(tls)
             .timeout(Some(PATIENCE));
-        if let Some((user, password)) = login {
+        if let Some(SmtpLogin { username: user, password }) = login {
             builder = builder.credentials(Credentials::new(user, password));
         }
         Ok(Self { transport: builder.build(), from, host: format!("{host}:{port}"), security })

@@ -40,7 +40,7 @@ impl RegistryService<'_> {
     /// If the store fails.
     pub async fn list(&self, permit: Permit<ListRegistries>) -> Result<Vec<Registry>> {
         let _ = permit.consume();
-        let all = store::registries::list(&mut self.0.store.read().await?.conn()).await?;
+        let all = store::registries::list(&mut self.0.inner.store.read().await?.conn()).await?;
         Ok(all.into_iter().map(|(registry, _)| registry).collect())
     }
 
@@ -62,12 +62,12 @@ impl RegistryService<'_> {
                 return Err(Error::invalid(field, "Use 1 to 4,096 bytes."));
             }
         }
-        let now = self.0.clock.now();
-        // Bound to the host, so that a password in the store can't be moved to another one.
-        let sealed = self.0.sealer.seal(host.as_bytes(), password)?;
+        let now = self.0.inner.clock.now();
+        // Bound to the host: a password can't be moved to another one in the store.
+        let sealed = self.0.inner.sealer.seal(host.as_bytes(), password)?;
         let id = RegistryId::generate();
         let registry = Registry { id, host, username: username.to_owned(), created_at: now, updated_at: now };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let registry = store::registries::save(&mut tx.conn(), &registry, &sealed).await?;
         let activity = self.activity(&actor, "registry.saved", &registry);
         store::activity::insert(&mut tx.conn(), &activity).await?;
@@ -82,7 +82,7 @@ impl RegistryService<'_> {
     /// [`Error::NotFound`].
     pub async fn delete(&self, permit: Permit<DeleteRegistry>) -> Result<()> {
         let (actor, registry) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::registries::delete(&mut tx.conn(), registry.id).await? {
             return Err(Error::NotFound { what: "registry" });
         }
@@ -94,10 +94,10 @@ impl RegistryService<'_> {
 
     /// All logins with their passwords, for the hosts. Those that can't be decrypted are left out.
     pub(crate) async fn logins(&self) -> Result<Vec<RegistryLogin>> {
-        let all = store::registries::list(&mut self.0.store.read().await?.conn()).await?;
+        let all = store::registries::list(&mut self.0.inner.store.read().await?.conn()).await?;
         let open = |(registry, sealed): (Registry, Vec<u8>)| {
             let Registry { host, username, .. } = registry;
-            match self.0.sealer.open(host.as_bytes(), &sealed) {
+            match self.0.inner.sealer.open(host.as_bytes(), &sealed) {
                 Ok(password) => Some(RegistryLogin { host, username, password }),
                 Err(error) => {
                     tracing::warn!(%error, host, "the login for a registry can't be read");
@@ -109,6 +109,6 @@ impl RegistryService<'_> {
     }
 
     fn activity(&self, actor: &Actor, action: &str, registry: &Registry) -> Activity {
-        Activity::new(&self.0.clock, actor, action).on("registry", registry.id, &registry.host)
+        Activity::new(&self.0.inner.clock, actor, action).on("registry", registry.id, &registry.host)
     }
 }

@@ -1,6 +1,6 @@
 //! Operations on roles.
 
-use super::{Builtin, Role, RoleDraft};
+use super::{Builtin, Role, RoleDraft, RoleSummary};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -35,20 +35,21 @@ impl RoleService<'_> {
     /// All roles, each with the number of its users.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<(Role, i64)>> {
+    /// When the store fails.
+    pub async fn list(&self, permit: Permit<ListRoles>) -> Result<Vec<RoleSummary>> {
         let _ = permit.consume();
-        store::roles::list(&mut self.0.store.read().await?.conn()).await
+        store::roles::list(&mut self.0.inner.store.read().await?.conn()).await
     }
 
     /// One role with the number of its users.
     ///
     /// # Errors
-    /// If the store fails.
-    pub async fn get(&self, permit: Permit<ReadRole>) -> Result<(Role, i64)> {
+    /// When the store fails.
+    pub async fn get(&self, permit: Permit<ReadRole>) -> Result<RoleSummary> {
         let (_, role) = permit.consume();
-        let count = store::roles::user_count(&mut self.0.store.read().await?.conn(), role.id).await?;
-        Ok((role, count))
+        let user_count =
+            store::roles::user_count(&mut self.0.inner.store.read().await?.conn(), role.id).await?;
+        Ok(RoleSummary { role, user_count })
     }
 
     /// A built-in role.
@@ -56,7 +57,7 @@ impl RoleService<'_> {
     /// # Errors
     /// If the store fails.
     pub async fn builtin(&self, role: Builtin) -> Result<Role> {
-        store::roles::builtin(&mut self.0.store.read().await?.conn(), role)
+        store::roles::builtin(&mut self.0.inner.store.read().await?.conn(), role)
             .await?
             .ok_or_else(|| Error::internal("the built-in roles are missing"))
     }
@@ -69,7 +70,7 @@ impl RoleService<'_> {
         let (actor, ()) = permit.consume();
         let draft = draft.checked()?;
         held(&actor, draft.permissions)?;
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let mut role = Role {
             id: RoleId::generate(),
             number: 0,
@@ -81,7 +82,7 @@ impl RoleService<'_> {
             updated_at: now,
             damaged: false,
         };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         role.number = store::roles::insert(&mut tx.conn(), &role).await?;
         self.record(&mut tx, &actor, "role.created", &role).await?;
         tx.emit(Change::new(Subject::Role, Verb::Created, role.id));
@@ -92,26 +93,26 @@ impl RoleService<'_> {
     /// Changes a role, effective at once for its users.
     ///
     /// # Errors
-    /// Those of [`Self::create`], and [`Error::Conflict`] `builtin`.
-    pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<(Role, i64)> {
+    /// As [`Self::create`], and [`Error::Conflict`] `builtin`.
+    pub async fn update(&self, permit: Permit<UpdateRole>, draft: RoleDraft) -> Result<RoleSummary> {
         let (actor, target) = permit.consume();
         let draft = draft.checked()?;
         changeable(&target)?;
         held(&actor, draft.permissions)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let mut role =
             store::roles::find(&mut tx.conn(), target.id).await?.ok_or(Error::NotFound { what: "role" })?;
         held(&actor, role.permissions)?;
         role.name = draft.name;
         role.description = draft.description;
         role.permissions = draft.permissions;
-        role.updated_at = self.0.clock.now();
+        role.updated_at = self.0.inner.clock.now();
         store::roles::update(&mut tx.conn(), &role).await?;
-        let count = store::roles::user_count(&mut tx.conn(), role.id).await?;
+        let user_count = store::roles::user_count(&mut tx.conn(), role.id).await?;
         self.record(&mut tx, &actor, "role.updated", &role).await?;
         tx.emit(Change::new(Subject::Role, Verb::Updated, role.id));
         tx.commit().await?;
-        Ok((role, count))
+        Ok(RoleSummary { role, user_count })
     }
 
     /// Deletes a role without users.
@@ -122,7 +123,7 @@ impl RoleService<'_> {
         let (actor, role) = permit.consume();
         changeable(&role)?;
         held(&actor, role.permissions)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::roles::delete(&mut tx.conn(), role.id).await? {
             return Err(Error::NotFound { what: "role" });
         }
@@ -133,9 +134,9 @@ impl RoleService<'_> {
 
     /// Ensures that the built-in roles exist.
     pub(crate) async fn ensure_builtin(&self) -> Result<()> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         for builtin in Builtin::ALL {
-            if store::roles::builtin(&mut self.0.store.read().await?.conn(), builtin).await?.is_some() {
+            if store::roles::builtin(&mut self.0.inner.store.read().await?.conn(), builtin).await?.is_some() {
                 continue;
             }
             let role = Role {
@@ -149,7 +150,7 @@ impl RoleService<'_> {
                 updated_at: now,
                 damaged: false,
             };
-            let mut tx = self.0.store.begin().await?;
+            let mut tx = self.0.inner.store.begin().await?;
             match store::roles::insert(&mut tx.conn(), &role).await {
                 Ok(_) => tx.commit().await?,
                 // Another replica was faster.
@@ -161,7 +162,7 @@ impl RoleService<'_> {
     }
 
     async fn record(&self, tx: &mut Tx, actor: &Actor, action: &str, role: &Role) -> Result<()> {
-        let activity = Activity::new(&self.0.clock, actor, action)
+        let activity = Activity::new(&self.0.inner.clock, actor, action)
             .on("role", role.id, &role.name)
             .with(serde_json::json!({ "permissions": role.permissions }));
         store::activity::insert(&mut tx.conn(), &activity).await

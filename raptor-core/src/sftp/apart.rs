@@ -42,7 +42,7 @@ pub(crate) async fn of_actor(raptor: &Raptor, conn: &mut Conn<'_>, actor: &Actor
 }
 
 fn is_connected(raptor: &Raptor, id: DaemonId) -> bool {
-    raptor.fleet.connection(id).is_some_and(|connection| connection.state == LinkState::Online)
+    raptor.inner.fleet.connection(id).is_some_and(|connection| connection.state == LinkState::Online)
 }
 
 fn sentence(daemon: &Daemon) -> String {

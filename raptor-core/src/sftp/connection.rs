@@ -11,6 +11,7 @@ use serde::Serialize;
 /// What an SFTP client has to be given. The password is that of the account; a public key works too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema), schema(as = ContainerSftp))]
+#[non_exhaustive]
 pub struct ConnectionDetails {
     /// Host name or address; null for the host that the panel is on.
     pub host: Option<String>,
@@ -36,7 +37,7 @@ impl SftpService<'_> {
     pub async fn connection(&self, permit: Permit<ReadSftp>) -> Result<ConnectionDetails> {
         let (actor, target) = permit.consume();
         let container = target.container;
-        let connection = self.0.fleet.connection(container.daemon_id);
+        let connection = self.0.inner.fleet.connection(container.daemon_id);
         let system =
             connection.and_then(|connection| connection.system).ok_or_else(|| Error::Unavailable {
                 code: "daemon_unreachable",
@@ -47,7 +48,7 @@ impl SftpService<'_> {
             message: "This daemon serves no SFTP.".into(),
         })?;
         let daemon =
-            store::daemons::find(&mut self.0.store.read().await?.conn(), container.daemon_id).await?;
+            store::daemons::find(&mut self.0.inner.store.read().await?.conn(), container.daemon_id).await?;
         Ok(ConnectionDetails {
             host: container.daemon_host,
             port: server.port,

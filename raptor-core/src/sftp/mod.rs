@@ -70,32 +70,32 @@ impl SftpService<'_> {
         // User names may contain dots, short ids can't.
         let (username, short_id) = login.rsplit_once('.').unwrap_or((login, ""));
         let user = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             store::users::find_by_login(&mut reader.conn(), username).await?
         };
         // Attempts by user name and by e-mail address count for the same account.
         let account = user.as_ref().map_or(username, |user| user.username.as_str());
         let key = match proof {
             SftpProof::Password { password } => {
-                match self.0.throttles.sign_ins.attempt(self.0, account, Some(ip)).await {
+                match self.0.inner.throttles.sign_ins.attempt(self.0, account, Some(ip)).await {
                     Err(Error::Throttled { .. }) => return Ok(None),
                     attempted => attempted?,
                 }
                 let hash = match &user {
                     Some(user) => {
-                        let mut reader = self.0.store.read().await?;
+                        let mut reader = self.0.inner.store.read().await?;
                         store::users::password_hash(&mut reader.conn(), user.id).await?
                     }
                     None => None,
                 };
-                if !self.0.passwords.verify(password.expose().to_owned(), hash).await? {
+                if !self.0.inner.passwords.verify(password.expose().to_owned(), hash).await? {
                     return Ok(None);
                 }
                 None
             }
             SftpProof::Key { fingerprint, proven } => {
                 let Some(user) = &user else { return Ok(None) };
-                let mut reader = self.0.store.read().await?;
+                let mut reader = self.0.inner.store.read().await?;
                 let key =
                     store::ssh_keys::find_by_fingerprint(&mut reader.conn(), user.id, &fingerprint).await?;
                 let Some(key) = key else { return Ok(None) };
@@ -123,7 +123,7 @@ impl SftpService<'_> {
         key: Option<String>,
     ) -> Result<Option<SftpGrant>> {
         let user = {
-            let mut reader = self.0.store.read().await?;
+            let mut reader = self.0.inner.store.read().await?;
             let Some(user) = store::users::find(&mut reader.conn(), user_id).await? else { return Ok(None) };
             if let Some(fingerprint) = key {
                 let mut conn = reader.conn();
@@ -148,12 +148,12 @@ impl SftpService<'_> {
         if user.suspended {
             return Ok(None);
         }
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let mut conn = reader.conn();
         let Some(role) = store::roles::find(&mut conn, user.role_id).await? else { return Ok(None) };
         let found = match wanted {
             ContainerName::Short(short_id) => {
-                store::containers::find_by_short_id(&mut conn, &short_id.to_ascii_lowercase(), user.id)
+                store::containers::find_by_short_id(&mut conn, &short_id.to_ascii_lowercase(), Some(user.id))
                     .await?
             }
             ContainerName::Id(id) => store::containers::find(&mut conn, *id, Some(user.id)).await?,
@@ -196,16 +196,16 @@ impl SftpService<'_> {
         key: Option<SshKey>,
         ip: IpAddr,
     ) -> Result<()> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let detail = match &key {
             Some(key) => serde_json::json!({ "key": key.name, "fingerprint": key.fingerprint }),
             None => serde_json::json!({ "password": true }),
         };
-        let activity = Activity::new(&self.0.clock, &actor(user, Some(ip)), "container.sftp.signed_in")
+        let activity = Activity::new(&self.0.inner.clock, &actor(user, Some(ip)), "container.sftp.signed_in")
             .on("container", grant.container_id, container)
             .in_container(grant.container_id)
             .with(detail);
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if let Some(key) = key {
             store::ssh_keys::touch(&mut tx.conn(), key.id, now).await?;
         }

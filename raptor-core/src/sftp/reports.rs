@@ -18,7 +18,7 @@ impl SftpService<'_> {
     /// # Errors
     /// If the store fails; the host reports it again then.
     pub(crate) async fn note(&self, daemon: DaemonId, report: HostActivity) -> Result<()> {
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if store::activity::exists(&mut tx.conn(), report.id).await? {
             return Ok(());
         }
@@ -40,7 +40,7 @@ impl SftpService<'_> {
                 ("container.sftp.changed", detail)
             }
         };
-        let mut activity = Activity::new(&self.0.clock, &actor(&user, report.ip), action)
+        let mut activity = Activity::new(&self.0.inner.clock, &actor(&user, report.ip), action)
             .on("container", container.id, &container.name)
             .in_container(container.id)
             .with(detail);

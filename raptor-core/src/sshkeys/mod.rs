@@ -19,6 +19,7 @@ const MAX_LINE: usize = 8_192;
 
 /// A parsed line of an `id_ed25519.pub` file or the like.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ParsedKey {
     /// As in [`SshKey`].
     pub algorithm: String,

@@ -22,7 +22,7 @@ impl SshKeyService<'_> {
     /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn list(&self, actor: &Actor) -> Result<Vec<SshKey>> {
         let user = signed_in(actor)?;
-        store::ssh_keys::of_user(&mut self.0.store.read().await?.conn(), user.user_id).await
+        store::ssh_keys::of_user(&mut self.0.inner.store.read().await?.conn(), user.user_id).await
     }
 
     /// Where deleting a key does not take effect at once, and for how long: a sentence, or `None` if all daemons of the actor's
@@ -32,7 +32,7 @@ impl SshKeyService<'_> {
     /// [`Error::Unauthenticated`] if the actor is not a user.
     pub async fn notice(&self, actor: &Actor) -> Result<Option<String>> {
         signed_in(actor)?;
-        apart::of_actor(self.0, &mut self.0.store.read().await?.conn(), actor).await
+        apart::of_actor(self.0, &mut self.0.inner.store.read().await?.conn(), actor).await
     }
 
     /// Adds a key in OpenSSH's one-line format. Without a `name`, it is named after its comment.
@@ -49,10 +49,10 @@ impl SshKeyService<'_> {
             algorithm: parsed.algorithm,
             fingerprint: parsed.fingerprint,
             public_key: parsed.public_key,
-            created_at: self.0.clock.now(),
+            created_at: self.0.inner.clock.now(),
             last_used_at: None,
         };
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         // Others that add a key to this account wait, so the count below stays valid until the commit.
         store::users::lock(&mut tx.conn(), user.user_id).await?;
         if store::ssh_keys::count(&mut tx.conn(), user.user_id).await? >= MAX_KEYS {
@@ -76,7 +76,7 @@ impl SshKeyService<'_> {
     /// [`Error::NotFound`] if it isn't theirs.
     pub async fn delete(&self, actor: &Actor, id: SshKeyId) -> Result<()> {
         let user = signed_in(actor)?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let deleted = store::ssh_keys::delete(&mut tx.conn(), user.user_id, id).await?;
         let key = deleted.ok_or(Error::NotFound { what: "key" })?;
         self.record(&mut tx, actor, "account.ssh_key_deleted", &key).await?;
@@ -84,7 +84,7 @@ impl SshKeyService<'_> {
     }
 
     async fn record(&self, tx: &mut Tx, actor: &Actor, action: &str, key: &SshKey) -> Result<()> {
-        let activity = Activity::new(&self.0.clock, actor, action)
+        let activity = Activity::new(&self.0.inner.clock, actor, action)
             .on("ssh_key", key.id, &key.name)
             .with(serde_json::json!({ "fingerprint": key.fingerprint }));
         store::activity::insert(&mut tx.conn(), &activity).await?;

@@ -40,6 +40,7 @@ pub enum OnExisting {
 
 /// A parsed file, and the templates that it may be another version of.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Preview {
     /// The parsed file.
     pub imported: Imported,
@@ -51,6 +52,7 @@ pub struct Preview {
 
 /// An existing template that a file may be another version of.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Existing {
     /// The template in its newest revision.
     pub template: StoredTemplate,
@@ -99,7 +101,7 @@ impl TemplateService<'_> {
     ) -> Result<Import> {
         let (actor, ()) = permit.consume();
         let given = Given::read(file, origin).await?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         // Two callers with the same file must create only one template.
         store::templates::lock(&mut tx.conn()).await?;
         if on_existing == OnExisting::KeepBoth {
@@ -172,7 +174,7 @@ impl TemplateService<'_> {
     }
 
     async fn create(&self, tx: &mut Tx, actor: &Actor, given: Given) -> Result<Import> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let origin = given.origin(1);
         let Imported { template: document, format, warnings } = given.imported;
         let mut template = StoredTemplate {
@@ -189,7 +191,7 @@ impl TemplateService<'_> {
             damaged: Vec::new(),
         };
         template.number = store::templates::insert(&mut tx.conn(), &template, actor.name()).await?;
-        let activity = Activity::new(&self.0.clock, actor, "template.imported")
+        let activity = Activity::new(&self.0.inner.clock, actor, "template.imported")
             .on("template", template.id, &template.document.name)
             .with(serde_json::json!({
                 "format": template.source_format, "warnings": warnings.len(),
@@ -217,7 +219,7 @@ impl TemplateService<'_> {
         let (actor, target) = permit.consume();
         let by_hand = origin.is_none();
         let given = Given::read(file, origin.unwrap_or_else(|| Origin::new(OriginKind::Pasted))).await?;
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let present = store::templates::find(&mut tx.conn(), target.id).await?;
         let present = present.ok_or(Error::NotFound { what: "template" })?;
         if base.is_some_and(|base| base != present.revision) {
@@ -264,7 +266,7 @@ impl TemplateService<'_> {
         let template = StoredTemplate {
             source_format: format,
             revision: present.revision + 1,
-            updated_at: self.0.clock.now(),
+            updated_at: self.0.inner.clock.now(),
             document,
             // The result of the last check is about the previous file.
             source_check: present.source_check.clone().filter(|_| origin == present.origin),
@@ -276,7 +278,7 @@ impl TemplateService<'_> {
             return Err(changed_meanwhile());
         }
         let from = template.origin.as_ref().filter(|origin| origin.revision == template.revision);
-        let activity = Activity::new(&self.0.clock, actor, "template.revised")
+        let activity = Activity::new(&self.0.inner.clock, actor, "template.revised")
             .on("template", template.id, &template.document.name)
             .with(serde_json::json!({
                 "revision": template.revision, "format": template.source_format,
@@ -321,7 +323,7 @@ impl TemplateService<'_> {
         let imported = read(file).await?;
         let existing = match actor.grants().contains(SystemPermission::TemplatesRead) {
             true => {
-                let mut reader = self.0.store.read().await?;
+                let mut reader = self.0.inner.store.read().await?;
                 store::templates::similar(&mut reader.conn(), &imported.template, origin).await?
             }
             false => Vec::new(),
@@ -385,7 +387,7 @@ impl TemplateService<'_> {
 
     /// Fetches the file at an address that somebody entered.
     pub(super) async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
-        let fetched = self.0.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
+        let fetched = self.0.inner.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
         fetched.map_err(|error| Error::invalid("url", error.to_string()))
     }
 }

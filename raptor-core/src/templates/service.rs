@@ -32,6 +32,7 @@ pub enum Outcome {
 
 /// The result of an import.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Import {
     /// The new or existing template.
     pub template: StoredTemplate,
@@ -71,7 +72,7 @@ impl TemplateService<'_> {
         page: &PageRequest,
     ) -> Result<Page<StoredTemplate>> {
         let _ = permit.consume();
-        store::templates::list(&mut self.0.store.read().await?.conn(), search, page).await
+        store::templates::list(&mut self.0.inner.store.read().await?.conn(), search, page).await
     }
 
     #[must_use]
@@ -85,7 +86,7 @@ impl TemplateService<'_> {
     /// If the store fails.
     pub async fn revisions(&self, permit: Permit<ReadTemplate>) -> Result<Vec<Revision>> {
         let (_, template) = permit.consume();
-        store::templates::revisions(&mut self.0.store.read().await?.conn(), template.id).await
+        store::templates::revisions(&mut self.0.inner.store.read().await?.conn(), template.id).await
     }
 
     /// A template as of one of its revisions.
@@ -94,7 +95,7 @@ impl TemplateService<'_> {
     /// [`Error::NotFound`].
     pub async fn revision(&self, permit: Permit<ReadTemplate>, revision: i64) -> Result<StoredTemplate> {
         let (_, template) = permit.consume();
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let found = store::templates::revision(&mut reader.conn(), template.id, revision).await?;
         let document = found.ok_or(Error::NotFound { what: "revision" })?;
         Ok(StoredTemplate { document, revision, damaged: Vec::new(), ..template })
@@ -113,7 +114,7 @@ impl TemplateService<'_> {
     /// # Errors
     /// [`Error::Conflict`] `damaged`.
     pub fn export(&self, permit: Permit<ReadTemplate>) -> Result<serde_json::Value> {
-        Ok(export::to_ptdl_v2(&permit.consume().1.readable()?.document, self.0.clock.now()))
+        Ok(export::to_ptdl_v2(&permit.consume().1.readable()?.document, self.0.inner.clock.now()))
     }
 
     /// Deletes a template that no container uses.
@@ -122,11 +123,11 @@ impl TemplateService<'_> {
     /// [`Error::Conflict`] `in_use`.
     pub async fn delete(&self, permit: Permit<DeleteTemplate>) -> Result<()> {
         let (actor, template) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         if !store::templates::delete(&mut tx.conn(), template.id).await? {
             return Err(Error::NotFound { what: "template" });
         }
-        let activity = Activity::new(&self.0.clock, &actor, "template.deleted").on(
+        let activity = Activity::new(&self.0.inner.clock, &actor, "template.deleted").on(
             "template",
             template.id,
             &template.document.name,

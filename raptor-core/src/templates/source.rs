@@ -47,7 +47,7 @@ impl TemplateService<'_> {
         };
         let before = template.source_check.clone();
         let known = before.as_ref().map(|check| check.version.clone()).unwrap_or_default();
-        let fetched = self.0.outbound.read_newer(&address, import::MAX_SIZE, PATIENCE, &known).await;
+        let fetched = self.0.inner.outbound.read_newer(&address, import::MAX_SIZE, PATIENCE, &known).await;
         let check = self.judge(&template, origin.as_ref(), before, fetched).await?;
         self.write_down(template.id, origin.as_ref(), check).await
     }
@@ -59,7 +59,7 @@ impl TemplateService<'_> {
         before: Option<SourceCheck>,
         fetched: Result<Option<(Vec<u8>, SourceVersion)>, OutboundError>,
     ) -> Result<SourceCheck> {
-        let now = self.0.clock.now();
+        let now = self.0.inner.clock.now();
         let unread = SourceCheck {
             checked_at: now,
             available: false,
@@ -89,7 +89,7 @@ impl TemplateService<'_> {
         // Many republish the same egg with only the date changed.
         let then = match origin {
             Some(origin) => {
-                let mut reader = self.0.store.read().await?;
+                let mut reader = self.0.inner.store.read().await?;
                 store::templates::revision(&mut reader.conn(), template.id, origin.revision).await?
             }
             None => None,
@@ -106,7 +106,7 @@ impl TemplateService<'_> {
         origin: Option<&Origin>,
         check: SourceCheck,
     ) -> Result<StoredTemplate> {
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         store::templates::lock(&mut tx.conn()).await?;
         let present = store::templates::find(&mut tx.conn(), id).await?;
         let mut present = present.ok_or(Error::NotFound { what: "template" })?;
@@ -141,11 +141,11 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
         let (_, random) = JobId::generate().as_uuid().as_u64_pair();
         let pause = PAUSE + Duration::from_millis(random % JITTER_MS);
         tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
         tokio::select! {
-            () = raptor.stop.cancelled() => return,
+            () = raptor.inner.stop.cancelled() => return,
             looked = raptor.look_at_next_source(interval) => if let Err(error) = looked {
                 warn_of!(raptor, error, "whether a template has a newer file was not found out");
             }
@@ -158,7 +158,7 @@ impl Raptor {
     async fn fill_sources(&self) -> Result<()> {
         let mut after = 0;
         loop {
-            let mut reader = self.store.read().await?;
+            let mut reader = self.inner.store.read().await?;
             let found = store::templates::without_source(&mut reader.conn(), after).await?;
             drop(reader);
             let Some(last) = found.last() else { return Ok(()) };
@@ -166,7 +166,7 @@ impl Raptor {
             if found.iter().all(|template| template.source_address(RAW_FILES).is_none()) {
                 continue;
             }
-            let mut tx = self.store.begin().await?;
+            let mut tx = self.inner.store.begin().await?;
             for template in &found {
                 store::templates::fill_source(&mut tx.conn(), template).await?;
             }
@@ -179,9 +179,9 @@ impl Raptor {
     /// # Errors
     /// If the store fails. A source that can't be read is not an error.
     pub async fn look_at_next_source(&self, interval: Duration) -> Result<bool> {
-        let now = self.clock.now();
+        let now = self.inner.clock.now();
         let due = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::days(1));
-        let mut tx = self.store.begin().await?;
+        let mut tx = self.inner.store.begin().await?;
         let next = store::templates::claim_source(&mut tx.conn(), due, now).await?;
         let template = match next {
             Some(id) => store::templates::find(&mut tx.conn(), id).await?,

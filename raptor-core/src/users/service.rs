@@ -51,7 +51,7 @@ impl UserService<'_> {
         page: &PageRequest,
     ) -> Result<Page<User>> {
         let _ = permit.consume();
-        store::users::list(&mut self.0.store.read().await?.conn(), filter, page).await
+        store::users::list(&mut self.0.inner.store.read().await?.conn(), filter, page).await
     }
 
     #[must_use]
@@ -73,10 +73,10 @@ impl UserService<'_> {
         if !(new.password == DEFAULT_PASSWORD && new.password_change_required) {
             check_password("password", &new.password)?;
         }
-        let hash = self.0.passwords.hash(new.password).await?;
-        let now = self.0.clock.now();
+        let hash = self.0.inner.passwords.hash(new.password).await?;
+        let now = self.0.inner.clock.now();
 
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let role = grantable(&mut tx, &actor, new.role_id).await?;
         let mut user = User {
             id: UserId::generate(),
@@ -108,7 +108,7 @@ impl UserService<'_> {
     /// `last_admin` if no administrator would be left.
     pub async fn update(&self, permit: Permit<UpdateUser>, change: UserChange) -> Result<User> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let admins = count_admins(&mut tx).await?;
         let mut user = self.outranked(&mut tx, &actor, target.id).await?;
         if user.role_id != change.role_id {
@@ -119,7 +119,7 @@ impl UserService<'_> {
         let old_email = std::mem::replace(&mut user.email, check_email(&change.email)?);
         user.name = check_name(change.name)?;
         user.suspended = change.suspended;
-        user.updated_at = self.0.clock.now();
+        user.updated_at = self.0.inner.clock.now();
         if !store::users::update(&mut tx.conn(), &user).await? {
             return Err(Error::NotFound { what: "user" });
         }
@@ -147,10 +147,10 @@ impl UserService<'_> {
     ) -> Result<()> {
         let (actor, target) = permit.consume();
         check_password("password", &password)?;
-        let hash = self.0.passwords.hash(password).await?;
-        let mut tx = self.0.store.begin().await?;
+        let hash = self.0.inner.passwords.hash(password).await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let user = self.outranked(&mut tx, &actor, target.id).await?;
-        store::users::set_password_hash(&mut tx.conn(), user.id, &hash, self.0.clock.now()).await?;
+        store::users::set_password_hash(&mut tx.conn(), user.id, &hash, self.0.inner.clock.now()).await?;
         store::users::require_password_change(&mut tx.conn(), user.id, change_required).await?;
         end_sessions(&mut tx, user.id, None).await?;
         let detail = serde_json::json!({ "change_required": change_required });
@@ -165,7 +165,7 @@ impl UserService<'_> {
     /// [`Error::Outranked`] if the user has a right that the actor lacks.
     pub async fn end_sessions(&self, permit: Permit<UpdateUser>) -> Result<()> {
         let (actor, target) = permit.consume();
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let user = self.outranked(&mut tx, &actor, target.id).await?;
         end_sessions(&mut tx, user.id, None).await?;
         self.record(&mut tx, &actor, "user.sessions_ended", &user, serde_json::json!({})).await?;
@@ -185,7 +185,7 @@ impl UserService<'_> {
                 "You can't delete your own account. Ask another administrator.",
             ));
         }
-        let mut tx = self.0.store.begin().await?;
+        let mut tx = self.0.inner.store.begin().await?;
         let admins = count_admins(&mut tx).await?;
         let user = self.outranked(&mut tx, &actor, target.id).await?;
         end_sessions(&mut tx, user.id, None).await?;
@@ -209,7 +209,7 @@ impl UserService<'_> {
         let username = check_username(username)?;
         let email = check_email(email)?;
         let default = password == DEFAULT_PASSWORD;
-        let mut reader = self.0.store.read().await?;
+        let mut reader = self.0.inner.store.read().await?;
         let role = store::roles::builtin(&mut reader.conn(), Builtin::Admin).await?;
         let role = role.ok_or_else(|| Error::internal("the built-in roles are missing"))?;
         for login in [&username, &email] {
@@ -248,9 +248,10 @@ impl UserService<'_> {
     /// # Errors
     /// If the store fails.
     pub async fn with_default_password(&self) -> Result<Option<String>> {
-        let ids = store::users::password_change_required(&mut self.0.store.read().await?.conn()).await?;
+        let ids =
+            store::users::password_change_required(&mut self.0.inner.store.read().await?.conn()).await?;
         for id in ids {
-            let user = store::users::find(&mut self.0.store.read().await?.conn(), id).await?;
+            let user = store::users::find(&mut self.0.inner.store.read().await?.conn(), id).await?;
             if let Some(user) = user
                 && self.has_default_password(&user).await?
             {
@@ -264,8 +265,8 @@ impl UserService<'_> {
         if !user.password_change_required {
             return Ok(false);
         }
-        let hash = store::users::password_hash(&mut self.0.store.read().await?.conn(), user.id).await?;
-        self.0.passwords.verify(DEFAULT_PASSWORD.into(), hash).await
+        let hash = store::users::password_hash(&mut self.0.inner.store.read().await?.conn(), user.id).await?;
+        self.0.inner.passwords.verify(DEFAULT_PASSWORD.into(), hash).await
     }
 
     /// The user's current record, if the actor has every right that the user has, including those on containers.
@@ -283,8 +284,9 @@ impl UserService<'_> {
         user: &User,
         detail: serde_json::Value,
     ) -> Result<()> {
-        let activity =
-            Activity::new(&self.0.clock, actor, action).on("user", user.id, &user.username).with(detail);
+        let activity = Activity::new(&self.0.inner.clock, actor, action)
+            .on("user", user.id, &user.username)
+            .with(detail);
         store::activity::insert(&mut tx.conn(), &activity).await
     }
 }

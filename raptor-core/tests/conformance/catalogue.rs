@@ -11,7 +11,10 @@ use raptor_core::{
             UpdateCatalogueSource, UpdateTemplate,
         },
     },
-    catalogue::service::{Compared, Fetched, Listing, Search, Variants},
+    catalogue::{
+        service::{Compared, Fetched, Listing, Search, Variants},
+        source::CurrentCatalogue,
+    },
     outbound::Outbound,
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
@@ -129,13 +132,13 @@ async fn ready(world: World) -> (World, Server) {
 
 async fn revision(world: &World) -> i64 {
     let permit = world.raptor.authz().allow::<ReadCatalogueSource>(&Actor::System).unwrap();
-    world.raptor.catalogue().source(permit).await.unwrap().0.revision
+    world.raptor.catalogue().source(permit).await.unwrap().source.revision
 }
 
 async fn set(world: &World, url: Option<&str>) -> Result<i64, Error> {
     let revision = revision(world).await;
     let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
-    Ok(world.raptor.catalogue().update_source(permit, url, revision).await?.0.revision)
+    Ok(world.raptor.catalogue().update_source(permit, url, revision).await?.source.revision)
 }
 
 async fn list(world: &World, words: &str) -> Listing {
@@ -386,7 +389,8 @@ async fn a_newer_catalogue_is_fetched_kept_over_a_restart_and_given_up_again() {
         newer["entries"][0]["name"] = json!("Trâins");
         server.put("/catalogue.json", newer.to_string());
         let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
-        let (source, catalogue) = world.raptor.catalogue().refresh(permit).await.unwrap();
+        let CurrentCatalogue { source, catalogue, .. } =
+            world.raptor.catalogue().refresh(permit).await.unwrap();
         assert_eq!(source.sha256, Some(hash(&newer.to_string())));
         assert_eq!((catalogue.indexed_on.as_str(), catalogue.entries.len()), ("2027-02-03", 2));
         let world = world.restarted().await;
@@ -398,7 +402,7 @@ async fn a_newer_catalogue_is_fetched_kept_over_a_restart_and_given_up_again() {
             let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
             world.raptor.catalogue().update_source(permit, None, revision).await
         };
-        assert!(update(revision).await.unwrap().0.is_built_in());
+        assert!(update(revision).await.unwrap().source.is_built_in());
         let refused = update(revision).await;
         assert!(matches!(refused, Err(Error::Conflict { code: "changed_meanwhile", .. })), "{refused:?}");
         assert!(list(&world, "").await.built_in);

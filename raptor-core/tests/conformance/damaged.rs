@@ -152,12 +152,12 @@ async fn access_and_roles_that_cannot_be_read_allow_nothing_until_they_are_set_a
         run(&world, "UPDATE roles SET permissions = '{}' WHERE name = 'Helper'").await;
         let permit = world.raptor.authz().allow::<ListRoles>(&Actor::System).unwrap();
         let roles = world.raptor.roles().list(permit).await.unwrap();
-        let helper = roles.iter().map(|(role, _)| role).find(|one| one.id == role.id).unwrap();
+        let helper = roles.iter().map(|listed| &listed.role).find(|one| one.id == role.id).unwrap();
         assert!(helper.damaged && helper.permissions.is_empty());
-        assert_eq!(roles.iter().filter(|(role, _)| role.damaged).count(), 1);
+        assert_eq!(roles.iter().filter(|listed| listed.role.damaged).count(), 1);
         let permit = world.raptor.authz().permit::<UpdateRole>(&Actor::System, role.id).await.unwrap();
         let saved = world.raptor.roles().update(permit, draft()).await.unwrap();
-        assert!(saved.0.permissions.contains(SystemPermission::ContainersRead));
+        assert!(saved.role.permissions.contains(SystemPermission::ContainersRead));
     })
     .await;
 }

@@ -105,7 +105,7 @@ async fn mails(raptor: &Raptor, only_unsent: bool) -> Vec<Mail> {
 
 async fn counts(raptor: &Raptor) -> MailCounts {
     let permit = raptor.authz().allow::<actions::ReadMail>(&Actor::System).unwrap();
-    raptor.mail().state(permit).await.unwrap().1
+    raptor.mail().state(permit).await.unwrap().counts
 }
 
 async fn idle(raptor: &Raptor) {
@@ -357,7 +357,7 @@ async fn what_is_refused_for_good_is_given_up_at_once_and_what_never_goes_after_
         assert!(later.last_error.as_ref().unwrap().contains("451"), "{later:?}");
         let counts = counts(&raptor).await;
         assert_eq!((counts.waiting, counts.given_up), (0, 2));
-        assert!(counts.last_error.unwrap().1.contains("451"));
+        assert!(counts.last_error.unwrap().message.contains("451"));
         assert_eq!(sealed(&world, "").await.0, 0);
         raptor.shutdown().await;
     })

@@ -75,6 +75,25 @@ async fn did(world: &World, actor: &Actor, id: ContainerId, action: &str) -> Act
 }
 
 #[tokio::test]
+async fn a_short_id_finds_only_what_its_actor_may_see() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        world.user("stranger", Builtin::User).await;
+        let stranger = world.signed_in("stranger").await.1;
+        let guest = with(&world, &steve, id, "guest", &[P::StatsRead]).await;
+        let containers = world.raptor.containers();
+        for actor in [&steve, &guest, &Actor::System] {
+            assert_eq!(containers.id_of(actor, &id.short()).await.unwrap(), Some(id));
+            assert_eq!(containers.id_of(actor, &id.short().to_uppercase()).await.unwrap(), Some(id));
+            assert_eq!(containers.id_of(actor, "ffffffff").await.unwrap(), None);
+        }
+        // As if there was none.
+        assert_eq!(containers.id_of(&stranger, &id.short()).await.unwrap(), None);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn who_may_not_read_the_console_sees_none_of_its_lines_anywhere() {
     on_both(|world| async move {
         let (steve, id) = running(&world).await;

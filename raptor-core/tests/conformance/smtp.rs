@@ -3,7 +3,7 @@
 use crate::mailserver::MailServer;
 use raptor_core::mail::{
     Carrier, Message, NotSent,
-    smtp::{Security, Smtp, SmtpSettings},
+    smtp::{Security, Smtp, SmtpLogin, SmtpSettings},
 };
 use std::{fs, path::Path, process::Command};
 
@@ -114,7 +114,7 @@ async fn an_encrypted_connection_needs_a_certificate_of_somebody_known() {
 #[tokio::test]
 async fn a_server_that_can_not_encrypt_is_told_nothing() {
     let Some(server) = MailServer::start() else { return };
-    let login = Some(("raptor".to_owned(), "hunter22".to_owned()));
+    let login = Some(SmtpLogin { username: "raptor".to_owned(), password: "hunter22".to_owned() });
     for security in [Security::StartTls, Security::Tls] {
         let refused = why(send(SmtpSettings { login: login.clone(), ..settings(&server, security) }).await);
         assert!(refused.contains("can't be used") && !refused.contains("hunter22"), "{refused}");
@@ -130,7 +130,10 @@ async fn a_login_is_given_where_the_server_asks_for_one() {
         let args = ["--security", option, "--certificate", &path, "--login", "raptor:hunter22"];
         let Some(server) = MailServer::start_with(&args) else { return };
         let send = async |login: Option<(&str, &str)>| {
-            let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
+            let login = login.map(|(user, password)| SmtpLogin {
+                username: user.to_owned(),
+                password: password.to_owned(),
+            });
             let authorities = certificates.pem("ca.pem");
             send(SmtpSettings { authorities, login, ..settings(&server, security) }).await
         };

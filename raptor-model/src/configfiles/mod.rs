@@ -33,6 +33,7 @@ const MAX_PATTERN: usize = 1024 * 1024;
 
 /// Why a file was not edited.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ConfigFileError {
     /// It is larger than [`MAX_SIZE`], or would become too large.
     #[error("it is larger than 4 MiB")]

@@ -93,22 +93,17 @@ impl ImagePolicy {
         }
     }
 
-    /// Who has to be written down as having allowed `image`, where `who` chooses it for a container of `template`.
+    /// The image that is written down, and who allowed it, where `who` chooses it for a container of `template`.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `image`: it is malformed, or not theirs to choose.
-    pub fn choose(
-        &self,
-        image: &str,
-        template: &Template,
-        who: Chooser<'_>,
-    ) -> Result<(String, Option<String>)> {
+    pub fn choose(&self, image: &str, template: &Template, who: Chooser<'_>) -> Result<ChosenImage> {
         let image = check_image(image)?;
         match self.standing(&image, false, template) {
-            ImageStanding::Template => Ok((image, None)),
+            ImageStanding::Template => Ok(ChosenImage { image, allowed_by: None }),
             // Theirs stays allowed, however the list is changed later.
-            _ if who.manages => Ok((image, Some(who.name.to_owned()))),
-            ImageStanding::Listed if self.for_owners => Ok((image, None)),
+            _ if who.manages => Ok(ChosenImage { image, allowed_by: Some(who.name.to_owned()) }),
+            ImageStanding::Listed if self.for_owners => Ok(ChosenImage { image, allowed_by: None }),
             _ if self.for_owners && !self.patterns.is_empty() => Err(Error::invalid(
                 "image",
                 "Use one of the template's images, or one that the list of allowed images has.",
@@ -116,6 +111,15 @@ impl ImagePolicy {
             _ => Err(Error::invalid("image", "Use one of the template's images.")),
         }
     }
+}
+
+/// An image that somebody may choose for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenImage {
+    /// Its checked name.
+    pub image: String,
+    /// The name of whoever allowed it; none where nobody had to.
+    pub allowed_by: Option<String>,
 }
 
 /// Why a container is not started with this image, and the way out.

@@ -8,6 +8,7 @@ pub const TOO_LATE: &str = "too_late";
 
 /// Why a host did not do what was asked.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum NodeError {
     /// The state machine refused.
     #[error("{0}")]

@@ -10,6 +10,7 @@ const ELOOP: i32 = 40;
 
 /// What a caller can tell apart.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum FileError {
     /// There is nothing at the path.
     #[error("There is nothing at this path.")]

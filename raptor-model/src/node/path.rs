@@ -11,6 +11,7 @@ const MAX_NAME: usize = 255;
 
 /// Why a text is no path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum PathError {
     /// `..` above the container's folder.
     #[error("The path leads out of the container's folder.")]

@@ -36,7 +36,7 @@ pub fn lint(template: &Template) -> Vec<ImportWarning> {
     let mut warn = |path: String, message: String| warnings.push(ImportWarning { path, message });
     let names = || template.variables.iter().map(|variable| variable.env.as_str());
     let copies = capitals::of(names());
-    let known: BTreeSet<&str> = names().chain(copies.iter().map(|(copy, _)| copy.as_str())).collect();
+    let known: BTreeSet<&str> = names().chain(copies.iter().map(|copy| copy.name.as_str())).collect();
     if template.images.is_empty() {
         warn("images".into(), "There is no image; each container needs one of its own.".into());
     }

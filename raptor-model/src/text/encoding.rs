@@ -52,6 +52,15 @@ fn shown(c: char) -> String {
     if c.is_control() { format!("U+{:04X}", u32::from(c)) } else { format!("\u{201c}{c}\u{201d}") }
 }
 
+/// The text of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedLine<'b> {
+    /// Its text, with U+FFFD for what is invalid.
+    pub text: Cow<'b, str>,
+    /// Whether all of its bytes are valid in the encoding.
+    pub valid: bool,
+}
+
 impl Encoding {
     /// UTF-8.
     pub const UTF_8: Self = Self(UTF_8);
@@ -110,7 +119,7 @@ impl Encoding {
 
     /// The text of a line, and whether all of its bytes are valid. What is invalid becomes U+FFFD. A byte order mark is kept.
     #[must_use]
-    pub fn decode(self, bytes: &[u8]) -> (Cow<'_, str>, bool) {
+    pub fn decode(self, bytes: &[u8]) -> DecodedLine<'_> {
         let clean = if self == Self::UTF_8 {
             std::str::from_utf8(bytes).ok().map(Cow::Borrowed)
         } else if self.is_utf16() {
@@ -119,14 +128,14 @@ impl Encoding {
             self.0.decode_without_bom_handling_and_without_replacement(bytes)
         };
         if let Some(text) = clean {
-            return (text, true);
+            return DecodedLine { text, valid: true };
         }
         let (mut text, mut valid) = (String::with_capacity(bytes.len()), true);
         self.each_unit(bytes, |unit| {
             text.extend(unit.letters);
             valid &= unit.valid;
         });
-        (Cow::Owned(text), valid)
+        DecodedLine { text: Cow::Owned(text), valid }
     }
 
     /// Tells the characters in `bytes` one by one, each with the bytes that it came from. The same for the same bytes as

@@ -4,7 +4,7 @@
 //! which becomes that byte again. So one damaged line is no obstacle to changing another. [`super::splice`] is for texts that
 //! went to an editor and came back; this is for those that a program changes in place.
 
-use super::Encoding;
+use super::{DecodedLine, Encoding};
 use std::ops::RangeInclusive;
 
 /// Private characters that stand for what no character stands for: lone UTF-16 surrogates first, then single bytes.
@@ -77,7 +77,7 @@ impl Charset {
     fn decode(self, line: &[u8]) -> Option<String> {
         match self {
             Self::Standard(encoding) => {
-                let (text, valid) = encoding.decode(line);
+                let DecodedLine { text, valid } = encoding.decode(line);
                 valid.then(|| text.into_owned())
             }
             Self::Ascii | Self::Latin1 => Some(line.iter().map(|byte| char::from(*byte)).collect()),

@@ -13,7 +13,7 @@ mod splice;
 #[cfg(test)]
 mod tests;
 
-pub use encoding::{Encoding, Lacking};
+pub use encoding::{DecodedLine, Encoding, Lacking};
 pub use lines::{LineEnd, LineEnds};
 pub use lossless::{Charset, LackingOne, Lossless, is_reserved};
 pub use recognise::charset_of;
@@ -52,7 +52,7 @@ pub fn decode(bytes: &[u8], encoding: Encoding) -> Decoded {
     let mut decoded =
         Decoded { text: String::with_capacity(bytes.len()), line_ends: LineEnds::None, invalid: false };
     for line in lines(bytes, encoding) {
-        let (text, valid) = encoding.decode(line.body);
+        let DecodedLine { text, valid } = encoding.decode(line.body);
         decoded.invalid |= !valid;
         decoded.text.push_str(&text);
         if let Some(end) = line.end {

@@ -38,7 +38,7 @@ pub struct Target {
 pub fn splice(old: &[u8], encoding: Encoding, new: &str, target: Target) -> Result<Vec<u8>, Lacking> {
     let until = Instant::now() + PATIENCE;
     let old: Vec<Line<'_>> = lines(old, encoding).collect();
-    let texts: Vec<Cow<'_, str>> = old.iter().map(|line| encoding.decode(line.body).0).collect();
+    let texts: Vec<Cow<'_, str>> = old.iter().map(|line| encoding.decode(line.body).text).collect();
     let before: Vec<&str> = texts.iter().map(|text| &**text).collect();
     let after = pieces(new);
     let mut splicer =
@@ -60,7 +60,7 @@ pub fn splice(old: &[u8], encoding: Encoding, new: &str, target: Target) -> Resu
     let own = most(&old);
     let bytes = splicer.finish(own)?;
     // Invalid bytes can join with what comes beside them; half a UTF-16 unit puts all that follows one byte off.
-    let reads = lines(&bytes, target.encoding).map(|line| target.encoding.decode(line.body).0);
+    let reads = lines(&bytes, target.encoding).map(|line| target.encoding.decode(line.body).text);
     if reads.eq(after.iter().copied()) {
         return Ok(bytes);
     }
@@ -125,7 +125,7 @@ impl<'a> Splicer<'a> {
         let spliced = self.spliced(old, &text);
         let whole = |lines: &[(Vec<u8>, Option<LineEnd>)]| {
             lines.len() == new.len()
-                && lines.iter().zip(new).all(|((body, _), text)| self.encoding.decode(body).0 == **text)
+                && lines.iter().zip(new).all(|((body, _), text)| self.encoding.decode(body).text == **text)
         };
         if whole(&spliced) {
             self.out.extend(spliced.into_iter().map(|(body, end)| (Cow::Owned(body), end)));
@@ -182,7 +182,7 @@ impl<'a> Splicer<'a> {
 
     /// What differs between the old line and its new text, in bytes of each; whole characters only.
     fn middles(&self, body: &[u8], new: &str) -> (Range<usize>, Range<usize>) {
-        let text = self.encoding.decode(body).0;
+        let text = self.encoding.decode(body).text;
         let (head, tail) = common(&text, new);
         let last = text.len() - tail;
         let (mut raw, mut at) = (0, 0);
@@ -248,7 +248,7 @@ impl<'a> Splicer<'a> {
 
     /// Invalid bytes mean nothing in another encoding, and U+FFFD is no substitute for them.
     fn refuse_invalid(&mut self, old: &[Line<'_>], text: &str) {
-        if text.contains('\u{fffd}') && old.iter().any(|line| !self.encoding.decode(line.body).1) {
+        if text.contains('\u{fffd}') && old.iter().any(|line| !self.encoding.decode(line.body).valid) {
             self.lacking.insert('\u{fffd}');
         }
     }

@@ -34,7 +34,7 @@ impl Decoder {
             while self.rest.len() > MAX_LINE + 2 {
                 let cut = self.border();
                 let after = self.rest.split_off(cut);
-                let text = self.encoding.decode(&self.rest).0.into_owned();
+                let text = self.encoding.decode(&self.rest).text.into_owned();
                 self.rest = after;
                 lines.push((text, self.consumed - self.rest.len() as u64));
             }
@@ -67,7 +67,7 @@ impl Decoder {
     /// Without its line end. A terminal ends lines with `\r\n`, some programs with more.
     fn text(&self, bytes: &[u8]) -> String {
         let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
-        self.encoding.decode(bytes.get(..end).unwrap_or_default()).0.into_owned()
+        self.encoding.decode(bytes.get(..end).unwrap_or_default()).text.into_owned()
     }
 
     /// Where a line that is too long is cut: between two characters, and not at its very beginning.

@@ -2,7 +2,7 @@
 
 use super::{Console, log::Stored};
 use raptor_model::{
-    console::{SearchPattern, search},
+    console::{Hits, SearchPattern, search},
     node::{ConsoleFound, ConsoleLine, ConsoleSearch},
 };
 use std::{
@@ -50,7 +50,7 @@ impl Console {
         };
         let begun = Instant::now();
         let enough = || begun.elapsed() >= PATIENCE;
-        let (hits, next) = search(lines.filter(beyond), &sought, wanted.limit, enough);
+        let Hits { hits, next } = search(lines.filter(beyond), &sought, wanted.limit, enough);
         Ok(ConsoleFound { hits, next, oldest, newest })
     }
 }

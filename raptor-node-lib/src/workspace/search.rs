@@ -117,7 +117,7 @@ impl Workspace {
             line.clear();
             number += 1;
             let read = (&mut lines).take(MAX_LINE).read_until(b'\n', &mut line);
-            if !matches!(read, Ok(1..)) || !look(number, &encoding.decode(&line).0) {
+            if !matches!(read, Ok(1..)) || !look(number, &encoding.decode(&line).text) {
                 return;
             }
         }

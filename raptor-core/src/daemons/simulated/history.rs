@@ -2,7 +2,7 @@
 
 use super::{SimulatedHost, locked};
 use crate::{
-    console::{SearchPattern, search, written},
+    console::{Hits, SearchPattern, search, written},
     id::ContainerId,
     node::{
         ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, Download, NodeError, NodeHistory,
@@ -28,7 +28,7 @@ impl NodeHistory for SimulatedHost {
             (Some(cursor), true) => line.seq > cursor,
             (Some(cursor), false) => line.seq < cursor,
         };
-        let (hits, next) = search(lines.into_iter().filter(beyond), &sought, wanted.limit, || false);
+        let Hits { hits, next } = search(lines.into_iter().filter(beyond), &sought, wanted.limit, || false);
         Ok(ConsoleFound { hits, next, oldest, newest })
     }
 

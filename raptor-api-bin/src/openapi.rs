@@ -26,7 +26,7 @@ use utoipa::{
         description = "Runs game servers and any other containers on many hosts. Errors are RFC 9457 problem documents.",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(Problem, LiveFrame, FileSort, ChecksumKind, LineEnd, routes::ConsoleOrder, routes::EventFrame, routes::ContainerSort, routes::ExportFormat, routes::UploadKind)),
+    components(schemas(Problem, LiveFrame, FileSort, ChecksumKind, LineEnd, routes::ConsoleOrder, routes::EventFrame, routes::EventRequest, routes::LiveRequest, routes::ContainerSort, routes::ExportFormat, routes::UploadKind)),
     modifiers(&Bearer)
 )]
 pub(crate) struct Base;

@@ -20,7 +20,7 @@ pub mod types {
         ///Their level of access; `owner` for the owner.
         pub level: Level,
         ///The names of all permissions that this access holds, whatever its level; never `*`.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerPermission>,
         ///Who has access, by id and user name.
         pub user: UserRef,
     }
@@ -34,7 +34,7 @@ pub mod types {
         pub level: Level,
         ///The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerGrant>,
         ///Their user name or e-mail address, without regard to case.
         pub user: ::std::string::String,
     }
@@ -58,7 +58,7 @@ None while it is connected.*/
         pub level: Level,
         ///The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerGrant>,
     }
     ///The caller's own account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -76,8 +76,8 @@ None while it is connected.*/
         pub number: i64,
         ///Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
         pub password_change_required: bool,
-        ///The names of the role's permissions, or `*`.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        ///The role's permissions, or `*`.
+        pub permissions: ::std::vec::Vec<SystemGrant>,
         ///Its role.
         pub role: RoleRef,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -119,6 +119,463 @@ None while it is connected.*/
         pub ip: ::std::option::Option<::std::string::String>,
         ///To what.
         pub subject: ActivitySubject,
+    }
+    ///What was done: the noun, a dot, and the verb. An action keeps its meaning for good.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ActivityAction {
+        #[serde(rename = "account.notices_changed")]
+        AccountNoticesChanged,
+        #[serde(rename = "account.password_changed")]
+        AccountPasswordChanged,
+        #[serde(rename = "account.password_reset")]
+        AccountPasswordReset,
+        #[serde(rename = "account.password_reset_asked")]
+        AccountPasswordResetAsked,
+        #[serde(rename = "account.session_ended")]
+        AccountSessionEnded,
+        #[serde(rename = "account.sessions_ended")]
+        AccountSessionsEnded,
+        #[serde(rename = "account.signed_in")]
+        AccountSignedIn,
+        #[serde(rename = "account.ssh_key_added")]
+        AccountSshKeyAdded,
+        #[serde(rename = "account.ssh_key_deleted")]
+        AccountSshKeyDeleted,
+        #[serde(rename = "account.updated")]
+        AccountUpdated,
+        #[serde(rename = "allocation.deleted")]
+        AllocationDeleted,
+        #[serde(rename = "allocation.updated")]
+        AllocationUpdated,
+        #[serde(rename = "allocations.created")]
+        AllocationsCreated,
+        #[serde(rename = "catalogue.fetched")]
+        CatalogueFetched,
+        #[serde(rename = "catalogue.reset")]
+        CatalogueReset,
+        #[serde(rename = "container.access_changed")]
+        ContainerAccessChanged,
+        #[serde(rename = "container.access_granted")]
+        ContainerAccessGranted,
+        #[serde(rename = "container.access_revoked")]
+        ContainerAccessRevoked,
+        #[serde(rename = "container.adopted")]
+        ContainerAdopted,
+        #[serde(rename = "container.allocation_added")]
+        ContainerAllocationAdded,
+        #[serde(rename = "container.allocation_removed")]
+        ContainerAllocationRemoved,
+        #[serde(rename = "container.allocation_replaced")]
+        ContainerAllocationReplaced,
+        #[serde(rename = "container.behaviour_changed")]
+        ContainerBehaviourChanged,
+        #[serde(rename = "container.command")]
+        ContainerCommand,
+        #[serde(rename = "container.crashed")]
+        ContainerCrashed,
+        #[serde(rename = "container.created")]
+        ContainerCreated,
+        #[serde(rename = "container.deleted")]
+        ContainerDeleted,
+        #[serde(rename = "container.disk_full")]
+        ContainerDiskFull,
+        #[serde(rename = "container.ended")]
+        ContainerEnded,
+        #[serde(rename = "container.ended_by_hand")]
+        ContainerEndedByHand,
+        #[serde(rename = "container.install")]
+        ContainerInstall,
+        #[serde(rename = "container.install_cancelled")]
+        ContainerInstallCancelled,
+        #[serde(rename = "container.install_failed")]
+        ContainerInstallFailed,
+        #[serde(rename = "container.install_skipped")]
+        ContainerInstallSkipped,
+        #[serde(rename = "container.installed")]
+        ContainerInstalled,
+        #[serde(rename = "container.limits_changed")]
+        ContainerLimitsChanged,
+        #[serde(rename = "container.owner_changed")]
+        ContainerOwnerChanged,
+        #[serde(rename = "container.power.kill")]
+        ContainerPowerKill,
+        #[serde(rename = "container.power.restart")]
+        ContainerPowerRestart,
+        #[serde(rename = "container.power.start")]
+        ContainerPowerStart,
+        #[serde(rename = "container.power.stop")]
+        ContainerPowerStop,
+        #[serde(rename = "container.primary_allocation_changed")]
+        ContainerPrimaryAllocationChanged,
+        #[serde(rename = "container.quarantined")]
+        ContainerQuarantined,
+        #[serde(rename = "container.recovered")]
+        ContainerRecovered,
+        #[serde(rename = "container.secret_revealed")]
+        ContainerSecretRevealed,
+        #[serde(rename = "container.sftp.changed")]
+        ContainerSftpChanged,
+        #[serde(rename = "container.sftp.signed_in")]
+        ContainerSftpSignedIn,
+        #[serde(rename = "container.start_failed")]
+        ContainerStartFailed,
+        #[serde(rename = "container.startup_changed")]
+        ContainerStartupChanged,
+        #[serde(rename = "container.suspended")]
+        ContainerSuspended,
+        #[serde(rename = "container.template_changed")]
+        ContainerTemplateChanged,
+        #[serde(rename = "container.template_moved")]
+        ContainerTemplateMoved,
+        #[serde(rename = "container.unsuspended")]
+        ContainerUnsuspended,
+        #[serde(rename = "container.updated")]
+        ContainerUpdated,
+        #[serde(rename = "daemon.created")]
+        DaemonCreated,
+        #[serde(rename = "daemon.deleted")]
+        DaemonDeleted,
+        #[serde(rename = "daemon.encrypted")]
+        DaemonEncrypted,
+        #[serde(rename = "daemon.images_cleaned")]
+        DaemonImagesCleaned,
+        #[serde(rename = "daemon.key_renewed")]
+        DaemonKeyRenewed,
+        #[serde(rename = "daemon.maintenance_begun")]
+        DaemonMaintenanceBegun,
+        #[serde(rename = "daemon.maintenance_ended")]
+        DaemonMaintenanceEnded,
+        #[serde(rename = "daemon.unknown_container_deleted")]
+        DaemonUnknownContainerDeleted,
+        #[serde(rename = "daemon.unknown_container_stopped")]
+        DaemonUnknownContainerStopped,
+        #[serde(rename = "daemon.updated")]
+        DaemonUpdated,
+        #[serde(rename = "file.archived")]
+        FileArchived,
+        #[serde(rename = "file.copied")]
+        FileCopied,
+        #[serde(rename = "file.created")]
+        FileCreated,
+        #[serde(rename = "file.deleted")]
+        FileDeleted,
+        #[serde(rename = "file.discarded")]
+        FileDiscarded,
+        #[serde(rename = "file.downloaded")]
+        FileDownloaded,
+        #[serde(rename = "file.extracted")]
+        FileExtracted,
+        #[serde(rename = "file.folder_created")]
+        FileFolderCreated,
+        #[serde(rename = "file.mode_changed")]
+        FileModeChanged,
+        #[serde(rename = "file.moved")]
+        FileMoved,
+        #[serde(rename = "file.pulled")]
+        FilePulled,
+        #[serde(rename = "file.restored")]
+        FileRestored,
+        #[serde(rename = "file.trash_emptied")]
+        FileTrashEmptied,
+        #[serde(rename = "file.uploaded")]
+        FileUploaded,
+        #[serde(rename = "file.written")]
+        FileWritten,
+        #[serde(rename = "images.changed")]
+        ImagesChanged,
+        #[serde(rename = "keys.app_key_changed")]
+        KeysAppKeyChanged,
+        #[serde(rename = "keys.jwt_secret_changed")]
+        KeysJwtSecretChanged,
+        #[serde(rename = "registry.deleted")]
+        RegistryDeleted,
+        #[serde(rename = "registry.saved")]
+        RegistrySaved,
+        #[serde(rename = "role.created")]
+        RoleCreated,
+        #[serde(rename = "role.deleted")]
+        RoleDeleted,
+        #[serde(rename = "role.updated")]
+        RoleUpdated,
+        #[serde(rename = "settings.mail_tested")]
+        SettingsMailTested,
+        #[serde(rename = "template.deleted")]
+        TemplateDeleted,
+        #[serde(rename = "template.imported")]
+        TemplateImported,
+        #[serde(rename = "template.revised")]
+        TemplateRevised,
+        #[serde(rename = "user.created")]
+        UserCreated,
+        #[serde(rename = "user.deleted")]
+        UserDeleted,
+        #[serde(rename = "user.password_set")]
+        UserPasswordSet,
+        #[serde(rename = "user.sessions_ended")]
+        UserSessionsEnded,
+        #[serde(rename = "user.updated")]
+        UserUpdated,
+    }
+    impl ::std::fmt::Display for ActivityAction {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::AccountNoticesChanged => f.write_str("account.notices_changed"),
+                Self::AccountPasswordChanged => f.write_str("account.password_changed"),
+                Self::AccountPasswordReset => f.write_str("account.password_reset"),
+                Self::AccountPasswordResetAsked => {
+                    f.write_str("account.password_reset_asked")
+                }
+                Self::AccountSessionEnded => f.write_str("account.session_ended"),
+                Self::AccountSessionsEnded => f.write_str("account.sessions_ended"),
+                Self::AccountSignedIn => f.write_str("account.signed_in"),
+                Self::AccountSshKeyAdded => f.write_str("account.ssh_key_added"),
+                Self::AccountSshKeyDeleted => f.write_str("account.ssh_key_deleted"),
+                Self::AccountUpdated => f.write_str("account.updated"),
+                Self::AllocationDeleted => f.write_str("allocation.deleted"),
+                Self::AllocationUpdated => f.write_str("allocation.updated"),
+                Self::AllocationsCreated => f.write_str("allocations.created"),
+                Self::CatalogueFetched => f.write_str("catalogue.fetched"),
+                Self::CatalogueReset => f.write_str("catalogue.reset"),
+                Self::ContainerAccessChanged => f.write_str("container.access_changed"),
+                Self::ContainerAccessGranted => f.write_str("container.access_granted"),
+                Self::ContainerAccessRevoked => f.write_str("container.access_revoked"),
+                Self::ContainerAdopted => f.write_str("container.adopted"),
+                Self::ContainerAllocationAdded => {
+                    f.write_str("container.allocation_added")
+                }
+                Self::ContainerAllocationRemoved => {
+                    f.write_str("container.allocation_removed")
+                }
+                Self::ContainerAllocationReplaced => {
+                    f.write_str("container.allocation_replaced")
+                }
+                Self::ContainerBehaviourChanged => {
+                    f.write_str("container.behaviour_changed")
+                }
+                Self::ContainerCommand => f.write_str("container.command"),
+                Self::ContainerCrashed => f.write_str("container.crashed"),
+                Self::ContainerCreated => f.write_str("container.created"),
+                Self::ContainerDeleted => f.write_str("container.deleted"),
+                Self::ContainerDiskFull => f.write_str("container.disk_full"),
+                Self::ContainerEnded => f.write_str("container.ended"),
+                Self::ContainerEndedByHand => f.write_str("container.ended_by_hand"),
+                Self::ContainerInstall => f.write_str("container.install"),
+                Self::ContainerInstallCancelled => {
+                    f.write_str("container.install_cancelled")
+                }
+                Self::ContainerInstallFailed => f.write_str("container.install_failed"),
+                Self::ContainerInstallSkipped => f.write_str("container.install_skipped"),
+                Self::ContainerInstalled => f.write_str("container.installed"),
+                Self::ContainerLimitsChanged => f.write_str("container.limits_changed"),
+                Self::ContainerOwnerChanged => f.write_str("container.owner_changed"),
+                Self::ContainerPowerKill => f.write_str("container.power.kill"),
+                Self::ContainerPowerRestart => f.write_str("container.power.restart"),
+                Self::ContainerPowerStart => f.write_str("container.power.start"),
+                Self::ContainerPowerStop => f.write_str("container.power.stop"),
+                Self::ContainerPrimaryAllocationChanged => {
+                    f.write_str("container.primary_allocation_changed")
+                }
+                Self::ContainerQuarantined => f.write_str("container.quarantined"),
+                Self::ContainerRecovered => f.write_str("container.recovered"),
+                Self::ContainerSecretRevealed => f.write_str("container.secret_revealed"),
+                Self::ContainerSftpChanged => f.write_str("container.sftp.changed"),
+                Self::ContainerSftpSignedIn => f.write_str("container.sftp.signed_in"),
+                Self::ContainerStartFailed => f.write_str("container.start_failed"),
+                Self::ContainerStartupChanged => f.write_str("container.startup_changed"),
+                Self::ContainerSuspended => f.write_str("container.suspended"),
+                Self::ContainerTemplateChanged => {
+                    f.write_str("container.template_changed")
+                }
+                Self::ContainerTemplateMoved => f.write_str("container.template_moved"),
+                Self::ContainerUnsuspended => f.write_str("container.unsuspended"),
+                Self::ContainerUpdated => f.write_str("container.updated"),
+                Self::DaemonCreated => f.write_str("daemon.created"),
+                Self::DaemonDeleted => f.write_str("daemon.deleted"),
+                Self::DaemonEncrypted => f.write_str("daemon.encrypted"),
+                Self::DaemonImagesCleaned => f.write_str("daemon.images_cleaned"),
+                Self::DaemonKeyRenewed => f.write_str("daemon.key_renewed"),
+                Self::DaemonMaintenanceBegun => f.write_str("daemon.maintenance_begun"),
+                Self::DaemonMaintenanceEnded => f.write_str("daemon.maintenance_ended"),
+                Self::DaemonUnknownContainerDeleted => {
+                    f.write_str("daemon.unknown_container_deleted")
+                }
+                Self::DaemonUnknownContainerStopped => {
+                    f.write_str("daemon.unknown_container_stopped")
+                }
+                Self::DaemonUpdated => f.write_str("daemon.updated"),
+                Self::FileArchived => f.write_str("file.archived"),
+                Self::FileCopied => f.write_str("file.copied"),
+                Self::FileCreated => f.write_str("file.created"),
+                Self::FileDeleted => f.write_str("file.deleted"),
+                Self::FileDiscarded => f.write_str("file.discarded"),
+                Self::FileDownloaded => f.write_str("file.downloaded"),
+                Self::FileExtracted => f.write_str("file.extracted"),
+                Self::FileFolderCreated => f.write_str("file.folder_created"),
+                Self::FileModeChanged => f.write_str("file.mode_changed"),
+                Self::FileMoved => f.write_str("file.moved"),
+                Self::FilePulled => f.write_str("file.pulled"),
+                Self::FileRestored => f.write_str("file.restored"),
+                Self::FileTrashEmptied => f.write_str("file.trash_emptied"),
+                Self::FileUploaded => f.write_str("file.uploaded"),
+                Self::FileWritten => f.write_str("file.written"),
+                Self::ImagesChanged => f.write_str("images.changed"),
+                Self::KeysAppKeyChanged => f.write_str("keys.app_key_changed"),
+                Self::KeysJwtSecretChanged => f.write_str("keys.jwt_secret_changed"),
+                Self::RegistryDeleted => f.write_str("registry.deleted"),
+                Self::RegistrySaved => f.write_str("registry.saved"),
+                Self::RoleCreated => f.write_str("role.created"),
+                Self::RoleDeleted => f.write_str("role.deleted"),
+                Self::RoleUpdated => f.write_str("role.updated"),
+                Self::SettingsMailTested => f.write_str("settings.mail_tested"),
+                Self::TemplateDeleted => f.write_str("template.deleted"),
+                Self::TemplateImported => f.write_str("template.imported"),
+                Self::TemplateRevised => f.write_str("template.revised"),
+                Self::UserCreated => f.write_str("user.created"),
+                Self::UserDeleted => f.write_str("user.deleted"),
+                Self::UserPasswordSet => f.write_str("user.password_set"),
+                Self::UserSessionsEnded => f.write_str("user.sessions_ended"),
+                Self::UserUpdated => f.write_str("user.updated"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ActivityAction {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "account.notices_changed" => Ok(Self::AccountNoticesChanged),
+                "account.password_changed" => Ok(Self::AccountPasswordChanged),
+                "account.password_reset" => Ok(Self::AccountPasswordReset),
+                "account.password_reset_asked" => Ok(Self::AccountPasswordResetAsked),
+                "account.session_ended" => Ok(Self::AccountSessionEnded),
+                "account.sessions_ended" => Ok(Self::AccountSessionsEnded),
+                "account.signed_in" => Ok(Self::AccountSignedIn),
+                "account.ssh_key_added" => Ok(Self::AccountSshKeyAdded),
+                "account.ssh_key_deleted" => Ok(Self::AccountSshKeyDeleted),
+                "account.updated" => Ok(Self::AccountUpdated),
+                "allocation.deleted" => Ok(Self::AllocationDeleted),
+                "allocation.updated" => Ok(Self::AllocationUpdated),
+                "allocations.created" => Ok(Self::AllocationsCreated),
+                "catalogue.fetched" => Ok(Self::CatalogueFetched),
+                "catalogue.reset" => Ok(Self::CatalogueReset),
+                "container.access_changed" => Ok(Self::ContainerAccessChanged),
+                "container.access_granted" => Ok(Self::ContainerAccessGranted),
+                "container.access_revoked" => Ok(Self::ContainerAccessRevoked),
+                "container.adopted" => Ok(Self::ContainerAdopted),
+                "container.allocation_added" => Ok(Self::ContainerAllocationAdded),
+                "container.allocation_removed" => Ok(Self::ContainerAllocationRemoved),
+                "container.allocation_replaced" => Ok(Self::ContainerAllocationReplaced),
+                "container.behaviour_changed" => Ok(Self::ContainerBehaviourChanged),
+                "container.command" => Ok(Self::ContainerCommand),
+                "container.crashed" => Ok(Self::ContainerCrashed),
+                "container.created" => Ok(Self::ContainerCreated),
+                "container.deleted" => Ok(Self::ContainerDeleted),
+                "container.disk_full" => Ok(Self::ContainerDiskFull),
+                "container.ended" => Ok(Self::ContainerEnded),
+                "container.ended_by_hand" => Ok(Self::ContainerEndedByHand),
+                "container.install" => Ok(Self::ContainerInstall),
+                "container.install_cancelled" => Ok(Self::ContainerInstallCancelled),
+                "container.install_failed" => Ok(Self::ContainerInstallFailed),
+                "container.install_skipped" => Ok(Self::ContainerInstallSkipped),
+                "container.installed" => Ok(Self::ContainerInstalled),
+                "container.limits_changed" => Ok(Self::ContainerLimitsChanged),
+                "container.owner_changed" => Ok(Self::ContainerOwnerChanged),
+                "container.power.kill" => Ok(Self::ContainerPowerKill),
+                "container.power.restart" => Ok(Self::ContainerPowerRestart),
+                "container.power.start" => Ok(Self::ContainerPowerStart),
+                "container.power.stop" => Ok(Self::ContainerPowerStop),
+                "container.primary_allocation_changed" => {
+                    Ok(Self::ContainerPrimaryAllocationChanged)
+                }
+                "container.quarantined" => Ok(Self::ContainerQuarantined),
+                "container.recovered" => Ok(Self::ContainerRecovered),
+                "container.secret_revealed" => Ok(Self::ContainerSecretRevealed),
+                "container.sftp.changed" => Ok(Self::ContainerSftpChanged),
+                "container.sftp.signed_in" => Ok(Self::ContainerSftpSignedIn),
+                "container.start_failed" => Ok(Self::ContainerStartFailed),
+                "container.startup_changed" => Ok(Self::ContainerStartupChanged),
+                "container.suspended" => Ok(Self::ContainerSuspended),
+                "container.template_changed" => Ok(Self::ContainerTemplateChanged),
+                "container.template_moved" => Ok(Self::ContainerTemplateMoved),
+                "container.unsuspended" => Ok(Self::ContainerUnsuspended),
+                "container.updated" => Ok(Self::ContainerUpdated),
+                "daemon.created" => Ok(Self::DaemonCreated),
+                "daemon.deleted" => Ok(Self::DaemonDeleted),
+                "daemon.encrypted" => Ok(Self::DaemonEncrypted),
+                "daemon.images_cleaned" => Ok(Self::DaemonImagesCleaned),
+                "daemon.key_renewed" => Ok(Self::DaemonKeyRenewed),
+                "daemon.maintenance_begun" => Ok(Self::DaemonMaintenanceBegun),
+                "daemon.maintenance_ended" => Ok(Self::DaemonMaintenanceEnded),
+                "daemon.unknown_container_deleted" => {
+                    Ok(Self::DaemonUnknownContainerDeleted)
+                }
+                "daemon.unknown_container_stopped" => {
+                    Ok(Self::DaemonUnknownContainerStopped)
+                }
+                "daemon.updated" => Ok(Self::DaemonUpdated),
+                "file.archived" => Ok(Self::FileArchived),
+                "file.copied" => Ok(Self::FileCopied),
+                "file.created" => Ok(Self::FileCreated),
+                "file.deleted" => Ok(Self::FileDeleted),
+                "file.discarded" => Ok(Self::FileDiscarded),
+                "file.downloaded" => Ok(Self::FileDownloaded),
+                "file.extracted" => Ok(Self::FileExtracted),
+                "file.folder_created" => Ok(Self::FileFolderCreated),
+                "file.mode_changed" => Ok(Self::FileModeChanged),
+                "file.moved" => Ok(Self::FileMoved),
+                "file.pulled" => Ok(Self::FilePulled),
+                "file.restored" => Ok(Self::FileRestored),
+                "file.trash_emptied" => Ok(Self::FileTrashEmptied),
+                "file.uploaded" => Ok(Self::FileUploaded),
+                "file.written" => Ok(Self::FileWritten),
+                "images.changed" => Ok(Self::ImagesChanged),
+                "keys.app_key_changed" => Ok(Self::KeysAppKeyChanged),
+                "keys.jwt_secret_changed" => Ok(Self::KeysJwtSecretChanged),
+                "registry.deleted" => Ok(Self::RegistryDeleted),
+                "registry.saved" => Ok(Self::RegistrySaved),
+                "role.created" => Ok(Self::RoleCreated),
+                "role.deleted" => Ok(Self::RoleDeleted),
+                "role.updated" => Ok(Self::RoleUpdated),
+                "settings.mail_tested" => Ok(Self::SettingsMailTested),
+                "template.deleted" => Ok(Self::TemplateDeleted),
+                "template.imported" => Ok(Self::TemplateImported),
+                "template.revised" => Ok(Self::TemplateRevised),
+                "user.created" => Ok(Self::UserCreated),
+                "user.deleted" => Ok(Self::UserDeleted),
+                "user.password_set" => Ok(Self::UserPasswordSet),
+                "user.sessions_ended" => Ok(Self::UserSessionsEnded),
+                "user.updated" => Ok(Self::UserUpdated),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ActivityAction {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ActivityAction {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///Who did something.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -255,6 +712,85 @@ None while it is connected.*/
         pub kind: ::std::string::String,
         ///What it was called then.
         pub name: ::std::string::String,
+    }
+    ///What something was done to. Empty where it was nothing in particular.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ActivitySubjectKind {
+        #[serde(rename = "allocation")]
+        Allocation,
+        #[serde(rename = "container")]
+        Container,
+        #[serde(rename = "daemon")]
+        Daemon,
+        #[serde(rename = "registry")]
+        Registry,
+        #[serde(rename = "role")]
+        Role,
+        #[serde(rename = "ssh_key")]
+        SshKey,
+        #[serde(rename = "template")]
+        Template,
+        #[serde(rename = "user")]
+        User,
+    }
+    impl ::std::fmt::Display for ActivitySubjectKind {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Allocation => f.write_str("allocation"),
+                Self::Container => f.write_str("container"),
+                Self::Daemon => f.write_str("daemon"),
+                Self::Registry => f.write_str("registry"),
+                Self::Role => f.write_str("role"),
+                Self::SshKey => f.write_str("ssh_key"),
+                Self::Template => f.write_str("template"),
+                Self::User => f.write_str("user"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ActivitySubjectKind {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "allocation" => Ok(Self::Allocation),
+                "container" => Ok(Self::Container),
+                "daemon" => Ok(Self::Daemon),
+                "registry" => Ok(Self::Registry),
+                "role" => Ok(Self::Role),
+                "ssh_key" => Ok(Self::SshKey),
+                "template" => Ok(Self::Template),
+                "user" => Ok(Self::User),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ActivitySubjectKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ActivitySubjectKind {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///A container that was adopted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1044,7 +1580,7 @@ for callers without `startup.read`.*/
         ///The user who owns it.
         pub owner: UserRef,
         ///What the caller may do with it, each permission by its name.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerPermission>,
         ///The eight hex digits of the id that people see, such as in SFTP user names.
         pub short_id: ::std::string::String,
         ///The startup command, where the caller may see it.
@@ -1064,6 +1600,165 @@ for callers without `startup.read`.*/
         pub template_revision: i64,
         ///The variables that the caller may see.
         pub variables: ::std::vec::Vec<ContainerVariable>,
+    }
+    ///A permission over one container, or `*` for all of them, those that later versions add included.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ContainerGrant {
+        #[serde(rename = "*")]
+        All,
+        #[serde(rename = "console.read")]
+        ConsoleRead,
+        #[serde(rename = "console.command")]
+        ConsoleCommand,
+        #[serde(rename = "stats.read")]
+        StatsRead,
+        #[serde(rename = "power.start")]
+        PowerStart,
+        #[serde(rename = "power.stop")]
+        PowerStop,
+        #[serde(rename = "power.restart")]
+        PowerRestart,
+        #[serde(rename = "power.kill")]
+        PowerKill,
+        #[serde(rename = "startup.read")]
+        StartupRead,
+        #[serde(rename = "startup.update")]
+        StartupUpdate,
+        #[serde(rename = "startup.secrets")]
+        StartupSecrets,
+        #[serde(rename = "startup.install")]
+        StartupInstall,
+        #[serde(rename = "network.read")]
+        NetworkRead,
+        #[serde(rename = "network.update")]
+        NetworkUpdate,
+        #[serde(rename = "access.read")]
+        AccessRead,
+        #[serde(rename = "access.create")]
+        AccessCreate,
+        #[serde(rename = "access.update")]
+        AccessUpdate,
+        #[serde(rename = "access.delete")]
+        AccessDelete,
+        #[serde(rename = "settings.read")]
+        SettingsRead,
+        #[serde(rename = "settings.update")]
+        SettingsUpdate,
+        #[serde(rename = "activity.read")]
+        ActivityRead,
+        #[serde(rename = "container.delete")]
+        ContainerDelete,
+        #[serde(rename = "file.read")]
+        FileRead,
+        #[serde(rename = "file.read-content")]
+        FileReadContent,
+        #[serde(rename = "file.create")]
+        FileCreate,
+        #[serde(rename = "file.update")]
+        FileUpdate,
+        #[serde(rename = "file.delete")]
+        FileDelete,
+        #[serde(rename = "file.archive")]
+        FileArchive,
+    }
+    impl ::std::fmt::Display for ContainerGrant {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::All => f.write_str("*"),
+                Self::ConsoleRead => f.write_str("console.read"),
+                Self::ConsoleCommand => f.write_str("console.command"),
+                Self::StatsRead => f.write_str("stats.read"),
+                Self::PowerStart => f.write_str("power.start"),
+                Self::PowerStop => f.write_str("power.stop"),
+                Self::PowerRestart => f.write_str("power.restart"),
+                Self::PowerKill => f.write_str("power.kill"),
+                Self::StartupRead => f.write_str("startup.read"),
+                Self::StartupUpdate => f.write_str("startup.update"),
+                Self::StartupSecrets => f.write_str("startup.secrets"),
+                Self::StartupInstall => f.write_str("startup.install"),
+                Self::NetworkRead => f.write_str("network.read"),
+                Self::NetworkUpdate => f.write_str("network.update"),
+                Self::AccessRead => f.write_str("access.read"),
+                Self::AccessCreate => f.write_str("access.create"),
+                Self::AccessUpdate => f.write_str("access.update"),
+                Self::AccessDelete => f.write_str("access.delete"),
+                Self::SettingsRead => f.write_str("settings.read"),
+                Self::SettingsUpdate => f.write_str("settings.update"),
+                Self::ActivityRead => f.write_str("activity.read"),
+                Self::ContainerDelete => f.write_str("container.delete"),
+                Self::FileRead => f.write_str("file.read"),
+                Self::FileReadContent => f.write_str("file.read-content"),
+                Self::FileCreate => f.write_str("file.create"),
+                Self::FileUpdate => f.write_str("file.update"),
+                Self::FileDelete => f.write_str("file.delete"),
+                Self::FileArchive => f.write_str("file.archive"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ContainerGrant {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "*" => Ok(Self::All),
+                "console.read" => Ok(Self::ConsoleRead),
+                "console.command" => Ok(Self::ConsoleCommand),
+                "stats.read" => Ok(Self::StatsRead),
+                "power.start" => Ok(Self::PowerStart),
+                "power.stop" => Ok(Self::PowerStop),
+                "power.restart" => Ok(Self::PowerRestart),
+                "power.kill" => Ok(Self::PowerKill),
+                "startup.read" => Ok(Self::StartupRead),
+                "startup.update" => Ok(Self::StartupUpdate),
+                "startup.secrets" => Ok(Self::StartupSecrets),
+                "startup.install" => Ok(Self::StartupInstall),
+                "network.read" => Ok(Self::NetworkRead),
+                "network.update" => Ok(Self::NetworkUpdate),
+                "access.read" => Ok(Self::AccessRead),
+                "access.create" => Ok(Self::AccessCreate),
+                "access.update" => Ok(Self::AccessUpdate),
+                "access.delete" => Ok(Self::AccessDelete),
+                "settings.read" => Ok(Self::SettingsRead),
+                "settings.update" => Ok(Self::SettingsUpdate),
+                "activity.read" => Ok(Self::ActivityRead),
+                "container.delete" => Ok(Self::ContainerDelete),
+                "file.read" => Ok(Self::FileRead),
+                "file.read-content" => Ok(Self::FileReadContent),
+                "file.create" => Ok(Self::FileCreate),
+                "file.update" => Ok(Self::FileUpdate),
+                "file.delete" => Ok(Self::FileDelete),
+                "file.archive" => Ok(Self::FileArchive),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ContainerGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ContainerGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
     }
     ///A container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1119,6 +1814,171 @@ for callers without `startup.read`.*/
         ///How many there are on all pages, where `with_total` asked for it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub total: ::std::option::Option<i64>,
+    }
+    ///A permission over one container, which access to it may hold. `list_permissions` says what each of them allows. Later versions may have more.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ContainerPermission {
+        #[serde(rename = "console.read")]
+        ConsoleRead,
+        #[serde(rename = "console.command")]
+        ConsoleCommand,
+        #[serde(rename = "stats.read")]
+        StatsRead,
+        #[serde(rename = "power.start")]
+        PowerStart,
+        #[serde(rename = "power.stop")]
+        PowerStop,
+        #[serde(rename = "power.restart")]
+        PowerRestart,
+        #[serde(rename = "power.kill")]
+        PowerKill,
+        #[serde(rename = "startup.read")]
+        StartupRead,
+        #[serde(rename = "startup.update")]
+        StartupUpdate,
+        #[serde(rename = "startup.secrets")]
+        StartupSecrets,
+        #[serde(rename = "startup.install")]
+        StartupInstall,
+        #[serde(rename = "network.read")]
+        NetworkRead,
+        #[serde(rename = "network.update")]
+        NetworkUpdate,
+        #[serde(rename = "access.read")]
+        AccessRead,
+        #[serde(rename = "access.create")]
+        AccessCreate,
+        #[serde(rename = "access.update")]
+        AccessUpdate,
+        #[serde(rename = "access.delete")]
+        AccessDelete,
+        #[serde(rename = "settings.read")]
+        SettingsRead,
+        #[serde(rename = "settings.update")]
+        SettingsUpdate,
+        #[serde(rename = "activity.read")]
+        ActivityRead,
+        #[serde(rename = "container.delete")]
+        ContainerDelete,
+        #[serde(rename = "file.read")]
+        FileRead,
+        #[serde(rename = "file.read-content")]
+        FileReadContent,
+        #[serde(rename = "file.create")]
+        FileCreate,
+        #[serde(rename = "file.update")]
+        FileUpdate,
+        #[serde(rename = "file.delete")]
+        FileDelete,
+        #[serde(rename = "file.archive")]
+        FileArchive,
+    }
+    impl ::std::fmt::Display for ContainerPermission {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::ConsoleRead => f.write_str("console.read"),
+                Self::ConsoleCommand => f.write_str("console.command"),
+                Self::StatsRead => f.write_str("stats.read"),
+                Self::PowerStart => f.write_str("power.start"),
+                Self::PowerStop => f.write_str("power.stop"),
+                Self::PowerRestart => f.write_str("power.restart"),
+                Self::PowerKill => f.write_str("power.kill"),
+                Self::StartupRead => f.write_str("startup.read"),
+                Self::StartupUpdate => f.write_str("startup.update"),
+                Self::StartupSecrets => f.write_str("startup.secrets"),
+                Self::StartupInstall => f.write_str("startup.install"),
+                Self::NetworkRead => f.write_str("network.read"),
+                Self::NetworkUpdate => f.write_str("network.update"),
+                Self::AccessRead => f.write_str("access.read"),
+                Self::AccessCreate => f.write_str("access.create"),
+                Self::AccessUpdate => f.write_str("access.update"),
+                Self::AccessDelete => f.write_str("access.delete"),
+                Self::SettingsRead => f.write_str("settings.read"),
+                Self::SettingsUpdate => f.write_str("settings.update"),
+                Self::ActivityRead => f.write_str("activity.read"),
+                Self::ContainerDelete => f.write_str("container.delete"),
+                Self::FileRead => f.write_str("file.read"),
+                Self::FileReadContent => f.write_str("file.read-content"),
+                Self::FileCreate => f.write_str("file.create"),
+                Self::FileUpdate => f.write_str("file.update"),
+                Self::FileDelete => f.write_str("file.delete"),
+                Self::FileArchive => f.write_str("file.archive"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ContainerPermission {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "console.read" => Ok(Self::ConsoleRead),
+                "console.command" => Ok(Self::ConsoleCommand),
+                "stats.read" => Ok(Self::StatsRead),
+                "power.start" => Ok(Self::PowerStart),
+                "power.stop" => Ok(Self::PowerStop),
+                "power.restart" => Ok(Self::PowerRestart),
+                "power.kill" => Ok(Self::PowerKill),
+                "startup.read" => Ok(Self::StartupRead),
+                "startup.update" => Ok(Self::StartupUpdate),
+                "startup.secrets" => Ok(Self::StartupSecrets),
+                "startup.install" => Ok(Self::StartupInstall),
+                "network.read" => Ok(Self::NetworkRead),
+                "network.update" => Ok(Self::NetworkUpdate),
+                "access.read" => Ok(Self::AccessRead),
+                "access.create" => Ok(Self::AccessCreate),
+                "access.update" => Ok(Self::AccessUpdate),
+                "access.delete" => Ok(Self::AccessDelete),
+                "settings.read" => Ok(Self::SettingsRead),
+                "settings.update" => Ok(Self::SettingsUpdate),
+                "activity.read" => Ok(Self::ActivityRead),
+                "container.delete" => Ok(Self::ContainerDelete),
+                "file.read" => Ok(Self::FileRead),
+                "file.read-content" => Ok(Self::FileReadContent),
+                "file.create" => Ok(Self::FileCreate),
+                "file.update" => Ok(Self::FileUpdate),
+                "file.delete" => Ok(Self::FileDelete),
+                "file.archive" => Ok(Self::FileArchive),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ContainerPermission {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ContainerPermission {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A permission that access to a container may hold.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct ContainerPermissionInfo {
+        ///What the permission lets somebody do, in a few words of English.
+        pub description: ::std::string::String,
+        ///What the permission is about: the part of its name before the dot.
+        pub group: ::std::string::String,
+        ///Stable name of the permission.
+        pub name: ContainerPermission,
     }
     ///A container by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -1279,7 +2139,7 @@ for callers without `startup.read`.*/
         ///The user who owns it.
         pub owner: UserRef,
         ///What the caller may do with it, each permission by its name.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerPermission>,
         ///The eight hex digits of the id that people see, such as in SFTP user names.
         pub short_id: ::std::string::String,
         ///Whether it is suspended: starting it is refused.
@@ -1711,6 +2571,19 @@ without `network.read`.*/
             event_id: ::std::string::String,
             ///The time on the API's clock, in UTC.
             time: ::chrono::DateTime<::chrono::offset::Utc>,
+        },
+    }
+    ///A message that a client may send on the WebSocket of events.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum EventRequest {
+        ///Subscribes to the measurements of these containers, replacing the previous subscription.
+        #[serde(rename = "watch")]
+        Watch {
+            ///Up to 100 ids. Containers that the caller may not see are ignored.
+            ids: ::std::vec::Vec<ContainerId>,
+            ///A number chosen by the client. `stats` frames repeat it.
+            watch: u64,
         },
     }
     ///What is done with a file from an archive where there is one of its name.
@@ -2757,7 +3630,7 @@ that fails harmlessly.*/
         ///Its stable name.
         pub level: Level,
         ///What it holds; nothing for `custom`, which holds what is chosen.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerPermission>,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -3111,6 +3984,24 @@ given.*/
         Beat {
             ///The API's time.
             time: ::chrono::DateTime<::chrono::offset::Utc>,
+        },
+    }
+    ///A message that a client may send on the WebSocket of a container.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[serde(tag = "type")]
+    pub enum LiveRequest {
+        ///Sends a line to the container's standard input.
+        #[serde(rename = "command")]
+        Command {
+            ///One line of at most 4,096 bytes.
+            command: ::std::string::String,
+            ///A number chosen by the client. `accepted` or `problem` repeats it; without it, only a failure is answered.
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            command_id: ::std::option::Option<u64>,
+            /**The time on the API's clock after which the command is refused, in UTC: a connection that was dead for a while may
+still deliver it.*/
+            #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+            not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
         },
     }
     ///The state of a container as its daemon last reported it.
@@ -3794,25 +4685,15 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///Which.
         pub paths: ::std::vec::Vec<FilePath>,
     }
-    ///One permission.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
-    pub struct PermissionInfo {
-        ///What it lets somebody do.
-        pub description: ::std::string::String,
-        ///What it is about: the part of the name before the dot.
-        pub group: ::std::string::String,
-        ///Its stable name.
-        pub name: ::std::string::String,
-    }
     ///All permissions that there are.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct PermissionList {
         ///What access to a container may hold.
-        pub container: ::std::vec::Vec<PermissionInfo>,
+        pub container: ::std::vec::Vec<ContainerPermissionInfo>,
         ///The levels of access that can be given, the least first.
         pub levels: ::std::vec::Vec<LevelInfo>,
         ///What a role may hold.
-        pub system: ::std::vec::Vec<PermissionInfo>,
+        pub system: ::std::vec::Vec<SystemPermissionInfo>,
     }
     ///Where a container is in its life.
     #[derive(
@@ -3975,106 +4856,8 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///What went wrong (RFC 9457).
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct Problem {
-        /**Stable machine-readable reason. Later versions may have more than these:
-
-- `allocation_held`: The allocation is still published by a process that runs
-- `allocation_reserved`: The allocation is being given to another container
-- `allocation_taken`: The allocation belongs to a container
-- `allocations`: The container has as many allocations as it may have
-- `allocations_held`: Allocations are still published by a process that runs
-- `already_running`: The container runs already
-- `api_running`: Another API runs on the database
-- `app_key_changed`: A stored secret was sealed with another `APP_KEY`
-- `broken`: A stored template can't be read
-- `builtin`: Built-in roles are not changed
-- `cancelled`: Somebody cancelled the operation
-- `changed_meanwhile`: Somebody else changed it in the meantime
-- `container_changed`: The container was changed in the meantime
-- `csrf`: A page of another site sent the request
-- `daemon_protocol`: The daemon speaks another version of the protocol
-- `daemon_unreachable`: The daemon can't be reached
-- `daemon_wrong_key`: The daemon refuses the key
-- `damaged`: What the database says of it can't be read
-- `database_outdated`: The tables of the database are those of another version of Raptor
-- `database_unavailable`: The database does not answer
-- `deleting`: The container is being deleted
-- `disk_full`: The host's disk is full
-- `disk_limit`: The container would exceed its disk limit
-- `docker_unavailable`: Docker does not answer
-- `file_changed`: The file was changed in the meantime
-- `file_denied`: The file is hidden or protected
-- `file_exists`: There is a file of that name
-- `file_invalid`: The path or the file is not valid for this
-- `file_not_found`: There is no such file
-- `files_busy`: Too much is being done with the container's files
-- `folder_not_empty`: The folder is not empty
-- `forbidden`: The caller may not do this
-- `has_containers`: Containers still belong to it
-- `host_failed`: The host failed to do it
-- `image_not_allowed`: The image is not among the allowed ones
-- `in_use`: It is in use
-- `install_failed`: The installation failed
-- `installing`: The container is being installed
-- `internal`: Something went wrong in Raptor itself
-- `invalid`: Something in the request is wrong
-- `io`: The host's disk refused
-- `is_a_folder`: It is a folder
-- `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
-- `key_exists`: The key is there already
-- `last_admin`: Somebody has to stay administrator
-- `link_loop`: The links lead in a circle
-- `local`: Not possible with this process's own host
-- `mail_busy`: Too many mails are under way
-- `mail_failed`: The mail server refused
-- `maintenance`: The host is in maintenance
-- `method_not_allowed`: The address does not take this method
-- `name_taken`: The name is taken
-- `no_address`: No address is set from which the catalogue can be fetched
-- `no_mail`: No mail server is set up
-- `no_room`: No daemon has enough room
-- `no_sftp`: The daemon does not serve SFTP
-- `no_source`: It is not known where the template can be fetched again
-- `none_free`: No allocation is free
-- `not_a_folder`: It is not a folder
-- `not_declared`: The daemon does not have the container yet
-- `not_found`: There is no such thing, or the caller may not know of it
-- `not_in_encoding`: The encoding lacks a character of the text
-- `not_installing`: Nothing is being installed
-- `not_offline`: The container has to be offline for this
-- `not_on_host`: The host does not have it
-- `not_text`: The file is not text
-- `nothing_to_install`: The template has nothing to install
-- `offline`: The container is offline
-- `outside`: The path leads out of the container's folder
-- `own_account`: Not possible with one's own account
-- `password_change_required`: A new password has to be chosen first
-- `port_held`: The port is still published by a process that runs
-- `primary`: It is the container's primary allocation
-- `range`: The file has no such range
-- `same_template`: The container runs this template already
-- `secrets_lost`: Stored secrets can't be read with the keys that were given
-- `several_templates`: Several templates are the same one, and it is unclear which is meant
-- `source_changed`: The file at the source is not the one that was looked at
-- `source_gone`: The file is no longer at its source
-- `source_unreachable`: The source can't be reached
-- `special_file`: It is neither a file nor a folder
-- `ssh_keys`: The account has as many keys as it may have
-- `still_stopping`: The container is still stopping
-- `storage_failed`: The database's disk failed
-- `storage_full`: The database's disk is full
-- `suspended`: The container is suspended
-- `template_changed`: The template was changed in the meantime
-- `template_exists`: Another version of the template is here already
-- `throttled`: Too many attempts
-- `too_late`: The request came too late, and nothing was done
-- `too_many`: There are as many as there may be
-- `too_many_streams`: Too many streams are open
-- `too_much`: It is more than is handled at once
-- `unauthenticated`: Nobody is signed in, or the proof is wrong
-- `unknown_mail`: There is no such mail
-- `unsupported_media_type`: The body is not sent as JSON
-- `upgrade_required`: This is a WebSocket*/
-        pub code: ProblemCode,
+        ///Stable machine-readable reason.
+        pub code: ::std::string::String,
         ///A sentence for people, with what to do.
         pub detail: ::std::string::String,
         ///The field of the input that is wrong, as a dotted path.
@@ -4094,7 +4877,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         #[serde(rename = "type")]
         pub type_: ::std::string::String,
     }
-    /**Stable machine-readable reason. Later versions may have more than these:
+    /**Machine-readable reason of a problem. A code keeps its meaning for good.
 
 - `allocation_held`: The allocation is still published by a process that runs
 - `allocation_reserved`: The allocation is being given to another container
@@ -4193,14 +4976,6 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `unknown_mail`: There is no such mail
 - `unsupported_media_type`: The body is not sent as JSON
 - `upgrade_required`: This is a WebSocket*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
-    pub struct ProblemCode {
-        #[serde(flatten, skip_serializing_if = "::std::option::Option::is_none")]
-        pub subtype_0: ::std::option::Option<ProblemCodeSubtype0>,
-        #[serde(flatten, skip_serializing_if = "::std::option::Option::is_none")]
-        pub subtype_1: ::std::option::Option<::std::string::String>,
-    }
-    ///`ProblemCodeSubtype0`
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -4213,7 +4988,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         PartialEq,
         PartialOrd
     )]
-    pub enum ProblemCodeSubtype0 {
+    pub enum ProblemCode {
         #[serde(rename = "allocation_held")]
         AllocationHeld,
         #[serde(rename = "allocation_reserved")]
@@ -4409,7 +5184,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         #[serde(rename = "upgrade_required")]
         UpgradeRequired,
     }
-    impl ::std::fmt::Display for ProblemCodeSubtype0 {
+    impl ::std::fmt::Display for ProblemCode {
         fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
             match *self {
                 Self::AllocationHeld => f.write_str("allocation_held"),
@@ -4512,7 +5287,7 @@ its makers, from the same address, or, where one of the two has no such id, with
             }
         }
     }
-    impl ::std::str::FromStr for ProblemCodeSubtype0 {
+    impl ::std::str::FromStr for ProblemCode {
         type Err = self::error::ConversionError;
         fn from_str(
             value: &str,
@@ -4619,7 +5394,7 @@ its makers, from the same address, or, where one of the two has no such id, with
             }
         }
     }
-    impl ::std::convert::TryFrom<&str> for ProblemCodeSubtype0 {
+    impl ::std::convert::TryFrom<&str> for ProblemCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: &str,
@@ -4627,7 +5402,7 @@ its makers, from the same address, or, where one of the two has no such id, with
             value.parse()
         }
     }
-    impl ::std::convert::TryFrom<::std::string::String> for ProblemCodeSubtype0 {
+    impl ::std::convert::TryFrom<::std::string::String> for ProblemCode {
         type Error = self::error::ConversionError;
         fn try_from(
             value: ::std::string::String,
@@ -4905,8 +5680,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
-        ///The names of its permissions, or `*`.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        ///Its permissions, or `*`.
+        pub permissions: ::std::vec::Vec<SystemGrant>,
         ///How many users have it.
         pub user_count: i64,
     }
@@ -4918,8 +5693,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub description: ::std::option::Option<::std::string::String>,
         ///Name of 1 to 64 characters, unique without regard to case.
         pub name: ::std::string::String,
-        ///Names of permissions, none of which the caller lacks. `*` means all that there are.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        ///Its permissions, none of which the caller lacks. `*` means all that there are.
+        pub permissions: ::std::vec::Vec<SystemGrant>,
     }
     ///A role.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
@@ -5572,6 +6347,177 @@ offline.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub value: ::std::option::Option<::std::string::String>,
     }
+    ///A permission over the whole installation, or `*` for all of them, those that later versions add included.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum SystemGrant {
+        #[serde(rename = "*")]
+        All,
+        #[serde(rename = "users.read")]
+        UsersRead,
+        #[serde(rename = "users.create")]
+        UsersCreate,
+        #[serde(rename = "users.update")]
+        UsersUpdate,
+        #[serde(rename = "users.delete")]
+        UsersDelete,
+        #[serde(rename = "roles.read")]
+        RolesRead,
+        #[serde(rename = "roles.create")]
+        RolesCreate,
+        #[serde(rename = "roles.update")]
+        RolesUpdate,
+        #[serde(rename = "roles.delete")]
+        RolesDelete,
+        #[serde(rename = "daemons.read")]
+        DaemonsRead,
+        #[serde(rename = "daemons.create")]
+        DaemonsCreate,
+        #[serde(rename = "daemons.update")]
+        DaemonsUpdate,
+        #[serde(rename = "daemons.delete")]
+        DaemonsDelete,
+        #[serde(rename = "allocations.read")]
+        AllocationsRead,
+        #[serde(rename = "allocations.create")]
+        AllocationsCreate,
+        #[serde(rename = "allocations.update")]
+        AllocationsUpdate,
+        #[serde(rename = "allocations.delete")]
+        AllocationsDelete,
+        #[serde(rename = "templates.read")]
+        TemplatesRead,
+        #[serde(rename = "templates.create")]
+        TemplatesCreate,
+        #[serde(rename = "templates.update")]
+        TemplatesUpdate,
+        #[serde(rename = "templates.delete")]
+        TemplatesDelete,
+        #[serde(rename = "containers.read")]
+        ContainersRead,
+        #[serde(rename = "containers.create")]
+        ContainersCreate,
+        #[serde(rename = "containers.update")]
+        ContainersUpdate,
+        #[serde(rename = "containers.delete")]
+        ContainersDelete,
+        #[serde(rename = "containers.control")]
+        ContainersControl,
+        #[serde(rename = "containers.access")]
+        ContainersAccess,
+        #[serde(rename = "activity.read")]
+        ActivityRead,
+        #[serde(rename = "settings.read")]
+        SettingsRead,
+        #[serde(rename = "settings.update")]
+        SettingsUpdate,
+        #[serde(rename = "images.update")]
+        ImagesUpdate,
+    }
+    impl ::std::fmt::Display for SystemGrant {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::All => f.write_str("*"),
+                Self::UsersRead => f.write_str("users.read"),
+                Self::UsersCreate => f.write_str("users.create"),
+                Self::UsersUpdate => f.write_str("users.update"),
+                Self::UsersDelete => f.write_str("users.delete"),
+                Self::RolesRead => f.write_str("roles.read"),
+                Self::RolesCreate => f.write_str("roles.create"),
+                Self::RolesUpdate => f.write_str("roles.update"),
+                Self::RolesDelete => f.write_str("roles.delete"),
+                Self::DaemonsRead => f.write_str("daemons.read"),
+                Self::DaemonsCreate => f.write_str("daemons.create"),
+                Self::DaemonsUpdate => f.write_str("daemons.update"),
+                Self::DaemonsDelete => f.write_str("daemons.delete"),
+                Self::AllocationsRead => f.write_str("allocations.read"),
+                Self::AllocationsCreate => f.write_str("allocations.create"),
+                Self::AllocationsUpdate => f.write_str("allocations.update"),
+                Self::AllocationsDelete => f.write_str("allocations.delete"),
+                Self::TemplatesRead => f.write_str("templates.read"),
+                Self::TemplatesCreate => f.write_str("templates.create"),
+                Self::TemplatesUpdate => f.write_str("templates.update"),
+                Self::TemplatesDelete => f.write_str("templates.delete"),
+                Self::ContainersRead => f.write_str("containers.read"),
+                Self::ContainersCreate => f.write_str("containers.create"),
+                Self::ContainersUpdate => f.write_str("containers.update"),
+                Self::ContainersDelete => f.write_str("containers.delete"),
+                Self::ContainersControl => f.write_str("containers.control"),
+                Self::ContainersAccess => f.write_str("containers.access"),
+                Self::ActivityRead => f.write_str("activity.read"),
+                Self::SettingsRead => f.write_str("settings.read"),
+                Self::SettingsUpdate => f.write_str("settings.update"),
+                Self::ImagesUpdate => f.write_str("images.update"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for SystemGrant {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "*" => Ok(Self::All),
+                "users.read" => Ok(Self::UsersRead),
+                "users.create" => Ok(Self::UsersCreate),
+                "users.update" => Ok(Self::UsersUpdate),
+                "users.delete" => Ok(Self::UsersDelete),
+                "roles.read" => Ok(Self::RolesRead),
+                "roles.create" => Ok(Self::RolesCreate),
+                "roles.update" => Ok(Self::RolesUpdate),
+                "roles.delete" => Ok(Self::RolesDelete),
+                "daemons.read" => Ok(Self::DaemonsRead),
+                "daemons.create" => Ok(Self::DaemonsCreate),
+                "daemons.update" => Ok(Self::DaemonsUpdate),
+                "daemons.delete" => Ok(Self::DaemonsDelete),
+                "allocations.read" => Ok(Self::AllocationsRead),
+                "allocations.create" => Ok(Self::AllocationsCreate),
+                "allocations.update" => Ok(Self::AllocationsUpdate),
+                "allocations.delete" => Ok(Self::AllocationsDelete),
+                "templates.read" => Ok(Self::TemplatesRead),
+                "templates.create" => Ok(Self::TemplatesCreate),
+                "templates.update" => Ok(Self::TemplatesUpdate),
+                "templates.delete" => Ok(Self::TemplatesDelete),
+                "containers.read" => Ok(Self::ContainersRead),
+                "containers.create" => Ok(Self::ContainersCreate),
+                "containers.update" => Ok(Self::ContainersUpdate),
+                "containers.delete" => Ok(Self::ContainersDelete),
+                "containers.control" => Ok(Self::ContainersControl),
+                "containers.access" => Ok(Self::ContainersAccess),
+                "activity.read" => Ok(Self::ActivityRead),
+                "settings.read" => Ok(Self::SettingsRead),
+                "settings.update" => Ok(Self::SettingsUpdate),
+                "images.update" => Ok(Self::ImagesUpdate),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SystemGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for SystemGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///What a host says of itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     pub struct SystemInfo {
@@ -5630,6 +6576,183 @@ it is root, or too old to say.*/
         pub user_note: ::std::option::Option<::std::string::String>,
         ///The daemon's version.
         pub version: ::std::string::String,
+    }
+    ///A permission over the whole installation, which a role may hold. `list_permissions` says what each of them allows. Later versions may have more.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum SystemPermission {
+        #[serde(rename = "users.read")]
+        UsersRead,
+        #[serde(rename = "users.create")]
+        UsersCreate,
+        #[serde(rename = "users.update")]
+        UsersUpdate,
+        #[serde(rename = "users.delete")]
+        UsersDelete,
+        #[serde(rename = "roles.read")]
+        RolesRead,
+        #[serde(rename = "roles.create")]
+        RolesCreate,
+        #[serde(rename = "roles.update")]
+        RolesUpdate,
+        #[serde(rename = "roles.delete")]
+        RolesDelete,
+        #[serde(rename = "daemons.read")]
+        DaemonsRead,
+        #[serde(rename = "daemons.create")]
+        DaemonsCreate,
+        #[serde(rename = "daemons.update")]
+        DaemonsUpdate,
+        #[serde(rename = "daemons.delete")]
+        DaemonsDelete,
+        #[serde(rename = "allocations.read")]
+        AllocationsRead,
+        #[serde(rename = "allocations.create")]
+        AllocationsCreate,
+        #[serde(rename = "allocations.update")]
+        AllocationsUpdate,
+        #[serde(rename = "allocations.delete")]
+        AllocationsDelete,
+        #[serde(rename = "templates.read")]
+        TemplatesRead,
+        #[serde(rename = "templates.create")]
+        TemplatesCreate,
+        #[serde(rename = "templates.update")]
+        TemplatesUpdate,
+        #[serde(rename = "templates.delete")]
+        TemplatesDelete,
+        #[serde(rename = "containers.read")]
+        ContainersRead,
+        #[serde(rename = "containers.create")]
+        ContainersCreate,
+        #[serde(rename = "containers.update")]
+        ContainersUpdate,
+        #[serde(rename = "containers.delete")]
+        ContainersDelete,
+        #[serde(rename = "containers.control")]
+        ContainersControl,
+        #[serde(rename = "containers.access")]
+        ContainersAccess,
+        #[serde(rename = "activity.read")]
+        ActivityRead,
+        #[serde(rename = "settings.read")]
+        SettingsRead,
+        #[serde(rename = "settings.update")]
+        SettingsUpdate,
+        #[serde(rename = "images.update")]
+        ImagesUpdate,
+    }
+    impl ::std::fmt::Display for SystemPermission {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::UsersRead => f.write_str("users.read"),
+                Self::UsersCreate => f.write_str("users.create"),
+                Self::UsersUpdate => f.write_str("users.update"),
+                Self::UsersDelete => f.write_str("users.delete"),
+                Self::RolesRead => f.write_str("roles.read"),
+                Self::RolesCreate => f.write_str("roles.create"),
+                Self::RolesUpdate => f.write_str("roles.update"),
+                Self::RolesDelete => f.write_str("roles.delete"),
+                Self::DaemonsRead => f.write_str("daemons.read"),
+                Self::DaemonsCreate => f.write_str("daemons.create"),
+                Self::DaemonsUpdate => f.write_str("daemons.update"),
+                Self::DaemonsDelete => f.write_str("daemons.delete"),
+                Self::AllocationsRead => f.write_str("allocations.read"),
+                Self::AllocationsCreate => f.write_str("allocations.create"),
+                Self::AllocationsUpdate => f.write_str("allocations.update"),
+                Self::AllocationsDelete => f.write_str("allocations.delete"),
+                Self::TemplatesRead => f.write_str("templates.read"),
+                Self::TemplatesCreate => f.write_str("templates.create"),
+                Self::TemplatesUpdate => f.write_str("templates.update"),
+                Self::TemplatesDelete => f.write_str("templates.delete"),
+                Self::ContainersRead => f.write_str("containers.read"),
+                Self::ContainersCreate => f.write_str("containers.create"),
+                Self::ContainersUpdate => f.write_str("containers.update"),
+                Self::ContainersDelete => f.write_str("containers.delete"),
+                Self::ContainersControl => f.write_str("containers.control"),
+                Self::ContainersAccess => f.write_str("containers.access"),
+                Self::ActivityRead => f.write_str("activity.read"),
+                Self::SettingsRead => f.write_str("settings.read"),
+                Self::SettingsUpdate => f.write_str("settings.update"),
+                Self::ImagesUpdate => f.write_str("images.update"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for SystemPermission {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "users.read" => Ok(Self::UsersRead),
+                "users.create" => Ok(Self::UsersCreate),
+                "users.update" => Ok(Self::UsersUpdate),
+                "users.delete" => Ok(Self::UsersDelete),
+                "roles.read" => Ok(Self::RolesRead),
+                "roles.create" => Ok(Self::RolesCreate),
+                "roles.update" => Ok(Self::RolesUpdate),
+                "roles.delete" => Ok(Self::RolesDelete),
+                "daemons.read" => Ok(Self::DaemonsRead),
+                "daemons.create" => Ok(Self::DaemonsCreate),
+                "daemons.update" => Ok(Self::DaemonsUpdate),
+                "daemons.delete" => Ok(Self::DaemonsDelete),
+                "allocations.read" => Ok(Self::AllocationsRead),
+                "allocations.create" => Ok(Self::AllocationsCreate),
+                "allocations.update" => Ok(Self::AllocationsUpdate),
+                "allocations.delete" => Ok(Self::AllocationsDelete),
+                "templates.read" => Ok(Self::TemplatesRead),
+                "templates.create" => Ok(Self::TemplatesCreate),
+                "templates.update" => Ok(Self::TemplatesUpdate),
+                "templates.delete" => Ok(Self::TemplatesDelete),
+                "containers.read" => Ok(Self::ContainersRead),
+                "containers.create" => Ok(Self::ContainersCreate),
+                "containers.update" => Ok(Self::ContainersUpdate),
+                "containers.delete" => Ok(Self::ContainersDelete),
+                "containers.control" => Ok(Self::ContainersControl),
+                "containers.access" => Ok(Self::ContainersAccess),
+                "activity.read" => Ok(Self::ActivityRead),
+                "settings.read" => Ok(Self::SettingsRead),
+                "settings.update" => Ok(Self::SettingsUpdate),
+                "images.update" => Ok(Self::ImagesUpdate),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for SystemPermission {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for SystemPermission {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    ///A permission that a role may hold.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    pub struct SystemPermissionInfo {
+        ///What the permission lets somebody do, in a few words of English.
+        pub description: ::std::string::String,
+        ///What the permission is about: the part of its name before the dot.
+        pub group: ::std::string::String,
+        ///Stable name of the permission.
+        pub name: SystemPermission,
     }
     ///How one kind of software is started, configured and stopped.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]

@@ -413,6 +413,165 @@ search that takes long is answered in pieces.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
+    ///A permission over one container, or `*` for all of them, those that later versions add included.
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum ContainerGrant {
+        #[serde(rename = "*")]
+        All,
+        #[serde(rename = "console.read")]
+        ConsoleRead,
+        #[serde(rename = "console.command")]
+        ConsoleCommand,
+        #[serde(rename = "stats.read")]
+        StatsRead,
+        #[serde(rename = "power.start")]
+        PowerStart,
+        #[serde(rename = "power.stop")]
+        PowerStop,
+        #[serde(rename = "power.restart")]
+        PowerRestart,
+        #[serde(rename = "power.kill")]
+        PowerKill,
+        #[serde(rename = "startup.read")]
+        StartupRead,
+        #[serde(rename = "startup.update")]
+        StartupUpdate,
+        #[serde(rename = "startup.secrets")]
+        StartupSecrets,
+        #[serde(rename = "startup.install")]
+        StartupInstall,
+        #[serde(rename = "network.read")]
+        NetworkRead,
+        #[serde(rename = "network.update")]
+        NetworkUpdate,
+        #[serde(rename = "access.read")]
+        AccessRead,
+        #[serde(rename = "access.create")]
+        AccessCreate,
+        #[serde(rename = "access.update")]
+        AccessUpdate,
+        #[serde(rename = "access.delete")]
+        AccessDelete,
+        #[serde(rename = "settings.read")]
+        SettingsRead,
+        #[serde(rename = "settings.update")]
+        SettingsUpdate,
+        #[serde(rename = "activity.read")]
+        ActivityRead,
+        #[serde(rename = "container.delete")]
+        ContainerDelete,
+        #[serde(rename = "file.read")]
+        FileRead,
+        #[serde(rename = "file.read-content")]
+        FileReadContent,
+        #[serde(rename = "file.create")]
+        FileCreate,
+        #[serde(rename = "file.update")]
+        FileUpdate,
+        #[serde(rename = "file.delete")]
+        FileDelete,
+        #[serde(rename = "file.archive")]
+        FileArchive,
+    }
+    impl ::std::fmt::Display for ContainerGrant {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::All => f.write_str("*"),
+                Self::ConsoleRead => f.write_str("console.read"),
+                Self::ConsoleCommand => f.write_str("console.command"),
+                Self::StatsRead => f.write_str("stats.read"),
+                Self::PowerStart => f.write_str("power.start"),
+                Self::PowerStop => f.write_str("power.stop"),
+                Self::PowerRestart => f.write_str("power.restart"),
+                Self::PowerKill => f.write_str("power.kill"),
+                Self::StartupRead => f.write_str("startup.read"),
+                Self::StartupUpdate => f.write_str("startup.update"),
+                Self::StartupSecrets => f.write_str("startup.secrets"),
+                Self::StartupInstall => f.write_str("startup.install"),
+                Self::NetworkRead => f.write_str("network.read"),
+                Self::NetworkUpdate => f.write_str("network.update"),
+                Self::AccessRead => f.write_str("access.read"),
+                Self::AccessCreate => f.write_str("access.create"),
+                Self::AccessUpdate => f.write_str("access.update"),
+                Self::AccessDelete => f.write_str("access.delete"),
+                Self::SettingsRead => f.write_str("settings.read"),
+                Self::SettingsUpdate => f.write_str("settings.update"),
+                Self::ActivityRead => f.write_str("activity.read"),
+                Self::ContainerDelete => f.write_str("container.delete"),
+                Self::FileRead => f.write_str("file.read"),
+                Self::FileReadContent => f.write_str("file.read-content"),
+                Self::FileCreate => f.write_str("file.create"),
+                Self::FileUpdate => f.write_str("file.update"),
+                Self::FileDelete => f.write_str("file.delete"),
+                Self::FileArchive => f.write_str("file.archive"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for ContainerGrant {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "*" => Ok(Self::All),
+                "console.read" => Ok(Self::ConsoleRead),
+                "console.command" => Ok(Self::ConsoleCommand),
+                "stats.read" => Ok(Self::StatsRead),
+                "power.start" => Ok(Self::PowerStart),
+                "power.stop" => Ok(Self::PowerStop),
+                "power.restart" => Ok(Self::PowerRestart),
+                "power.kill" => Ok(Self::PowerKill),
+                "startup.read" => Ok(Self::StartupRead),
+                "startup.update" => Ok(Self::StartupUpdate),
+                "startup.secrets" => Ok(Self::StartupSecrets),
+                "startup.install" => Ok(Self::StartupInstall),
+                "network.read" => Ok(Self::NetworkRead),
+                "network.update" => Ok(Self::NetworkUpdate),
+                "access.read" => Ok(Self::AccessRead),
+                "access.create" => Ok(Self::AccessCreate),
+                "access.update" => Ok(Self::AccessUpdate),
+                "access.delete" => Ok(Self::AccessDelete),
+                "settings.read" => Ok(Self::SettingsRead),
+                "settings.update" => Ok(Self::SettingsUpdate),
+                "activity.read" => Ok(Self::ActivityRead),
+                "container.delete" => Ok(Self::ContainerDelete),
+                "file.read" => Ok(Self::FileRead),
+                "file.read-content" => Ok(Self::FileReadContent),
+                "file.create" => Ok(Self::FileCreate),
+                "file.update" => Ok(Self::FileUpdate),
+                "file.delete" => Ok(Self::FileDelete),
+                "file.archive" => Ok(Self::FileArchive),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for ContainerGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for ContainerGrant {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///A container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
     #[serde(transparent)]
@@ -2734,7 +2893,7 @@ started or stopped before it is declared, but removed.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub locked: ::std::option::Option<::std::string::String>,
         ///What they may do with it.
-        pub permissions: ::std::vec::Vec<::std::string::String>,
+        pub permissions: ::std::vec::Vec<ContainerGrant>,
         ///Whether the administrator has made the host's SFTP read-only.
         pub read_only: bool,
         ///Who.

@@ -49,8 +49,8 @@ pub struct RoleDraft {
     /// Description of at most 500 characters.
     #[serde(default)]
     pub description: String,
-    /// Names of permissions, none of which the caller lacks. `*` means all that there are.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    /// Its permissions, none of which the caller lacks. `*` means all that there are.
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::authz::SystemGrant>))]
     pub permissions: SystemSet,
 }
 

@@ -2,13 +2,14 @@
 import LayoutGrid from '@lucide/svelte/icons/layout-grid';
 import Plus from '@lucide/svelte/icons/plus';
 import Upload from '@lucide/svelte/icons/upload';
+import type { SystemPermission } from './api';
 import { session } from './session.svelte';
 import { m } from '$lib/messages';
 
 export interface Action {
   title: string;
   icon: typeof Plus;
-  permission: string;
+  permission: SystemPermission;
   /** Where it is done. A page that is opened with a query begins with it. */
   path: string;
 }

@@ -1,12 +1,15 @@
 // What was done, as a sentence.
+import type { ActivityAction } from './api';
 import { m } from '$lib/messages';
 
 type Sentence = (values: { subject: string }) => string;
 
 /** "container.power.start" → "Started <subject>Lobby</subject>". What a newer API records is told by its name. */
-export const deed = (action: string): Sentence => DEEDS[action] ?? (({ subject }) => `${action} <subject>${subject}</subject>`);
+export const deed = (action: string): Sentence =>
+  known(action) ? DEEDS[action] : ({ subject }) => `${action} <subject>${subject}</subject>`;
+const known = (action: string): action is ActivityAction => Object.hasOwn(DEEDS, action);
 
-const DEEDS: Record<string, Sentence> = {
+const DEEDS: Record<ActivityAction, Sentence> = {
   'account.signed_in': () => m.activity_did_account_signed_in(),
   'account.ssh_key_added': m.activity_did_account_ssh_key_added,
   'account.ssh_key_deleted': m.activity_did_account_ssh_key_deleted,
@@ -31,6 +34,7 @@ const DEEDS: Record<string, Sentence> = {
   'container.template_moved': m.activity_did_container_template_moved,
   'container.template_changed': m.activity_did_container_template_changed,
   'container.secret_revealed': m.activity_did_container_secret_revealed,
+  'container.install': m.activity_did_container_install,
   'container.installed': m.activity_did_container_installed,
   'container.install_failed': m.activity_did_container_install_failed,
   'container.install_cancelled': m.activity_did_container_install_cancelled,

@@ -1,25 +1,16 @@
 // What changes, as the API tells it: one WebSocket for each tab. Where it stopped it goes on, so nothing is missed by a page that
 // rests, such as one that is kept for "back". While it can't be had, everything is asked for every few seconds.
-import { getSettings } from './api';
-import { Line, type Frame } from './line';
+import { getSettings, type EventFrame, type EventRequest } from './api';
+import { Line } from './line';
 import { link } from './link.svelte';
 
+/** What a kind of event says. */
+type Said<K extends EventFrame['type']> = Omit<Extract<EventFrame, { type: K }>, 'type'>;
 /** Measurements of containers that are watched, in columns. */
-export interface Measured {
-  watch: number;
-  rows: number[];
-  cpu_percent: number[];
-  memory_bytes: number[];
-}
-
-export interface News extends Partial<Measured> {
-  subject?: string;
-  verb?: string;
-  id?: string;
-  ids?: string[];
-}
-type Listener = (kind: string, news: News) => void;
-type EventFrame = Frame & News & { event_id: string };
+export type Measured = Said<'stats'>;
+export type News = Partial<Said<'change'> & Said<'live'> & Measured>;
+export type Kind = Exclude<EventFrame['type'], 'beat'>;
+type Listener = (kind: Kind, news: News) => void;
 
 /** Milliseconds between two looks while the line is away. */
 const LOOK_EVERY = 5_000;
@@ -32,11 +23,11 @@ let last = '';
 let broken = false;
 let look: ReturnType<typeof setInterval> | undefined;
 
-const line = new Line<EventFrame>({
+const line = new Line<EventFrame, EventRequest>({
   path: () => `/api/v1/events/live${last ? `?after=${last}` : ''}`,
-  frame: ({ type, event_id, ...news }) => {
-    last = event_id;
-    if (type !== 'beat') tell(type, news);
+  frame: (frame) => {
+    last = frame.event_id;
+    if (frame.type !== 'beat') tell(frame.type, frame);
   },
   up: () => {
     clearInterval(look);
@@ -63,7 +54,7 @@ async function poll() {
   if (response?.ok && broken) tell('resync', {});
 }
 
-function tell(kind: string, news: News) {
+function tell(kind: Kind, news: News) {
   for (const listener of listeners) listener(kind, news);
 }
 

@@ -29,7 +29,8 @@ export interface Ends<F extends Frame> {
   refused?: () => boolean;
 }
 
-export class Line<F extends Frame> {
+/** A line that brings frames and takes requests. */
+export class Line<F extends Frame, R extends Frame> {
   private socket: WebSocket | null = null;
   private retry: ReturnType<typeof setTimeout> | undefined;
   private ticks: ReturnType<typeof setInterval> | undefined;
@@ -72,7 +73,7 @@ export class Line<F extends Frame> {
     return this.alive;
   }
 
-  send(frame: object): boolean {
+  send(frame: R): boolean {
     if (!this.alive || this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(frame));
     return true;

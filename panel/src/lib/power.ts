@@ -4,7 +4,7 @@ import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import Square from '@lucide/svelte/icons/square';
 import Zap from '@lucide/svelte/icons/zap';
 import pLimit from 'p-limit';
-import { again, ask, powerContainer, type ContainerSummary, type Phase, type PowerAction } from './api';
+import { again, ask, powerContainer, type ContainerPermission, type ContainerSummary, type Phase, type PowerAction } from './api';
 import { confirm } from './confirm.svelte';
 import { expect, foreseen, forget } from './foresight.svelte';
 import { toasts } from './toasts.svelte';
@@ -16,7 +16,7 @@ export interface Power {
   /** The same of a container by its name, or of several. */
   named: (name: string) => string;
   icon: typeof Play;
-  permission: string;
+  permission: ContainerPermission;
   /** Whether it makes sense now. */
   fits: (container: ContainerSummary) => boolean;
   /** The phase that follows at once. */

@@ -1,7 +1,7 @@
 // Who is signed in, and what they may do. Visibility comes from permissions, never from the name of a role.
 import { goto } from '$app/navigation';
 import { page } from '$app/state';
-import { ask, getAccount, onSignedOut, Refusal, signOut, type Account } from './api';
+import { ask, getAccount, onSignedOut, Refusal, signOut, type Account, type SystemPermission } from './api';
 
 class Session {
   private held = $state<Account | null>(null);
@@ -46,7 +46,7 @@ class Session {
   }
 
   /** Whether the role holds this permission. */
-  can(permission: string): boolean {
+  can(permission: SystemPermission): boolean {
     const held = this.account?.permissions ?? [];
     return held.includes('*') || held.includes(permission);
   }

@@ -2,6 +2,7 @@
 
 use crate::problem::CODES;
 use raptor_core::{
+    activity::actions::{ACTIONS, SUBJECTS},
     containers::{Behaviour, Limits, Settings, service::NewContainer},
     daemons::DEFAULT_OFFLINE_HOURS,
     id::TemplateId,
@@ -39,8 +40,58 @@ pub(super) fn refine(document: &mut Value) {
             }
         }
     }
-    if let Some(code) = document.pointer_mut("/components/schemas/Problem/properties/code") {
-        *code = codes();
+    growing(document);
+    // Written here, since the order of several extensions of a route is by chance.
+    for (.., operation) in raptor_server::openapi::operations(document) {
+        let sends = operation["x-websocket-frame"].as_str().map(|frame| frame.replace("Frame", "Request"));
+        if let Some(request) = sends {
+            operation["x-websocket-request"] = request.into();
+        }
+    }
+}
+
+/// Names the sets of values to which later versions may add, and says where they are used. There, any other text is allowed as
+/// well: a client that is older than the server goes on understanding its answers.
+fn growing(document: &mut Value) {
+    let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
+    let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();
+    let sets = [
+        (
+            "ProblemCode",
+            format!("Machine-readable reason of a problem. A code keeps its meaning for good.\n{list}"),
+            known,
+        ),
+        (
+            "ActivityAction",
+            "What was done: the noun, a dot, and the verb. An action keeps its meaning for good.".to_owned(),
+            ACTIONS.to_vec(),
+        ),
+        (
+            "ActivitySubjectKind",
+            "What something was done to. Empty where it was nothing in particular.".to_owned(),
+            SUBJECTS.to_vec(),
+        ),
+    ];
+    for (name, description, values) in sets {
+        document["components"]["schemas"][name] =
+            json!({ "type": "string", "enum": values, "description": description });
+    }
+    open(document.pointer_mut("/components/schemas/Problem/properties/code"), "ProblemCode");
+    open(document.pointer_mut("/components/schemas/Activity/properties/action"), "ActivityAction");
+    open(document.pointer_mut("/components/schemas/ActivitySubject/properties/kind"), "ActivitySubjectKind");
+    let frames = document.pointer_mut("/components/schemas/LiveFrame/oneOf").and_then(Value::as_array_mut);
+    for frame in frames.into_iter().flatten() {
+        open(frame.pointer_mut("/properties/code"), "ProblemCode");
+    }
+}
+
+/// Has a property hold a value of the set, or another text of a later version.
+fn open(property: Option<&mut Value>, set: &str) {
+    if let Some(property) = property {
+        let description = property["description"].take();
+        let reference = format!("#/components/schemas/{set}");
+        *property =
+            json!({ "description": description, "anyOf": [{ "$ref": reference }, { "type": "string" }] });
     }
 }
 
@@ -62,16 +113,6 @@ fn defaults() -> [(&'static str, Value); 4] {
         ),
         ("DaemonDraft", json!({ "sftp_offline_hours": DEFAULT_OFFLINE_HOURS })),
     ]
-}
-
-/// The codes that there are now, and any other text: a client that is older than the server goes on understanding its errors.
-fn codes() -> Value {
-    let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-    let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();
-    json!({
-        "description": format!("Stable machine-readable reason. Later versions may have more than these:\n{list}"),
-        "anyOf": [{ "type": "string", "enum": known }, { "type": "string" }],
-    })
 }
 
 fn events(value: &mut Value) {

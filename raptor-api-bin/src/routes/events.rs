@@ -184,10 +184,10 @@ fn events(
     })
 }
 
-/// What a client may send on the socket.
-#[derive(Deserialize)]
+/// A message that a client may send on the WebSocket of events.
+#[derive(Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
+pub(crate) enum EventRequest {
     /// Subscribes to the measurements of these containers, replacing the previous subscription.
     Watch {
         /// A number chosen by the client. `stats` frames repeat it.
@@ -237,11 +237,11 @@ fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
         Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return Ok(()),
     };
     match serde_json::from_str(text) {
-        Ok(Request::Watch { watch, ids }) if ids.len() <= MAX_WATCHED => {
+        Ok(EventRequest::Watch { watch, ids }) if ids.len() <= MAX_WATCHED => {
             follower.watch(watch, ids);
             Ok(())
         }
-        Ok(Request::Watch { .. }) => Err("watch 100 containers at most"),
+        Ok(EventRequest::Watch { .. }) => Err("watch 100 containers at most"),
         Err(_) => Err("this message is not understood"),
     }
 }

@@ -33,7 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tokio_stream::wrappers::ReceiverStream;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Commands that one socket may send in a second.
@@ -57,23 +57,24 @@ struct LiveQuery {
     tail: Option<u32>,
 }
 
-/// What a client may send on the socket.
-#[derive(Deserialize)]
+/// A message that a client may send on the WebSocket of a container.
+#[derive(Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-enum Request {
-    /// A line for the container's standard input.
+pub(crate) enum LiveRequest {
+    /// Sends a line to the container's standard input.
     Command {
-        /// The line.
+        /// One line of at most 4,096 bytes.
         command: String,
-        /// A number of the client's own: what became of the command is answered with it.
+        /// A number chosen by the client. `accepted` or `problem` repeats it; without it, only a failure is answered.
         command_id: Option<u64>,
-        /// The API's time after which the command is refused: a line that was dead for a while may still bring it.
+        /// The time on the API's clock after which the command is refused, in UTC: a connection that was dead for a while may
+        /// still deliver it.
         not_after: Option<DateTime<Utc>>,
     },
 }
 
 /// A container's console, state and measurements over WebSocket. Text frames are JSON of `LiveFrame`; a `beat` comes every two
-/// seconds. The client may send `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered
+/// seconds. The client may send `LiveRequest`, such as `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered
 /// by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
 #[utoipa::path(get, path = "/api/v1/containers/{id}/live", operation_id = "live_container", tag = "containers",
     params(("id" = ContainerId, Path), LiveQuery), responses((status = 101, description = "WebSocket of LiveFrame")),
@@ -171,7 +172,7 @@ impl LiveSocket {
 
     /// None where nobody asked what became of it.
     async fn answer(&self, text: Utf8Bytes) -> Option<LiveFrame> {
-        let Ok(Request::Command { command, command_id, not_after }) = serde_json::from_str(&text) else {
+        let Ok(LiveRequest::Command { command, command_id, not_after }) = serde_json::from_str(&text) else {
             return Some(problem("invalid", r#"Send {"type":"command","command":"…"}."#, None));
         };
         let sent = async {
@@ -198,7 +199,7 @@ fn problem(code: &str, message: &str, command_id: Option<u64>) -> LiveFrame {
 
 fn throttled(text: &str) -> LiveFrame {
     let command_id = match serde_json::from_str(text) {
-        Ok(Request::Command { command_id, .. }) => command_id,
+        Ok(LiveRequest::Command { command_id, .. }) => command_id,
         _ => None,
     };
     problem("throttled", "You send commands too quickly.", command_id)

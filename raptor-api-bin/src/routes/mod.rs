@@ -31,8 +31,9 @@ mod uploads;
 mod users;
 
 pub(crate) use containers::ContainerSort;
-pub(crate) use events::EventFrame;
+pub(crate) use events::{EventFrame, EventRequest};
 pub(crate) use history::ConsoleOrder;
+pub(crate) use live::LiveRequest;
 pub(crate) use template_imports::UploadKind;
 pub(crate) use templates::ExportFormat;
 

@@ -1,6 +1,9 @@
 //! Access to containers on the wire.
 
-use raptor_core::{authz::ContainerSet, containers::Level};
+use raptor_core::{
+    authz::{ContainerGrant, ContainerSet},
+    containers::Level,
+};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -13,7 +16,7 @@ pub struct AccessGrant {
     pub level: Level,
     /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
     #[serde(default)]
-    #[schema(value_type = Vec<String>)]
+    #[schema(value_type = Vec<ContainerGrant>)]
     pub permissions: ContainerSet,
     /// Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one
     /// folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own

@@ -1,10 +1,10 @@
 //! Signing in and the own account on the wire.
 
-use super::{roles::names, users::RoleRef};
+use super::users::RoleRef;
 use chrono::{DateTime, Utc};
 use raptor_core::{
     auth,
-    authz::Actor,
+    authz::{Actor, SystemGrant, SystemSet},
     id::{SessionId, UserId},
     sshkeys::SshKey,
     users::User,
@@ -85,8 +85,9 @@ pub struct Account {
     pub name: Option<String>,
     /// Its role.
     pub role: RoleRef,
-    /// The names of the role's permissions, or `*`.
-    pub permissions: Vec<String>,
+    /// The role's permissions, or `*`.
+    #[schema(value_type = Vec<SystemGrant>)]
+    pub permissions: SystemSet,
     /// Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
     pub password_change_required: bool,
     /// When it was made.
@@ -106,7 +107,7 @@ impl Account {
             email: user.email,
             name: user.name,
             role: RoleRef { id: user.role_id, name: user.role_name },
-            permissions: names(actor.grants()),
+            permissions: actor.grants(),
             password_change_required: user.password_change_required,
             created_at: user.created_at,
             session_id,

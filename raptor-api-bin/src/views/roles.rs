@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use raptor_core::{
-    authz::{ContainerPermission, Permission, SystemPermission, SystemSet},
+    authz::{ContainerPermission, Permission, SystemGrant, SystemPermission, SystemSet},
     containers::Level,
     id::RoleId,
     roles::RoleSummary,
@@ -25,8 +25,9 @@ pub struct Role {
     pub description: String,
     /// Whether it comes with Raptor and stays as it is.
     pub builtin: bool,
-    /// The names of its permissions, or `*`.
-    pub permissions: Vec<String>,
+    /// Its permissions, or `*`.
+    #[schema(value_type = Vec<SystemGrant>)]
+    pub permissions: SystemSet,
     /// How many users have it.
     pub user_count: i64,
     /// Whether its record in the database can't be read. It allows nothing then, until it is saved again.
@@ -43,17 +44,12 @@ impl From<RoleSummary> for Role {
             name: role.name,
             description: role.description,
             builtin: role.builtin.is_some(),
-            permissions: names(role.permissions),
+            permissions: role.permissions,
             user_count,
             damaged: role.damaged,
             created_at: role.created_at,
         }
     }
-}
-
-/// The names in a set, as the wire has them.
-pub fn names(set: SystemSet) -> Vec<String> {
-    set.names().into_iter().map(str::to_owned).collect()
 }
 
 /// All roles.
@@ -63,24 +59,48 @@ pub struct RoleList {
     pub items: Vec<Role>,
 }
 
-/// One permission.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct PermissionInfo {
-    /// Its stable name.
-    pub name: &'static str,
-    /// What it is about: the part of the name before the dot.
-    pub group: &'static str,
-    /// What it lets somebody do.
-    pub description: &'static str,
+macro_rules! permission_info {
+    ($(#[$doc:meta])* $name:ident of $permission:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Serialize, ToSchema)]
+        pub struct $name {
+            /// Stable name of the permission.
+            pub name: $permission,
+            /// What the permission is about: the part of its name before the dot.
+            pub group: &'static str,
+            /// What the permission lets somebody do, in a few words of English.
+            pub description: &'static str,
+        }
+
+        impl $name {
+            fn all() -> Vec<Self> {
+                let info = |permission: &$permission| Self {
+                    name: *permission,
+                    group: permission.group(),
+                    description: permission.description(),
+                };
+                $permission::ALL.iter().map(info).collect()
+            }
+        }
+    };
+}
+
+permission_info! {
+    /// A permission that a role may hold.
+    SystemPermissionInfo of SystemPermission
+}
+permission_info! {
+    /// A permission that access to a container may hold.
+    ContainerPermissionInfo of ContainerPermission
 }
 
 /// All permissions that there are.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PermissionList {
     /// What a role may hold.
-    pub system: Vec<PermissionInfo>,
+    pub system: Vec<SystemPermissionInfo>,
     /// What access to a container may hold.
-    pub container: Vec<PermissionInfo>,
+    pub container: Vec<ContainerPermissionInfo>,
     /// The levels of access that can be given, the least first.
     pub levels: Vec<LevelInfo>,
 }
@@ -91,24 +111,16 @@ pub struct LevelInfo {
     /// Its stable name.
     pub level: Level,
     /// What it holds; nothing for `custom`, which holds what is chosen.
-    pub permissions: Vec<&'static str>,
+    pub permissions: Vec<ContainerPermission>,
 }
 
 impl PermissionList {
     /// What this version knows.
     pub fn new() -> Self {
-        fn list<P: Permission>() -> Vec<PermissionInfo> {
-            let info =
-                |p: &P| PermissionInfo { name: p.name(), group: p.group(), description: p.description() };
-            P::ALL.iter().map(info).collect()
-        }
-        let level = |level: Level| LevelInfo {
-            level,
-            permissions: level.permissions().members().map(Permission::name).collect(),
-        };
+        let level = |level: Level| LevelInfo { level, permissions: level.permissions().members().collect() };
         Self {
-            system: list::<SystemPermission>(),
-            container: list::<ContainerPermission>(),
+            system: SystemPermissionInfo::all(),
+            container: ContainerPermissionInfo::all(),
             levels: Level::GIVEN.into_iter().map(level).collect(),
         }
     }

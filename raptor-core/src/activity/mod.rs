@@ -1,5 +1,6 @@
 //! The audit trail: who did what to what, when, from where.
 
+pub mod actions;
 pub(crate) mod late;
 pub(crate) mod redact;
 pub mod service;

@@ -33,7 +33,7 @@ pub struct AccessChange {
     pub level: Level,
     /// The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
     #[serde(default)]
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::authz::ContainerGrant>))]
     pub permissions: ContainerSet,
     /// Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one
     /// folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
@@ -54,7 +54,7 @@ pub struct AccessEntry {
     pub level: Level,
     /// The names of all permissions that this access holds, whatever its level; never `*`.
     #[serde(serialize_with = "by_name")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<ContainerPermission>))]
     pub permissions: ContainerSet,
     /// Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
     pub denied_files: Vec<String>,

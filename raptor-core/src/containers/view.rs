@@ -108,7 +108,7 @@ pub struct ContainerSummary {
     pub live: LiveState,
     /// What the caller may do with it, each permission by its name.
     #[serde(serialize_with = "by_name")]
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<ContainerPermission>))]
     pub permissions: ContainerSet,
 }
 

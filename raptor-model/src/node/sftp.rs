@@ -94,7 +94,7 @@ pub struct SftpGrant {
     /// In which container.
     pub container_id: ContainerId,
     /// What they may do with it.
-    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::authz::ContainerGrant>))]
     pub permissions: ContainerSet,
     /// Patterns (as in `.gitignore`) of files that stay out of reach.
     pub denied: Vec<String>,

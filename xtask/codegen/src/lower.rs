@@ -108,6 +108,7 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
         }
     }
     map.remove("propertyNames");
+    open_choice(map);
     // The server fills them in; a client that did would be wrong once they change.
     map.remove("default");
     nullable_type(map);
@@ -129,6 +130,15 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
     if map.contains_key("$ref") && map.len() > 1 {
         let reference = map.remove("$ref");
         map.insert("allOf".into(), json!([{ "$ref": reference }]));
+    }
+}
+
+/// Any of some known values, or any other text, is text.
+fn open_choice(map: &mut Map<String, Value>) {
+    let any = json!({ "type": "string" });
+    if map.get("anyOf").and_then(Value::as_array).is_some_and(|parts| parts.contains(&any)) {
+        map.remove("anyOf");
+        map.insert("type".into(), json!("string"));
     }
 }
 
@@ -219,6 +229,12 @@ mod tests {
             lowered(choice),
             json!({ "allOf": [{ "$ref": "#/components/schemas/Y" }], "nullable": true })
         );
+    }
+
+    #[test]
+    fn what_may_be_any_other_text_is_text() {
+        let choice = json!({ "anyOf": [{ "$ref": "#/components/schemas/Y" }, { "type": "string" }] });
+        assert_eq!(lowered(choice), json!({ "type": "string" }));
     }
 
     #[test]

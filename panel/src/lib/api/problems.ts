@@ -1,9 +1,9 @@
 // Problems of the API that need no more than their code to be worded. The others are told in the API's own words, which name what
 // is in the way.
-import type { Problem } from './generated';
+import type { ProblemCode } from './generated';
 import { m } from '$lib/messages';
 
-const SENTENCES: Partial<Record<Problem['code'], string>> = {
+const SENTENCES: Partial<Record<ProblemCode, string>> = {
   already_running: m.api_problem_already_running(),
   allocation_taken: m.api_problem_allocation_taken(),
   allocation_reserved: m.api_problem_allocation_reserved(),
@@ -34,4 +34,4 @@ const SENTENCES: Partial<Record<Problem['code'], string>> = {
 
 /** The panel's sentence for a problem with this code, if it has one. */
 export const worded = (code: string | undefined): string | undefined =>
-  code !== undefined && Object.hasOwn(SENTENCES, code) ? SENTENCES[code] : undefined;
+  code !== undefined && Object.hasOwn(SENTENCES, code) ? SENTENCES[code as ProblemCode] : undefined;

@@ -1,5 +1,5 @@
 // Which buttons mend what keeps a container from running, for somebody with these permissions.
-import type { Fault } from '$lib/api';
+import type { ContainerPermission, Fault, SystemPermission } from '$lib/api';
 import { bytes } from '$lib/format';
 import { m } from '$lib/messages';
 
@@ -20,9 +20,9 @@ export interface Trouble {
   /** Whether the container has a memory limit of its own. */
   limited: boolean;
   /** Whether somebody has this permission for the container. */
-  can: (permission: string) => boolean;
+  can: (permission: ContainerPermission) => boolean;
   /** Whether somebody has this permission for the whole system. */
-  manages: (permission: string) => boolean;
+  manages: (permission: SystemPermission) => boolean;
   /** Whether the container still has this allocation. */
   has: (ip: string, port: number) => boolean;
 }

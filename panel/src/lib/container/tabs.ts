@@ -6,6 +6,7 @@ import Rocket from '@lucide/svelte/icons/rocket';
 import Settings from '@lucide/svelte/icons/settings';
 import SquareTerminal from '@lucide/svelte/icons/square-terminal';
 import Users from '@lucide/svelte/icons/users';
+import type { ContainerPermission } from '$lib/api';
 import { m } from '$lib/messages';
 
 export interface Tab {
@@ -13,7 +14,7 @@ export interface Tab {
   path: string;
   title: string;
   icon: typeof Activity;
-  permission: string;
+  permission: ContainerPermission;
 }
 
 export const TABS: Tab[] = [

@@ -1,5 +1,5 @@
 // One container's live stream: numbered lines that resume where they stopped.
-import type { ConsoleLine, ContainerStatus, LiveFrame, Series, Stats, StatsHistory } from '../api';
+import type { ConsoleLine, ContainerStatus, LiveFrame, LiveRequest, Series, Stats, StatsHistory } from '../api';
 import { Line } from '../line';
 import { PATIENCE, server } from '../server-time';
 import { m } from '$lib/messages';
@@ -44,10 +44,10 @@ export class LiveContainer {
   private before: { at: number; stats: Stats } | null = null;
   private commands = new Map<number, Sent>();
   private command = 0;
-  private line: Line<LiveFrame>;
+  private line: Line<LiveFrame, LiveRequest>;
 
   constructor(id: string) {
-    this.line = new Line<LiveFrame>({
+    this.line = new Line<LiveFrame, LiveRequest>({
       path: () => `/api/v1/containers/${id}/live?${this.last > 0 ? `after=${this.last}` : 'tail=1000'}`,
       frame: (frame) => this.take(frame),
       up: () => (this.connected = true),

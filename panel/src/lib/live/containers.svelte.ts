@@ -1,5 +1,5 @@
 // The list of containers: pages of it, kept true by the feed.
-import { ask, listContainers, words, type ContainerSort, type ContainerSummary, type Phase } from '$lib/api';
+import { ask, listContainers, words, type ContainerSort, type ContainerSummary, type Phase, type Subject } from '$lib/api';
 import { calmly, listen, watch, type News } from '$lib/feed';
 
 export interface Filter {
@@ -172,15 +172,16 @@ export class Containers {
     this.following = true;
     this.show();
     const deaf = listen((kind, news) => {
-      const { subject = '', verb, id = '' } = news;
-      const shown = ['container', 'access'].includes(subject) && this.items.some((item) => item.id === id);
+      const { subject, verb, id = '' } = news;
+      const concerns = (...subjects: Subject[]) => !!subject && subjects.includes(subject);
+      const shown = concerns('container', 'access') && this.items.some((item) => item.id === id);
       if (kind === 'change' && shown) {
         if (subject === 'container' && verb === 'deleted') this.drop(id);
         else {
           this.changed.add(id);
           this.again();
         }
-      } else if (kind === 'resync' || (kind === 'change' && ['container', 'access', 'allocation'].includes(subject))) {
+      } else if (kind === 'resync' || (kind === 'change' && concerns('container', 'access', 'allocation'))) {
         // What changed further down than this list was read is read when somebody gets there.
         if (subject !== 'container' || verb !== 'updated' || !this.next) reload();
       }

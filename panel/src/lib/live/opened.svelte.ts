@@ -1,10 +1,12 @@
 // The container whose page is open: what the store says of it, and its live stream.
 import { getContext, setContext } from 'svelte';
-import { ask, getContainer, Refusal, words, type Container, type ContainerSummary } from '../api';
+import { ask, getContainer, Refusal, words, type Container, type ContainerPermission, type ContainerSummary, type Subject } from '../api';
 import { calmly, listen } from '../feed';
 import { LiveContainer } from './container.svelte';
 
 const KEY = Symbol('opened container');
+/** What else of it changes beside its own record. */
+const WIDER: Subject[] = ['allocation', 'access', 'daemon'];
 
 export class Opened {
   container = $state<Container | null>(null);
@@ -17,7 +19,7 @@ export class Opened {
   }
 
   /** What this person may do with it. */
-  can = (permission: string): boolean => this.container?.permissions.includes(permission) ?? false;
+  can = (permission: ContainerPermission): boolean => this.container?.permissions.includes(permission) ?? false;
 
   /** The container with the state that the stream has told since. */
   now = $derived.by<ContainerSummary | null>(() => {
@@ -58,7 +60,7 @@ export class Opened {
     this.live.open();
     const reload = calmly(() => this.load(), 500);
     const deaf = listen((kind, news) => {
-      const mine = news.id === this.id || ['allocation', 'access', 'daemon'].includes(news.subject ?? '');
+      const mine = news.id === this.id || (news.subject !== undefined && WIDER.includes(news.subject));
       // Without the stream, the feed's own word of a new state is all there is.
       const live = kind === 'live' && !this.live.connected && (news.ids ?? []).includes(this.id);
       if (kind === 'resync' || live || (kind !== 'live' && mine)) reload();

@@ -1,5 +1,5 @@
 // Permissions of roles in words. One that this version of the panel does not know is shown as the API names it.
-import type { PermissionInfo } from '$lib/api';
+import type { SystemPermission, SystemPermissionInfo } from '$lib/api';
 import { m } from '$lib/messages';
 
 const GROUPS: Record<string, string> = {
@@ -21,7 +21,7 @@ const VERBS: Record<string, string> = {
   control: m.users_verb_control(),
   access: m.users_verb_access()
 };
-const TEXTS: Record<string, string> = {
+const TEXTS: Record<SystemPermission, string> = {
   'users.read': m.users_may_users_read(),
   'users.create': m.users_may_users_create(),
   'users.update': m.users_may_users_update(),
@@ -59,10 +59,10 @@ const named = (name: string) => `${name.charAt(0).toUpperCase()}${name.slice(1).
 export const groupTitle = (group: string): string => GROUPS[group] ?? named(group);
 
 /** "View", under the heading of its group. */
-export function permissionTitle({ name, group }: PermissionInfo): string {
+export function permissionTitle({ name, group }: SystemPermissionInfo): string {
   const verb = name.slice(group.length + 1);
   return VERBS[verb] ?? named(verb);
 }
 
 /** "View all users". */
-export const permissionText = ({ name, description }: PermissionInfo): string => TEXTS[name] ?? description;
+export const permissionText = ({ name, description }: SystemPermissionInfo): string => TEXTS[name] ?? description;

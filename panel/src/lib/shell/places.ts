@@ -8,6 +8,7 @@ import ShieldCheck from '@lucide/svelte/icons/shield-check';
 import UserRound from '@lucide/svelte/icons/user-round';
 import Users from '@lucide/svelte/icons/users';
 import { ACTIONS } from '$lib/actions';
+import type { SystemPermission } from '$lib/api';
 import { session } from '$lib/session.svelte';
 import { m } from '$lib/messages';
 
@@ -16,7 +17,7 @@ export interface Place {
   title: string;
   icon: typeof Box;
   /** Needed to see it; none for what everybody has. */
-  permission?: string;
+  permission?: SystemPermission;
 }
 
 /** What everybody has. */

@@ -1453,7 +1453,7 @@ export const listContainerActivity = <ThrowOnError extends boolean = false>(opti
 /**
  * A container's console, state and measurements over WebSocket
  *
- * Text frames are JSON of `LiveFrame`; a `beat` comes every two seconds. The client may send `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
+ * Text frames are JSON of `LiveFrame`; a `beat` comes every two seconds. The client may send `LiveRequest`, such as `{"type":"command","command":"…","command_id":1,"not_after":"2026-01-31T12:00:00Z"}`: it is answered by `accepted` or `problem` with the same `command_id`, and refused after the time in `not_after`. Both are optional.
  */
 export const liveContainer = <ThrowOnError extends boolean = false>(options: Options<LiveContainerData, ThrowOnError>) => (options.client ?? client).get<unknown, LiveContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],

@@ -23,7 +23,7 @@ export type AccessEntry = {
     /**
      * The names of all permissions that this access holds, whatever its level; never `*`.
      */
-    permissions: Array<string>;
+    permissions: Array<ContainerPermission>;
     /**
      * Patterns of files that they can't see or change, in the syntax of `.gitignore`; empty for the owner.
      */
@@ -49,7 +49,7 @@ export type AccessGrant = {
     /**
      * The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
      */
-    permissions?: Array<string>;
+    permissions?: Array<ContainerGrant>;
     /**
      * Patterns of files that they can't see or change, in the syntax of `.gitignore`: `*` with `!/plugins` leaves them one
      * folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
@@ -84,7 +84,7 @@ export type AccessUpdate = {
     /**
      * The names of the permissions that `custom` holds; not used by the other levels. `*` means all that there are.
      */
-    permissions?: Array<string>;
+    permissions?: Array<ContainerGrant>;
     /**
      * Patterns of files that they can't see or change, in the syntax of `.gitignore`: `*` with `!/plugins` leaves them one
      * folder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own
@@ -122,9 +122,9 @@ export type Account = {
      */
     role: RoleRef;
     /**
-     * The names of the role's permissions, or `*`.
+     * The role's permissions, or `*`.
      */
-    permissions: Array<string>;
+    permissions: Array<SystemGrant>;
     /**
      * Whether nothing but changing the password is allowed. Everything else answers `password_change_required` until then.
      */
@@ -177,7 +177,7 @@ export type Activity = {
     /**
      * What was done: `user.created`, `container.power.start`.
      */
-    action: string;
+    action: ActivityAction | string;
     /**
      * To what.
      */
@@ -243,7 +243,7 @@ export type ActivitySubject = {
     /**
      * The noun: `user`, `container`, `daemon`.
      */
-    kind: string;
+    kind: ActivitySubjectKind | string;
     /**
      * Which one.
      */
@@ -864,6 +864,11 @@ export type Container = ContainerSummary & {
 };
 
 /**
+ * A permission over one container, or `*` for all of them, those that later versions add included.
+ */
+export type ContainerGrant = '*' | 'console.read' | 'console.command' | 'stats.read' | 'power.start' | 'power.stop' | 'power.restart' | 'power.kill' | 'startup.read' | 'startup.update' | 'startup.secrets' | 'startup.install' | 'network.read' | 'network.update' | 'access.read' | 'access.create' | 'access.update' | 'access.delete' | 'settings.read' | 'settings.update' | 'activity.read' | 'container.delete' | 'file.read' | 'file.read-content' | 'file.create' | 'file.update' | 'file.delete' | 'file.archive';
+
+/**
  * A container.
  */
 export type ContainerId = string;
@@ -884,6 +889,29 @@ export type ContainerPage = {
      * How many there are on all pages, where `with_total` asked for it.
      */
     total?: number | null;
+};
+
+/**
+ * A permission over one container, which access to it may hold. `list_permissions` says what each of them allows. Later versions may have more.
+ */
+export type ContainerPermission = 'console.read' | 'console.command' | 'stats.read' | 'power.start' | 'power.stop' | 'power.restart' | 'power.kill' | 'startup.read' | 'startup.update' | 'startup.secrets' | 'startup.install' | 'network.read' | 'network.update' | 'access.read' | 'access.create' | 'access.update' | 'access.delete' | 'settings.read' | 'settings.update' | 'activity.read' | 'container.delete' | 'file.read' | 'file.read-content' | 'file.create' | 'file.update' | 'file.delete' | 'file.archive';
+
+/**
+ * A permission that access to a container may hold.
+ */
+export type ContainerPermissionInfo = {
+    /**
+     * Stable name of the permission.
+     */
+    name: ContainerPermission;
+    /**
+     * What the permission is about: the part of its name before the dot.
+     */
+    group: string;
+    /**
+     * What the permission lets somebody do, in a few words of English.
+     */
+    description: string;
 };
 
 /**
@@ -1065,7 +1093,7 @@ export type ContainerSummary = {
     /**
      * What the caller may do with it, each permission by its name.
      */
-    permissions: Array<string>;
+    permissions: Array<ContainerPermission>;
 };
 
 /**
@@ -1549,6 +1577,21 @@ export type EventFrame = {
      */
     time: string;
     type: 'beat';
+};
+
+/**
+ * Subscribes to the measurements of these containers, replacing the previous subscription.
+ */
+export type EventRequest = {
+    /**
+     * A number chosen by the client. `stats` frames repeat it.
+     */
+    watch: number;
+    /**
+     * Up to 100 ids. Containers that the caller may not see are ignored.
+     */
+    ids: Array<ContainerId>;
+    type: 'watch';
 };
 
 /**
@@ -2310,7 +2353,7 @@ export type LevelInfo = {
     /**
      * What it holds; nothing for `custom`, which holds what is chosen.
      */
-    permissions: Array<string>;
+    permissions: Array<ContainerPermission>;
 };
 
 /**
@@ -2436,7 +2479,7 @@ export type LiveFrame = {
     /**
      * Stable machine-readable reason.
      */
-    code: string;
+    code: ProblemCode | string;
     /**
      * A sentence for people.
      */
@@ -2452,6 +2495,26 @@ export type LiveFrame = {
      */
     time: string;
     type: 'beat';
+};
+
+/**
+ * Sends a line to the container's standard input.
+ */
+export type LiveRequest = {
+    /**
+     * One line of at most 4,096 bytes.
+     */
+    command: string;
+    /**
+     * A number chosen by the client. `accepted` or `problem` repeats it; without it, only a failure is answered.
+     */
+    command_id?: number | null;
+    /**
+     * The time on the API's clock after which the command is refused, in UTC: a connection that was dead for a while may
+     * still deliver it.
+     */
+    not_after?: string | null;
+    type: 'command';
 };
 
 /**
@@ -2952,35 +3015,17 @@ export type PathList = {
 };
 
 /**
- * One permission.
- */
-export type PermissionInfo = {
-    /**
-     * Its stable name.
-     */
-    name: string;
-    /**
-     * What it is about: the part of the name before the dot.
-     */
-    group: string;
-    /**
-     * What it lets somebody do.
-     */
-    description: string;
-};
-
-/**
  * All permissions that there are.
  */
 export type PermissionList = {
     /**
      * What a role may hold.
      */
-    system: Array<PermissionInfo>;
+    system: Array<SystemPermissionInfo>;
     /**
      * What access to a container may hold.
      */
-    container: Array<PermissionInfo>;
+    container: Array<ContainerPermissionInfo>;
     /**
      * The levels of access that can be given, the least first.
      */
@@ -3064,107 +3109,9 @@ export type Problem = {
      */
     status: number;
     /**
-     * Stable machine-readable reason. Later versions may have more than these:
-     *
-     * - `allocation_held`: The allocation is still published by a process that runs
-     * - `allocation_reserved`: The allocation is being given to another container
-     * - `allocation_taken`: The allocation belongs to a container
-     * - `allocations`: The container has as many allocations as it may have
-     * - `allocations_held`: Allocations are still published by a process that runs
-     * - `already_running`: The container runs already
-     * - `api_running`: Another API runs on the database
-     * - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
-     * - `broken`: A stored template can't be read
-     * - `builtin`: Built-in roles are not changed
-     * - `cancelled`: Somebody cancelled the operation
-     * - `changed_meanwhile`: Somebody else changed it in the meantime
-     * - `container_changed`: The container was changed in the meantime
-     * - `csrf`: A page of another site sent the request
-     * - `daemon_protocol`: The daemon speaks another version of the protocol
-     * - `daemon_unreachable`: The daemon can't be reached
-     * - `daemon_wrong_key`: The daemon refuses the key
-     * - `damaged`: What the database says of it can't be read
-     * - `database_outdated`: The tables of the database are those of another version of Raptor
-     * - `database_unavailable`: The database does not answer
-     * - `deleting`: The container is being deleted
-     * - `disk_full`: The host's disk is full
-     * - `disk_limit`: The container would exceed its disk limit
-     * - `docker_unavailable`: Docker does not answer
-     * - `file_changed`: The file was changed in the meantime
-     * - `file_denied`: The file is hidden or protected
-     * - `file_exists`: There is a file of that name
-     * - `file_invalid`: The path or the file is not valid for this
-     * - `file_not_found`: There is no such file
-     * - `files_busy`: Too much is being done with the container's files
-     * - `folder_not_empty`: The folder is not empty
-     * - `forbidden`: The caller may not do this
-     * - `has_containers`: Containers still belong to it
-     * - `host_failed`: The host failed to do it
-     * - `image_not_allowed`: The image is not among the allowed ones
-     * - `in_use`: It is in use
-     * - `install_failed`: The installation failed
-     * - `installing`: The container is being installed
-     * - `internal`: Something went wrong in Raptor itself
-     * - `invalid`: Something in the request is wrong
-     * - `io`: The host's disk refused
-     * - `is_a_folder`: It is a folder
-     * - `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
-     * - `key_exists`: The key is there already
-     * - `last_admin`: Somebody has to stay administrator
-     * - `link_loop`: The links lead in a circle
-     * - `local`: Not possible with this process's own host
-     * - `mail_busy`: Too many mails are under way
-     * - `mail_failed`: The mail server refused
-     * - `maintenance`: The host is in maintenance
-     * - `method_not_allowed`: The address does not take this method
-     * - `name_taken`: The name is taken
-     * - `no_address`: No address is set from which the catalogue can be fetched
-     * - `no_mail`: No mail server is set up
-     * - `no_room`: No daemon has enough room
-     * - `no_sftp`: The daemon does not serve SFTP
-     * - `no_source`: It is not known where the template can be fetched again
-     * - `none_free`: No allocation is free
-     * - `not_a_folder`: It is not a folder
-     * - `not_declared`: The daemon does not have the container yet
-     * - `not_found`: There is no such thing, or the caller may not know of it
-     * - `not_in_encoding`: The encoding lacks a character of the text
-     * - `not_installing`: Nothing is being installed
-     * - `not_offline`: The container has to be offline for this
-     * - `not_on_host`: The host does not have it
-     * - `not_text`: The file is not text
-     * - `nothing_to_install`: The template has nothing to install
-     * - `offline`: The container is offline
-     * - `outside`: The path leads out of the container's folder
-     * - `own_account`: Not possible with one's own account
-     * - `password_change_required`: A new password has to be chosen first
-     * - `port_held`: The port is still published by a process that runs
-     * - `primary`: It is the container's primary allocation
-     * - `range`: The file has no such range
-     * - `same_template`: The container runs this template already
-     * - `secrets_lost`: Stored secrets can't be read with the keys that were given
-     * - `several_templates`: Several templates are the same one, and it is unclear which is meant
-     * - `source_changed`: The file at the source is not the one that was looked at
-     * - `source_gone`: The file is no longer at its source
-     * - `source_unreachable`: The source can't be reached
-     * - `special_file`: It is neither a file nor a folder
-     * - `ssh_keys`: The account has as many keys as it may have
-     * - `still_stopping`: The container is still stopping
-     * - `storage_failed`: The database's disk failed
-     * - `storage_full`: The database's disk is full
-     * - `suspended`: The container is suspended
-     * - `template_changed`: The template was changed in the meantime
-     * - `template_exists`: Another version of the template is here already
-     * - `throttled`: Too many attempts
-     * - `too_late`: The request came too late, and nothing was done
-     * - `too_many`: There are as many as there may be
-     * - `too_many_streams`: Too many streams are open
-     * - `too_much`: It is more than is handled at once
-     * - `unauthenticated`: Nobody is signed in, or the proof is wrong
-     * - `unknown_mail`: There is no such mail
-     * - `unsupported_media_type`: The body is not sent as JSON
-     * - `upgrade_required`: This is a WebSocket
+     * Stable machine-readable reason.
      */
-    code: 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_outdated' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required' | string;
+    code: ProblemCode | string;
     /**
      * A sentence for people, with what to do.
      */
@@ -3368,9 +3315,9 @@ export type Role = {
      */
     builtin: boolean;
     /**
-     * The names of its permissions, or `*`.
+     * Its permissions, or `*`.
      */
-    permissions: Array<string>;
+    permissions: Array<SystemGrant>;
     /**
      * How many users have it.
      */
@@ -3398,9 +3345,9 @@ export type RoleDraft = {
      */
     description?: string;
     /**
-     * Names of permissions, none of which the caller lacks. `*` means all that there are.
+     * Its permissions, none of which the caller lacks. `*` means all that there are.
      */
-    permissions: Array<string>;
+    permissions: Array<SystemGrant>;
 };
 
 /**
@@ -3929,6 +3876,11 @@ export type SwitchedVariable = {
 };
 
 /**
+ * A permission over the whole installation, or `*` for all of them, those that later versions add included.
+ */
+export type SystemGrant = '*' | 'users.read' | 'users.create' | 'users.update' | 'users.delete' | 'roles.read' | 'roles.create' | 'roles.update' | 'roles.delete' | 'daemons.read' | 'daemons.create' | 'daemons.update' | 'daemons.delete' | 'allocations.read' | 'allocations.create' | 'allocations.update' | 'allocations.delete' | 'templates.read' | 'templates.create' | 'templates.update' | 'templates.delete' | 'containers.read' | 'containers.create' | 'containers.update' | 'containers.delete' | 'containers.control' | 'containers.access' | 'activity.read' | 'settings.read' | 'settings.update' | 'images.update';
+
+/**
  * What a host says of itself.
  */
 export type SystemInfo = {
@@ -4024,6 +3976,29 @@ export type SystemInfo = {
      * it is root, or too old to say.
      */
     user_note?: string | null;
+};
+
+/**
+ * A permission over the whole installation, which a role may hold. `list_permissions` says what each of them allows. Later versions may have more.
+ */
+export type SystemPermission = 'users.read' | 'users.create' | 'users.update' | 'users.delete' | 'roles.read' | 'roles.create' | 'roles.update' | 'roles.delete' | 'daemons.read' | 'daemons.create' | 'daemons.update' | 'daemons.delete' | 'allocations.read' | 'allocations.create' | 'allocations.update' | 'allocations.delete' | 'templates.read' | 'templates.create' | 'templates.update' | 'templates.delete' | 'containers.read' | 'containers.create' | 'containers.update' | 'containers.delete' | 'containers.control' | 'containers.access' | 'activity.read' | 'settings.read' | 'settings.update' | 'images.update';
+
+/**
+ * A permission that a role may hold.
+ */
+export type SystemPermissionInfo = {
+    /**
+     * Stable name of the permission.
+     */
+    name: SystemPermission;
+    /**
+     * What the permission is about: the part of its name before the dot.
+     */
+    group: string;
+    /**
+     * What the permission lets somebody do, in a few words of English.
+     */
+    description: string;
 };
 
 /**
@@ -4901,6 +4876,119 @@ export type VersionList = {
      */
     items: Array<FileVersion>;
 };
+
+/**
+ * Machine-readable reason of a problem. A code keeps its meaning for good.
+ *
+ * - `allocation_held`: The allocation is still published by a process that runs
+ * - `allocation_reserved`: The allocation is being given to another container
+ * - `allocation_taken`: The allocation belongs to a container
+ * - `allocations`: The container has as many allocations as it may have
+ * - `allocations_held`: Allocations are still published by a process that runs
+ * - `already_running`: The container runs already
+ * - `api_running`: Another API runs on the database
+ * - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
+ * - `broken`: A stored template can't be read
+ * - `builtin`: Built-in roles are not changed
+ * - `cancelled`: Somebody cancelled the operation
+ * - `changed_meanwhile`: Somebody else changed it in the meantime
+ * - `container_changed`: The container was changed in the meantime
+ * - `csrf`: A page of another site sent the request
+ * - `daemon_protocol`: The daemon speaks another version of the protocol
+ * - `daemon_unreachable`: The daemon can't be reached
+ * - `daemon_wrong_key`: The daemon refuses the key
+ * - `damaged`: What the database says of it can't be read
+ * - `database_outdated`: The tables of the database are those of another version of Raptor
+ * - `database_unavailable`: The database does not answer
+ * - `deleting`: The container is being deleted
+ * - `disk_full`: The host's disk is full
+ * - `disk_limit`: The container would exceed its disk limit
+ * - `docker_unavailable`: Docker does not answer
+ * - `file_changed`: The file was changed in the meantime
+ * - `file_denied`: The file is hidden or protected
+ * - `file_exists`: There is a file of that name
+ * - `file_invalid`: The path or the file is not valid for this
+ * - `file_not_found`: There is no such file
+ * - `files_busy`: Too much is being done with the container's files
+ * - `folder_not_empty`: The folder is not empty
+ * - `forbidden`: The caller may not do this
+ * - `has_containers`: Containers still belong to it
+ * - `host_failed`: The host failed to do it
+ * - `image_not_allowed`: The image is not among the allowed ones
+ * - `in_use`: It is in use
+ * - `install_failed`: The installation failed
+ * - `installing`: The container is being installed
+ * - `internal`: Something went wrong in Raptor itself
+ * - `invalid`: Something in the request is wrong
+ * - `io`: The host's disk refused
+ * - `is_a_folder`: It is a folder
+ * - `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`
+ * - `key_exists`: The key is there already
+ * - `last_admin`: Somebody has to stay administrator
+ * - `link_loop`: The links lead in a circle
+ * - `local`: Not possible with this process's own host
+ * - `mail_busy`: Too many mails are under way
+ * - `mail_failed`: The mail server refused
+ * - `maintenance`: The host is in maintenance
+ * - `method_not_allowed`: The address does not take this method
+ * - `name_taken`: The name is taken
+ * - `no_address`: No address is set from which the catalogue can be fetched
+ * - `no_mail`: No mail server is set up
+ * - `no_room`: No daemon has enough room
+ * - `no_sftp`: The daemon does not serve SFTP
+ * - `no_source`: It is not known where the template can be fetched again
+ * - `none_free`: No allocation is free
+ * - `not_a_folder`: It is not a folder
+ * - `not_declared`: The daemon does not have the container yet
+ * - `not_found`: There is no such thing, or the caller may not know of it
+ * - `not_in_encoding`: The encoding lacks a character of the text
+ * - `not_installing`: Nothing is being installed
+ * - `not_offline`: The container has to be offline for this
+ * - `not_on_host`: The host does not have it
+ * - `not_text`: The file is not text
+ * - `nothing_to_install`: The template has nothing to install
+ * - `offline`: The container is offline
+ * - `outside`: The path leads out of the container's folder
+ * - `own_account`: Not possible with one's own account
+ * - `password_change_required`: A new password has to be chosen first
+ * - `port_held`: The port is still published by a process that runs
+ * - `primary`: It is the container's primary allocation
+ * - `range`: The file has no such range
+ * - `same_template`: The container runs this template already
+ * - `secrets_lost`: Stored secrets can't be read with the keys that were given
+ * - `several_templates`: Several templates are the same one, and it is unclear which is meant
+ * - `source_changed`: The file at the source is not the one that was looked at
+ * - `source_gone`: The file is no longer at its source
+ * - `source_unreachable`: The source can't be reached
+ * - `special_file`: It is neither a file nor a folder
+ * - `ssh_keys`: The account has as many keys as it may have
+ * - `still_stopping`: The container is still stopping
+ * - `storage_failed`: The database's disk failed
+ * - `storage_full`: The database's disk is full
+ * - `suspended`: The container is suspended
+ * - `template_changed`: The template was changed in the meantime
+ * - `template_exists`: Another version of the template is here already
+ * - `throttled`: Too many attempts
+ * - `too_late`: The request came too late, and nothing was done
+ * - `too_many`: There are as many as there may be
+ * - `too_many_streams`: Too many streams are open
+ * - `too_much`: It is more than is handled at once
+ * - `unauthenticated`: Nobody is signed in, or the proof is wrong
+ * - `unknown_mail`: There is no such mail
+ * - `unsupported_media_type`: The body is not sent as JSON
+ * - `upgrade_required`: This is a WebSocket
+ */
+export type ProblemCode = 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_outdated' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required';
+
+/**
+ * What was done: the noun, a dot, and the verb. An action keeps its meaning for good.
+ */
+export type ActivityAction = 'account.notices_changed' | 'account.password_changed' | 'account.password_reset' | 'account.password_reset_asked' | 'account.session_ended' | 'account.sessions_ended' | 'account.signed_in' | 'account.ssh_key_added' | 'account.ssh_key_deleted' | 'account.updated' | 'allocation.deleted' | 'allocation.updated' | 'allocations.created' | 'catalogue.fetched' | 'catalogue.reset' | 'container.access_changed' | 'container.access_granted' | 'container.access_revoked' | 'container.adopted' | 'container.allocation_added' | 'container.allocation_removed' | 'container.allocation_replaced' | 'container.behaviour_changed' | 'container.command' | 'container.crashed' | 'container.created' | 'container.deleted' | 'container.disk_full' | 'container.ended' | 'container.ended_by_hand' | 'container.install' | 'container.install_cancelled' | 'container.install_failed' | 'container.install_skipped' | 'container.installed' | 'container.limits_changed' | 'container.owner_changed' | 'container.power.kill' | 'container.power.restart' | 'container.power.start' | 'container.power.stop' | 'container.primary_allocation_changed' | 'container.quarantined' | 'container.recovered' | 'container.secret_revealed' | 'container.sftp.changed' | 'container.sftp.signed_in' | 'container.start_failed' | 'container.startup_changed' | 'container.suspended' | 'container.template_changed' | 'container.template_moved' | 'container.unsuspended' | 'container.updated' | 'daemon.created' | 'daemon.deleted' | 'daemon.encrypted' | 'daemon.images_cleaned' | 'daemon.key_renewed' | 'daemon.maintenance_begun' | 'daemon.maintenance_ended' | 'daemon.unknown_container_deleted' | 'daemon.unknown_container_stopped' | 'daemon.updated' | 'file.archived' | 'file.copied' | 'file.created' | 'file.deleted' | 'file.discarded' | 'file.downloaded' | 'file.extracted' | 'file.folder_created' | 'file.mode_changed' | 'file.moved' | 'file.pulled' | 'file.restored' | 'file.trash_emptied' | 'file.uploaded' | 'file.written' | 'images.changed' | 'keys.app_key_changed' | 'keys.jwt_secret_changed' | 'registry.deleted' | 'registry.saved' | 'role.created' | 'role.deleted' | 'role.updated' | 'settings.mail_tested' | 'template.deleted' | 'template.imported' | 'template.revised' | 'user.created' | 'user.deleted' | 'user.password_set' | 'user.sessions_ended' | 'user.updated';
+
+/**
+ * What something was done to. Empty where it was nothing in particular.
+ */
+export type ActivitySubjectKind = 'allocation' | 'container' | 'daemon' | 'registry' | 'role' | 'ssh_key' | 'template' | 'user';
 
 export type GetSettingsData = {
     body?: never;

@@ -8,7 +8,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 #[allow(clippy::all)]
 pub mod types {
     ///Events that are written down.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Acknowledgement {
         ///The newest event that is.
         pub number: u64,
@@ -16,8 +16,9 @@ pub mod types {
         pub spool: ::uuid::Uuid,
     }
     ///One row of the audit trail.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ActivityId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ActivityId {
         type Target = ::uuid::Uuid;
@@ -59,7 +60,7 @@ pub mod types {
         }
     }
     ///What the control side answers.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "about", content = "answer")]
     pub enum Answer {
         ///To [`Question::Sftp`].
@@ -204,7 +205,7 @@ pub mod types {
         }
     }
     ///An image that is no longer on a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CleanedImages {
         ///Bytes that became free.
         pub freed_bytes: u64,
@@ -212,13 +213,13 @@ pub mod types {
         pub images: ::std::vec::Vec<::std::string::String>,
     }
     ///Which images go.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CleaningRequest {
         ///Seconds for which nobody has used them.
         pub unused_s: u64,
     }
     ///A line for a process's standard input.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CommandRequest {
         ///The name shown beside it in the console.
         pub by: ::std::string::String,
@@ -229,7 +230,7 @@ pub mod types {
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///One edit: set the value at a key.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigEdit {
         ///Only where the present value is this (literally, or by a pattern after `regex:`).
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -240,7 +241,7 @@ pub mod types {
         pub value: ::serde_json::Value,
     }
     ///Edits of one configuration file before each start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigFile {
         ///The edits, in order.
         pub edits: ::std::vec::Vec<ConfigEdit>,
@@ -325,7 +326,7 @@ pub mod types {
         }
     }
     ///How a console is downloaded.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleExport {
         ///Whether escape sequences stay in.
         pub ansi: bool,
@@ -341,7 +342,7 @@ pub mod types {
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///Lines that were found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleFound {
         ///In the order asked for.
         pub hits: ::std::vec::Vec<ConsoleHit>,
@@ -355,7 +356,7 @@ search that takes long is answered in pieces.*/
         pub oldest: u64,
     }
     ///A line that was found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleHit {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -369,7 +370,7 @@ search that takes long is answered in pieces.*/
         pub text: ::std::string::String,
     }
     ///One numbered console line.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleLine {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -381,13 +382,13 @@ search that takes long is answered in pieces.*/
         pub text: ::std::string::String,
     }
     ///Some console lines.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsolePage {
         ///In order.
         pub lines: ::std::vec::Vec<ConsoleLine>,
     }
     ///What is looked for in a console.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleSearch {
         ///[`ConsoleFound::next`] of the page before.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -414,8 +415,9 @@ search that takes long is answered in pieces.*/
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///A container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ContainerId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ContainerId {
         type Target = ::uuid::Uuid;
@@ -457,13 +459,13 @@ search that takes long is answered in pieces.*/
         }
     }
     ///All containers of a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerList {
         ///In no order.
         pub items: ::std::vec::Vec<ContainerStatus>,
     }
     ///The full declaration of a container: what should be on the host. The daemon keeps it on disk and works towards it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
@@ -540,7 +542,7 @@ files are gone: it is not started on an empty folder.*/
         pub timezone: ::std::option::Option<::std::string::String>,
     }
     ///A measurement and whose it is.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerStats {
         ///The container.
         pub id: ContainerId,
@@ -548,7 +550,7 @@ files are gone: it is not started on an empty folder.*/
         pub stats: Stats,
     }
     ///What the host knows of a container now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerStatus {
         ///Configuration files that the newest start could not edit, a sentence for each.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -587,7 +589,7 @@ files are gone: it is not started on an empty folder.*/
         pub started_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///Crashes in a row.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Crashes {
         ///When it will be started again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -600,7 +602,7 @@ files are gone: it is not started on an empty folder.*/
         pub quarantined: bool,
     }
     ///How a host keeps its containers' disk limits.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DiskLimits {
         ///Whether the kernel does it: the container itself finds its disk full.
         pub by_kernel: bool,
@@ -669,7 +671,7 @@ files are gone: it is not started on an empty folder.*/
         }
     }
     ///How a process ended.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Exit {
         ///When.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -682,7 +684,7 @@ files are gone: it is not started on an empty folder.*/
     }
     /**Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
 people stands beside it.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum Fault {
         ///Something else on the host listens on one of its ports.
@@ -793,7 +795,7 @@ the host's memory is used up.*/
         },
     }
     ///The answer to a [`FileRequest`].
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "answer")]
     pub enum FileAnswer {
         #[serde(rename = "done")]
@@ -866,7 +868,7 @@ the host's memory is used up.*/
         },
     }
     ///Something that a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHit {
         ///The file.
         pub file: FileInfo,
@@ -878,7 +880,7 @@ the host's memory is used up.*/
         pub text: ::std::option::Option<::std::string::String>,
     }
     ///What a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHits {
         ///In the order in which they were found.
         pub items: ::std::vec::Vec<FileHit>,
@@ -886,7 +888,7 @@ the host's memory is used up.*/
         pub more: bool,
     }
     ///Something in a folder.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileInfo {
         ///Tells this version of its content from others.
         pub etag: ::std::string::String,
@@ -972,7 +974,7 @@ the host's memory is used up.*/
         }
     }
     ///From where to where.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileMove {
         ///What there is.
         pub from: FilePath,
@@ -980,7 +982,7 @@ the host's memory is used up.*/
         pub to: FilePath,
     }
     ///A part of a folder's content.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilePage {
         ///The folder.
         pub folder: FileInfo,
@@ -1035,7 +1037,7 @@ the host's memory is used up.*/
         }
     }
     ///What is to be read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "read")]
     pub enum FileRead {
         ///A file, or a part of it.
@@ -1073,7 +1075,7 @@ the host's memory is used up.*/
         },
     }
     ///A small question or change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "do")]
     pub enum FileRequest {
         ///A part of a folder's content.
@@ -1293,7 +1295,7 @@ the host's memory is used up.*/
         }
     }
     ///Something that takes long and runs on the host by itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum FileTask {
         ///Copy files and folders.
@@ -1347,7 +1349,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
     }
     ///An earlier version of a text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileVersion {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -1359,7 +1361,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub size_bytes: u64,
     }
     ///What a folder's content takes.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FolderSize {
         ///Bytes on disk of it and all that is in it.
         pub disk_bytes: u64,
@@ -1371,7 +1373,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub path: FilePath,
     }
     ///Something that happened on a host, kept there until the API has written it down.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Happened {
         ///When.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1385,7 +1387,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub what: Happening,
     }
     ///What happened to a container without anybody asking for it just then.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "event")]
     pub enum Happening {
         ///Its process crashed.
@@ -1441,7 +1443,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
     }
     ///A part of a line, counted in characters (Unicode scalar values).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HitPart {
         ///The character after its last one.
         pub end: u32,
@@ -1504,7 +1506,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         }
     }
     ///What can be done on a host without the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "deed")]
     pub enum HostAction {
         ///Changes to files by SFTP, those of some seconds together.
@@ -1522,7 +1524,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     }
     /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
 by its id once.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HostActivity {
         ///When it ended.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1539,7 +1541,7 @@ by its id once.*/
         pub user_id: UserId,
     }
     ///What the control side says to a host without being asked over HTTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum HostMessage {
         ///The answer to a question.
@@ -1573,7 +1575,7 @@ named stands for all.*/
         },
     }
     ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HostedContainer {
         /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
 started or stopped before it is declared, but removed.*/
@@ -1590,7 +1592,7 @@ started or stopped before it is declared, but removed.*/
         pub running: bool,
     }
     ///How a container is to be installed. The host runs each number once.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct InstallSpec {
         ///What runs the script.
         pub entrypoint: ::std::string::String,
@@ -1611,7 +1613,7 @@ started or stopped before it is declared, but removed.*/
         pub wipe: bool,
     }
     ///How a host keeps its containers from its own services and its private network.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Isolation {
         ///Whether the rules are in force.
         pub kept: bool,
@@ -1619,7 +1621,7 @@ started or stopped before it is declared, but removed.*/
         pub note: ::std::string::String,
     }
     ///Something in an archive that was not unpacked.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LeftOut {
         ///Its name in the archive.
         pub name: ::std::string::String,
@@ -1627,7 +1629,7 @@ started or stopped before it is declared, but removed.*/
         pub why: ::std::string::String,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Limits {
         ///CPU in percent of one CPU: 150 = one and a half.
         pub cpu_percent: u64,
@@ -1777,7 +1779,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///One message of a container's live stream. This is also the frame that the browser gets.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum LiveFrame {
         ///Console lines in order, each number one more than the last.
@@ -1839,7 +1841,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///A folder of the host inside a container. The daemon has to allow it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Mount {
         ///Whether the container may only read it.
         pub read_only: bool,
@@ -1904,7 +1906,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a host tells about all its containers, over the link.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum NodeEvent {
         ///First message, and again on request: everything there is. What is not in it is not on the host.
@@ -1971,7 +1973,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///Something that takes long, as it is now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Operation {
         ///Bytes done.
         pub done_bytes: u64,
@@ -2130,7 +2132,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a container's owner decided about starting it again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Policy {
         ///Whether such an end counts as a crash with exit code 0, too.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2146,7 +2148,7 @@ started or stopped before it is declared, but removed.*/
         pub restart: ::std::option::Option<RestartPolicy>,
     }
     ///One ip:port given to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PortBinding {
         ///Address on the host.
         pub ip: ::std::string::String,
@@ -2222,7 +2224,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What is asked of a process.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
@@ -2234,7 +2236,7 @@ started or stopped before it is declared, but removed.*/
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///What went wrong (RFC 9457).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Problem {
         ///Stable machine-readable reason.
         pub code: ::std::string::String,
@@ -2258,7 +2260,7 @@ started or stopped before it is declared, but removed.*/
         pub type_: ::std::string::String,
     }
     ///What a start is busy with, where it can take long.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "step")]
     pub enum Progress {
         ///The image is being pulled.
@@ -2338,7 +2340,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a host asks the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "about", content = "question")]
     pub enum Question {
         ///Whether somebody may use SFTP.
@@ -2392,7 +2394,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///Who may pull from a registry.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryLogin {
         ///The registry's host, with its port where it has one.
         pub host: ::std::string::String,
@@ -2402,7 +2404,7 @@ started or stopped before it is declared, but removed.*/
         pub username: ::std::string::String,
     }
     ///Logins for registries.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryLogins {
         ///All of them.
         pub items: ::std::vec::Vec<RegistryLogin>,
@@ -2467,7 +2469,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///A request for somebody who may not see everything.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ScopedFileRead {
         ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2476,7 +2478,7 @@ started or stopped before it is declared, but removed.*/
         pub request: ScopedFileReadRequest,
     }
     ///What is to be read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "read")]
     pub enum ScopedFileReadRequest {
         ///A file, or a part of it.
@@ -2514,7 +2516,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///A request for somebody who may not see everything.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ScopedFileRequest {
         ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2523,7 +2525,7 @@ started or stopped before it is declared, but removed.*/
         pub request: ScopedFileRequestRequest,
     }
     ///A small question or change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "do")]
     pub enum ScopedFileRequestRequest {
         ///A part of a folder's content.
@@ -2684,7 +2686,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///One measurement over time.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Series {
         ///The mean of each step.
         pub avg: ::std::vec::Vec<::std::option::Option<f64>>,
@@ -2694,7 +2696,7 @@ started or stopped before it is declared, but removed.*/
         pub min: ::std::vec::Vec<::std::option::Option<f64>>,
     }
     ///The answer to a [`SftpQuestion`].
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type", content = "grant")]
     pub enum SftpAnswer {
         ///Yes.
@@ -2709,7 +2711,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///A change to a file by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpChange {
         ///`write`, `create_folder`, `delete`, `delete_folder`, `rename`, `link`, `attributes`.
         pub kind: ::std::string::String,
@@ -2720,7 +2722,7 @@ started or stopped before it is declared, but removed.*/
         pub to: ::std::option::Option<::std::string::String>,
     }
     ///What somebody may do by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpGrant {
         ///In which container.
         pub container_id: ContainerId,
@@ -2743,7 +2745,7 @@ started or stopped before it is declared, but removed.*/
         pub username: ::std::string::String,
     }
     ///What somebody shows to sign in.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum SftpProof {
         ///Their password.
@@ -2762,7 +2764,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///Whether somebody may use SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum SftpQuestion {
         ///Is this sign-in good?
@@ -2790,7 +2792,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///The host's SFTP server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpServer {
         ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
         pub fingerprint: ::std::string::String,
@@ -2803,7 +2805,7 @@ started or stopped before it is declared, but removed.*/
         pub public_key: ::std::string::String,
     }
     ///One measurement of a running container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Stats {
         ///CPU in percent of one CPU (150 = one and a half).
         pub cpu_percent: f64,
@@ -2828,7 +2830,7 @@ needs the room. It counts against the limit, and the kernel takes it back before
     }
     /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
 offline.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StatsHistory {
         ///CPU in percent of one CPU.
         pub cpu_percent: Series,
@@ -2907,7 +2909,7 @@ offline.*/
         }
     }
     ///How to ask a process to stop.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum StopRule {
         ///A line on its standard input.
@@ -2926,7 +2928,7 @@ offline.*/
         Docker,
     }
     ///What a host says of itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SystemInfo {
         ///All addresses of its interfaces; empty where the daemon does not say.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2985,7 +2987,7 @@ it is root, or too old to say.*/
         pub version: ::std::string::String,
     }
     ///A text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextFile {
         ///Whether the file begins with a byte order mark.
         pub byte_order_mark: bool,
@@ -3006,7 +3008,7 @@ as U+FFFD; a save keeps them.*/
         pub text: ::std::string::String,
     }
     ///Which text is read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextRead {
         ///Its encoding; recognised unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -3024,7 +3026,7 @@ as U+FFFD; a save keeps them.*/
         pub version: ::std::option::Option<::uuid::Uuid>,
     }
     ///Something in the trash.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashItem {
         ///When it was deleted.
         pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -3040,7 +3042,7 @@ as U+FFFD; a save keeps them.*/
         pub size_bytes: u64,
     }
     ///A file on its way here, piece by piece.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Upload {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -3054,8 +3056,9 @@ as U+FFFD; a save keeps them.*/
         pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
     }
     ///A user account.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct UserId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for UserId {
         type Target = ::uuid::Uuid;
@@ -3125,6 +3128,107 @@ as U+FFFD; a save keeps them.*/
         impl From<String> for ConversionError {
             fn from(value: String) -> Self {
                 Self(value.into())
+            }
+        }
+    }
+    impl CommandRequest {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            command: impl ::std::convert::Into<::std::string::String>,
+            by: impl ::std::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                command: command.into(),
+                by: by.into(),
+                not_after: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ConsoleExport {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(ansi: bool, timestamps: bool, gzip: bool) -> Self {
+            Self {
+                ansi: ansi,
+                timestamps: timestamps,
+                gzip: gzip,
+                from: ::std::default::Default::default(),
+                to: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ConsoleSearch {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(limit: u32) -> Self {
+            Self {
+                limit: limit,
+                cursor: ::std::default::Default::default(),
+                from: ::std::default::Default::default(),
+                match_case: ::std::default::Default::default(),
+                oldest_first: ::std::default::Default::default(),
+                regex: ::std::default::Default::default(),
+                text: ::std::default::Default::default(),
+                to: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ContainerSpec {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            id: ContainerId,
+            revision: u64,
+            name: impl ::std::convert::Into<::std::string::String>,
+            image: impl ::std::convert::Into<::std::string::String>,
+            startup: impl ::std::convert::Into<::std::string::String>,
+            environment: ::std::collections::HashMap<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            limits: Limits,
+            ports: ::std::vec::Vec<PortBinding>,
+            done: ::std::vec::Vec<::std::string::String>,
+            strip_ansi: bool,
+            stop: StopRule,
+            stop_timeout_ms: u64,
+            config_files: ::std::vec::Vec<ConfigFile>,
+            suspended: bool,
+        ) -> Self {
+            Self {
+                id: id,
+                revision: revision,
+                name: name.into(),
+                image: image.into(),
+                startup: startup.into(),
+                environment: environment,
+                limits: limits,
+                ports: ports,
+                done: done,
+                strip_ansi: strip_ansi,
+                stop: stop,
+                stop_timeout_ms: stop_timeout_ms,
+                config_files: config_files,
+                suspended: suspended,
+                console_encoding: ::std::default::Default::default(),
+                denied_files: ::std::default::Default::default(),
+                existed: ::std::default::Default::default(),
+                image_refused: ::std::default::Default::default(),
+                install: ::std::default::Default::default(),
+                labels: ::std::default::Default::default(),
+                mounts: ::std::default::Default::default(),
+                network: ::std::default::Default::default(),
+                outgoing_ip: ::std::default::Default::default(),
+                owner: ::std::default::Default::default(),
+                policy: ::std::default::Default::default(),
+                timezone: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl PowerRequest {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(action: PowerAction) -> Self {
+            Self {
+                action: action,
+                by: ::std::default::Default::default(),
+                not_after: ::std::default::Default::default(),
             }
         }
     }

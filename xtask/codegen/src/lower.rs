@@ -110,6 +110,7 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
     map.remove("propertyNames");
     // The server fills them in; a client that did would be wrong once they change.
     map.remove("default");
+    open_choice(map);
     nullable_type(map);
     nullable_composition(map, at, problems);
     if let Some(constant) = map.remove("const") {
@@ -129,6 +130,16 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
     if map.contains_key("$ref") && map.len() > 1 {
         let reference = map.remove("$ref");
         map.insert("allOf".into(), json!([{ "$ref": reference }]));
+    }
+}
+
+/// A choice of known texts and any other text is any text: told apart, they would be two fields of a struct, which can't be read.
+fn open_choice(map: &mut Map<String, Value>) {
+    let Some(parts) = map.get("anyOf").and_then(Value::as_array) else { return };
+    let is_text = |part: &Value| part.get("type").and_then(Value::as_str) == Some("string");
+    if parts.iter().all(is_text) && parts.iter().any(|part| part.get("enum").is_none()) {
+        map.remove("anyOf");
+        map.insert("type".into(), json!("string"));
     }
 }
 
@@ -219,6 +230,15 @@ mod tests {
             lowered(choice),
             json!({ "allOf": [{ "$ref": "#/components/schemas/Y" }], "nullable": true })
         );
+    }
+
+    #[test]
+    fn a_choice_that_later_versions_may_extend_is_text() {
+        let known = json!({ "type": "string", "enum": ["a", "b"] });
+        let open = json!({ "description": "Why", "anyOf": [known, { "type": "string" }] });
+        assert_eq!(lowered(open), json!({ "type": "string", "description": "Why" }));
+        let closed = json!({ "anyOf": [known, { "type": "string", "enum": ["c"] }] });
+        assert_eq!(lowered(closed.clone()), closed);
     }
 
     #[test]

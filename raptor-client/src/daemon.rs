@@ -8,7 +8,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 #[allow(clippy::all)]
 pub mod types {
     ///Events that are written down.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Acknowledgement {
         ///The newest event that is.
         pub number: u64,
@@ -16,8 +16,9 @@ pub mod types {
         pub spool: ::uuid::Uuid,
     }
     ///One row of the audit trail.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ActivityId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ActivityId {
         type Target = ::uuid::Uuid;
@@ -59,7 +60,7 @@ pub mod types {
         }
     }
     ///What the control side answers.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "about", content = "answer")]
     pub enum Answer {
         ///To [`Question::Sftp`].
@@ -204,7 +205,7 @@ pub mod types {
         }
     }
     ///An image that is no longer on a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CleanedImages {
         ///Bytes that became free.
         pub freed_bytes: u64,
@@ -212,13 +213,13 @@ pub mod types {
         pub images: ::std::vec::Vec<::std::string::String>,
     }
     ///Which images go.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CleaningRequest {
         ///Seconds for which nobody has used them.
         pub unused_s: u64,
     }
     ///A line for a process's standard input.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CommandRequest {
         ///The name shown beside it in the console.
         pub by: ::std::string::String,
@@ -229,7 +230,7 @@ pub mod types {
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///One edit: set the value at a key.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigEdit {
         ///Only where the present value is this (literally, or by a pattern after `regex:`).
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -240,7 +241,7 @@ pub mod types {
         pub value: ::serde_json::Value,
     }
     ///Edits of one configuration file before each start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigFile {
         ///The edits, in order.
         pub edits: ::std::vec::Vec<ConfigEdit>,
@@ -325,7 +326,7 @@ pub mod types {
         }
     }
     ///How a console is downloaded.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleExport {
         ///Whether escape sequences stay in.
         pub ansi: bool,
@@ -341,7 +342,7 @@ pub mod types {
         pub to: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///Lines that were found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleFound {
         ///In the order asked for.
         pub hits: ::std::vec::Vec<ConsoleHit>,
@@ -355,7 +356,7 @@ search that takes long is answered in pieces.*/
         pub oldest: u64,
     }
     ///A line that was found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleHit {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -369,7 +370,7 @@ search that takes long is answered in pieces.*/
         pub text: ::std::string::String,
     }
     ///One numbered console line.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleLine {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -381,13 +382,13 @@ search that takes long is answered in pieces.*/
         pub text: ::std::string::String,
     }
     ///Some console lines.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsolePage {
         ///In order.
         pub lines: ::std::vec::Vec<ConsoleLine>,
     }
     ///What is looked for in a console.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleSearch {
         ///[`ConsoleFound::next`] of the page before.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -573,8 +574,9 @@ search that takes long is answered in pieces.*/
         }
     }
     ///A container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ContainerId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ContainerId {
         type Target = ::uuid::Uuid;
@@ -616,13 +618,13 @@ search that takes long is answered in pieces.*/
         }
     }
     ///All containers of a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerList {
         ///In no order.
         pub items: ::std::vec::Vec<ContainerStatus>,
     }
     ///The full declaration of a container: what should be on the host. The daemon keeps it on disk and works towards it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerSpec {
         ///Edits of its configuration files before each start. Placeholders are resolved already, but for `{{config.*}}`.
         pub config_files: ::std::vec::Vec<ConfigFile>,
@@ -699,7 +701,7 @@ files are gone: it is not started on an empty folder.*/
         pub timezone: ::std::option::Option<::std::string::String>,
     }
     ///A measurement and whose it is.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerStats {
         ///The container.
         pub id: ContainerId,
@@ -707,7 +709,7 @@ files are gone: it is not started on an empty folder.*/
         pub stats: Stats,
     }
     ///What the host knows of a container now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerStatus {
         ///Configuration files that the newest start could not edit, a sentence for each.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -746,7 +748,7 @@ files are gone: it is not started on an empty folder.*/
         pub started_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///Crashes in a row.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Crashes {
         ///When it will be started again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -759,7 +761,7 @@ files are gone: it is not started on an empty folder.*/
         pub quarantined: bool,
     }
     ///How a host keeps its containers' disk limits.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DiskLimits {
         ///Whether the kernel does it: the container itself finds its disk full.
         pub by_kernel: bool,
@@ -828,7 +830,7 @@ files are gone: it is not started on an empty folder.*/
         }
     }
     ///How a process ended.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Exit {
         ///When.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -841,7 +843,7 @@ files are gone: it is not started on an empty folder.*/
     }
     /**Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
 people stands beside it.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum Fault {
         ///Something else on the host listens on one of its ports.
@@ -952,7 +954,7 @@ the host's memory is used up.*/
         },
     }
     ///The answer to a [`FileRequest`].
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "answer")]
     pub enum FileAnswer {
         #[serde(rename = "done")]
@@ -1025,7 +1027,7 @@ the host's memory is used up.*/
         },
     }
     ///Something that a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHit {
         ///The file.
         pub file: FileInfo,
@@ -1037,7 +1039,7 @@ the host's memory is used up.*/
         pub text: ::std::option::Option<::std::string::String>,
     }
     ///What a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHits {
         ///In the order in which they were found.
         pub items: ::std::vec::Vec<FileHit>,
@@ -1045,7 +1047,7 @@ the host's memory is used up.*/
         pub more: bool,
     }
     ///Something in a folder.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileInfo {
         ///Tells this version of its content from others.
         pub etag: ::std::string::String,
@@ -1131,7 +1133,7 @@ the host's memory is used up.*/
         }
     }
     ///From where to where.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileMove {
         ///What there is.
         pub from: FilePath,
@@ -1139,7 +1141,7 @@ the host's memory is used up.*/
         pub to: FilePath,
     }
     ///A part of a folder's content.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilePage {
         ///The folder.
         pub folder: FileInfo,
@@ -1194,7 +1196,7 @@ the host's memory is used up.*/
         }
     }
     ///What is to be read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "read")]
     pub enum FileRead {
         ///A file, or a part of it.
@@ -1232,7 +1234,7 @@ the host's memory is used up.*/
         },
     }
     ///A small question or change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "do")]
     pub enum FileRequest {
         ///A part of a folder's content.
@@ -1452,7 +1454,7 @@ the host's memory is used up.*/
         }
     }
     ///Something that takes long and runs on the host by itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum FileTask {
         ///Copy files and folders.
@@ -1506,7 +1508,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
     }
     ///An earlier version of a text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileVersion {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -1518,7 +1520,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub size_bytes: u64,
     }
     ///What a folder's content takes.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FolderSize {
         ///Bytes on disk of it and all that is in it.
         pub disk_bytes: u64,
@@ -1530,7 +1532,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub path: FilePath,
     }
     ///Something that happened on a host, kept there until the API has written it down.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Happened {
         ///When.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1544,7 +1546,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub what: Happening,
     }
     ///What happened to a container without anybody asking for it just then.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "event")]
     pub enum Happening {
         ///Its process crashed.
@@ -1600,7 +1602,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
     }
     ///A part of a line, counted in characters (Unicode scalar values).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HitPart {
         ///The character after its last one.
         pub end: u32,
@@ -1663,7 +1665,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         }
     }
     ///What can be done on a host without the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "deed")]
     pub enum HostAction {
         ///Changes to files by SFTP, those of some seconds together.
@@ -1681,7 +1683,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     }
     /**What somebody did on the host itself, for the audit trail. It is told again until it is acknowledged, so it is written down
 by its id once.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HostActivity {
         ///When it ended.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1698,7 +1700,7 @@ by its id once.*/
         pub user_id: UserId,
     }
     ///What the control side says to a host without being asked over HTTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum HostMessage {
         ///The answer to a question.
@@ -1732,7 +1734,7 @@ named stands for all.*/
         },
     }
     ///What a host has of a container, for a control side that may not know of it: its database may be older than the host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HostedContainer {
         /**Whether the host has its declaration. Without one it is in the engine alone, under the daemon's label: it can't be
 started or stopped before it is declared, but removed.*/
@@ -1749,7 +1751,7 @@ started or stopped before it is declared, but removed.*/
         pub running: bool,
     }
     ///How a container is to be installed. The host runs each number once.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct InstallSpec {
         ///What runs the script.
         pub entrypoint: ::std::string::String,
@@ -1770,7 +1772,7 @@ started or stopped before it is declared, but removed.*/
         pub wipe: bool,
     }
     ///How a host keeps its containers from its own services and its private network.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Isolation {
         ///Whether the rules are in force.
         pub kept: bool,
@@ -1778,7 +1780,7 @@ started or stopped before it is declared, but removed.*/
         pub note: ::std::string::String,
     }
     ///Something in an archive that was not unpacked.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LeftOut {
         ///Its name in the archive.
         pub name: ::std::string::String,
@@ -1786,7 +1788,7 @@ started or stopped before it is declared, but removed.*/
         pub why: ::std::string::String,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Limits {
         ///CPU in percent of one CPU: 150 = one and a half.
         pub cpu_percent: u64,
@@ -1936,7 +1938,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///One message of a container's live stream. This is also the frame that the browser gets.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum LiveFrame {
         ///Console lines in order, each number one more than the last.
@@ -1998,7 +2000,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///A folder of the host inside a container. The daemon has to allow it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Mount {
         ///Whether the container may only read it.
         pub read_only: bool,
@@ -2063,7 +2065,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a host tells about all its containers, over the link.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum NodeEvent {
         ///First message, and again on request: everything there is. What is not in it is not on the host.
@@ -2130,7 +2132,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///Something that takes long, as it is now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Operation {
         ///Bytes done.
         pub done_bytes: u64,
@@ -2289,7 +2291,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a container's owner decided about starting it again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Policy {
         ///Whether such an end counts as a crash with exit code 0, too.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2305,7 +2307,7 @@ started or stopped before it is declared, but removed.*/
         pub restart: ::std::option::Option<RestartPolicy>,
     }
     ///One ip:port given to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PortBinding {
         ///Address on the host.
         pub ip: ::std::string::String,
@@ -2381,7 +2383,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What is asked of a process.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
@@ -2393,7 +2395,7 @@ started or stopped before it is declared, but removed.*/
         pub not_after: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///What went wrong (RFC 9457).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Problem {
         ///Stable machine-readable reason.
         pub code: ::std::string::String,
@@ -2417,7 +2419,7 @@ started or stopped before it is declared, but removed.*/
         pub type_: ::std::string::String,
     }
     ///What a start is busy with, where it can take long.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "step")]
     pub enum Progress {
         ///The image is being pulled.
@@ -2497,7 +2499,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///What a host asks the control side.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "about", content = "question")]
     pub enum Question {
         ///Whether somebody may use SFTP.
@@ -2551,7 +2553,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///Who may pull from a registry.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryLogin {
         ///The registry's host, with its port where it has one.
         pub host: ::std::string::String,
@@ -2561,7 +2563,7 @@ started or stopped before it is declared, but removed.*/
         pub username: ::std::string::String,
     }
     ///Logins for registries.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryLogins {
         ///All of them.
         pub items: ::std::vec::Vec<RegistryLogin>,
@@ -2626,7 +2628,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///A request for somebody who may not see everything.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ScopedFileRead {
         ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2635,7 +2637,7 @@ started or stopped before it is declared, but removed.*/
         pub request: ScopedFileReadRequest,
     }
     ///What is to be read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "read")]
     pub enum ScopedFileReadRequest {
         ///A file, or a part of it.
@@ -2673,7 +2675,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///A request for somebody who may not see everything.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ScopedFileRequest {
         ///What they may neither see nor change besides what the template says, as `.gitignore` has it.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2682,7 +2684,7 @@ started or stopped before it is declared, but removed.*/
         pub request: ScopedFileRequestRequest,
     }
     ///A small question or change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "do")]
     pub enum ScopedFileRequestRequest {
         ///A part of a folder's content.
@@ -2843,7 +2845,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///One measurement over time.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Series {
         ///The mean of each step.
         pub avg: ::std::vec::Vec<::std::option::Option<f64>>,
@@ -2853,7 +2855,7 @@ started or stopped before it is declared, but removed.*/
         pub min: ::std::vec::Vec<::std::option::Option<f64>>,
     }
     ///The answer to a [`SftpQuestion`].
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type", content = "grant")]
     pub enum SftpAnswer {
         ///Yes.
@@ -2868,7 +2870,7 @@ started or stopped before it is declared, but removed.*/
         }
     }
     ///A change to a file by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpChange {
         ///`write`, `create_folder`, `delete`, `delete_folder`, `rename`, `link`, `attributes`.
         pub kind: ::std::string::String,
@@ -2879,7 +2881,7 @@ started or stopped before it is declared, but removed.*/
         pub to: ::std::option::Option<::std::string::String>,
     }
     ///What somebody may do by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpGrant {
         ///In which container.
         pub container_id: ContainerId,
@@ -2902,7 +2904,7 @@ started or stopped before it is declared, but removed.*/
         pub username: ::std::string::String,
     }
     ///What somebody shows to sign in.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum SftpProof {
         ///Their password.
@@ -2921,7 +2923,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///Whether somebody may use SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum SftpQuestion {
         ///Is this sign-in good?
@@ -2949,7 +2951,7 @@ started or stopped before it is declared, but removed.*/
         },
     }
     ///The host's SFTP server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpServer {
         ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
         pub fingerprint: ::std::string::String,
@@ -2962,7 +2964,7 @@ started or stopped before it is declared, but removed.*/
         pub public_key: ::std::string::String,
     }
     ///One measurement of a running container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Stats {
         ///CPU in percent of one CPU (150 = one and a half).
         pub cpu_percent: f64,
@@ -2987,7 +2989,7 @@ needs the room. It counts against the limit, and the kernel takes it back before
     }
     /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
 offline.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StatsHistory {
         ///CPU in percent of one CPU.
         pub cpu_percent: Series,
@@ -3066,7 +3068,7 @@ offline.*/
         }
     }
     ///How to ask a process to stop.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum StopRule {
         ///A line on its standard input.
@@ -3085,7 +3087,7 @@ offline.*/
         Docker,
     }
     ///What a host says of itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SystemInfo {
         ///All addresses of its interfaces; empty where the daemon does not say.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -3144,7 +3146,7 @@ it is root, or too old to say.*/
         pub version: ::std::string::String,
     }
     ///A text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextFile {
         ///Whether the file begins with a byte order mark.
         pub byte_order_mark: bool,
@@ -3165,7 +3167,7 @@ as U+FFFD; a save keeps them.*/
         pub text: ::std::string::String,
     }
     ///Which text is read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextRead {
         ///Its encoding; recognised unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -3183,7 +3185,7 @@ as U+FFFD; a save keeps them.*/
         pub version: ::std::option::Option<::uuid::Uuid>,
     }
     ///Something in the trash.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashItem {
         ///When it was deleted.
         pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -3199,7 +3201,7 @@ as U+FFFD; a save keeps them.*/
         pub size_bytes: u64,
     }
     ///A file on its way here, piece by piece.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Upload {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -3213,8 +3215,9 @@ as U+FFFD; a save keeps them.*/
         pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
     }
     ///A user account.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct UserId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for UserId {
         type Target = ::uuid::Uuid;
@@ -3284,6 +3287,107 @@ as U+FFFD; a save keeps them.*/
         impl From<String> for ConversionError {
             fn from(value: String) -> Self {
                 Self(value.into())
+            }
+        }
+    }
+    impl CommandRequest {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            command: impl ::std::convert::Into<::std::string::String>,
+            by: impl ::std::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                command: command.into(),
+                by: by.into(),
+                not_after: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ConsoleExport {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(ansi: bool, timestamps: bool, gzip: bool) -> Self {
+            Self {
+                ansi: ansi,
+                timestamps: timestamps,
+                gzip: gzip,
+                from: ::std::default::Default::default(),
+                to: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ConsoleSearch {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(limit: u32) -> Self {
+            Self {
+                limit: limit,
+                cursor: ::std::default::Default::default(),
+                from: ::std::default::Default::default(),
+                match_case: ::std::default::Default::default(),
+                oldest_first: ::std::default::Default::default(),
+                regex: ::std::default::Default::default(),
+                text: ::std::default::Default::default(),
+                to: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ContainerSpec {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            id: ContainerId,
+            revision: u64,
+            name: impl ::std::convert::Into<::std::string::String>,
+            image: impl ::std::convert::Into<::std::string::String>,
+            startup: impl ::std::convert::Into<::std::string::String>,
+            environment: ::std::collections::HashMap<
+                ::std::string::String,
+                ::std::string::String,
+            >,
+            limits: Limits,
+            ports: ::std::vec::Vec<PortBinding>,
+            done: ::std::vec::Vec<::std::string::String>,
+            strip_ansi: bool,
+            stop: StopRule,
+            stop_timeout_ms: u64,
+            config_files: ::std::vec::Vec<ConfigFile>,
+            suspended: bool,
+        ) -> Self {
+            Self {
+                id: id,
+                revision: revision,
+                name: name.into(),
+                image: image.into(),
+                startup: startup.into(),
+                environment: environment,
+                limits: limits,
+                ports: ports,
+                done: done,
+                strip_ansi: strip_ansi,
+                stop: stop,
+                stop_timeout_ms: stop_timeout_ms,
+                config_files: config_files,
+                suspended: suspended,
+                console_encoding: ::std::default::Default::default(),
+                denied_files: ::std::default::Default::default(),
+                existed: ::std::default::Default::default(),
+                image_refused: ::std::default::Default::default(),
+                install: ::std::default::Default::default(),
+                labels: ::std::default::Default::default(),
+                mounts: ::std::default::Default::default(),
+                network: ::std::default::Default::default(),
+                outgoing_ip: ::std::default::Default::default(),
+                owner: ::std::default::Default::default(),
+                policy: ::std::default::Default::default(),
+                timezone: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl PowerRequest {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(action: PowerAction) -> Self {
+            Self {
+                action: action,
+                by: ::std::default::Default::default(),
+                not_after: ::std::default::Default::default(),
             }
         }
     }

@@ -1,16 +1,22 @@
 //! Clients of Raptor's API and of its daemon, generated from their OpenAPI documents.
 //!
 //! ```no_run
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! # use raptor_client::api::{query::ListContainers, types::NewContainer};
+//! # async fn example(template: raptor_client::api::types::TemplateId) -> Result<(), Box<dyn std::error::Error>> {
 //! let client = raptor_client::api_client("https://panel.example.com", "token from signing in")?;
-//! for daemon in &client.list_daemons().await?.items {
-//!     println!("{}", daemon.name);
+//! let made = client.create_container(&NewContainer { start: Some(true), ..NewContainer::new("Game", template) }).await?;
+//! println!("{}", made.short_id);
+//! let found = client.list_containers(ListContainers { search: Some("game"), ..Default::default() }).await?;
+//! for container in &found.items {
+//!     println!("{}", container.name);
 //! }
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. The feature `api`
+//! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. Where more than
+//! two may be left out, they are a struct of [`api::query`] that stands before the body. A body's function `new` takes what is
+//! required, in the order of the document, and leaves out the rest. The feature `api`
 //! is the client of the API, `daemon` that of a daemon, which Raptor's API itself uses. Both are on unless you switch them off.
 
 #[cfg(feature = "api")]
@@ -20,17 +26,19 @@ pub mod api;
 #[rustfmt::skip]
 pub mod daemon;
 mod content;
+mod observer;
 mod request;
 mod socket;
 
 pub use content::{ABOUT, Content, ContentClient};
+pub use observer::Observer;
 pub use request::{ForRequest, REQUEST_ID, for_request, request_id};
 pub use socket::{Outbox, SocketError, connect, converse};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::{sync::OnceLock, time::Duration};
 
-/// How long an answer may take.
+/// How long an answer may keep us waiting: that of a daemon as a whole, that of the API for its next part.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a client was not made.
@@ -62,10 +70,18 @@ pub enum Trust {
 /// [`ClientError`].
 #[cfg(feature = "api")]
 pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
-    Ok(api::Client::new_with_client(
-        base.trim_end_matches('/'),
-        http_with(token, Trust::Authorities, |client| client.timeout(PATIENCE))?,
-    ))
+    observed_api_client(base, token, Observer::default())
+}
+
+/// The same, whose answers `observer` is told of.
+///
+/// # Errors
+/// [`ClientError`].
+#[cfg(feature = "api")]
+pub fn observed_api_client(base: &str, token: &str, observer: Observer) -> Result<api::Client, ClientError> {
+    // Not for the whole answer: what is downloaded may take longer.
+    let http = http_with(token, Trust::Authorities, |client| client.read_timeout(PATIENCE))?;
+    Ok(api::Client::new_with_client(base.trim_end_matches('/'), http, observer))
 }
 
 /// A client of the daemon at `base` (`https://host:8080`), with its API key.

@@ -96,11 +96,12 @@ fn open(property: Option<&mut Value>, set: &str) {
 }
 
 /// The values that fields have unless given, by schema. The domain is their only source.
-fn defaults() -> [(&'static str, Value); 4] {
+fn defaults() -> [(&'static str, Value); 5] {
     let new = NewContainer::new("", TemplateId::generate());
     let settings = Settings::default();
     [
         ("Limits", json!(Limits::default())),
+        ("NewLimits", json!(Limits::default())),
         ("Behaviour", json!(Behaviour::default())),
         (
             "NewContainer",

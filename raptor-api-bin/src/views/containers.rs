@@ -8,7 +8,10 @@ use raptor_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use utoipa::ToSchema;
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 /// One page of containers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,8 +47,9 @@ pub struct NewContainer {
     /// Values of variables by name; the template's defaults for the rest.
     #[serde(default)]
     pub variables: BTreeMap<String, String>,
-    /// Resource limits.
-    pub limits: Limits,
+    /// Resource limits; each of them has its default unless given.
+    #[serde(default)]
+    pub limits: NewLimits,
     /// These allocations, the first one being the primary; free ones unless given.
     #[serde(default)]
     pub allocation_ids: Vec<AllocationId>,
@@ -82,7 +86,7 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
             image: new.image,
             startup: new.startup_command,
             variables: new.variables,
-            limits: new.limits,
+            limits: new.limits.into(),
             allocation_ids: new.allocation_ids,
             allocation_count,
             allocation_limit: new.allocation_limit,
@@ -94,6 +98,52 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
         })
     }
 }
+
+/// Limits of a new container.
+//
+// Differs from `Limits` in that nothing is required: what is left out has its default. A change of limits has to name all of them,
+// since it would take back to its default what it leaves out.
+#[derive(Deserialize)]
+#[serde(default)]
+pub struct NewLimits {
+    memory_mib: u64,
+    swap_mib: i64,
+    cpu_percent: u64,
+    disk_mib: u64,
+    pids: u64,
+    io_weight: u16,
+    cpuset: Option<String>,
+}
+
+impl Default for NewLimits {
+    fn default() -> Self {
+        let Limits { memory_mib, swap_mib, cpu_percent, disk_mib, pids, io_weight, cpuset } =
+            Limits::default();
+        Self { memory_mib, swap_mib, cpu_percent, disk_mib, pids, io_weight, cpuset }
+    }
+}
+
+impl From<NewLimits> for Limits {
+    fn from(new: NewLimits) -> Self {
+        let NewLimits { memory_mib, swap_mib, cpu_percent, disk_mib, pids, io_weight, cpuset } = new;
+        Self { memory_mib, swap_mib, cpu_percent, disk_mib, pids, io_weight, cpuset }
+    }
+}
+
+/// The schema of `Limits`, of which nothing is required.
+impl PartialSchema for NewLimits {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = Limits::schema();
+        if let RefOr::T(Schema::Object(object)) = &mut schema {
+            object.required.clear();
+            object.description =
+                Some("Resource limits of a new container. 0 means no limit, except where noted; what is left out has its default.".into());
+        }
+        schema
+    }
+}
+
+impl ToSchema for NewLimits {}
 
 /// Name and description.
 #[derive(Deserialize, ToSchema)]

@@ -1,8 +1,16 @@
 //! What is answered while the database is away, and who answers at a daemon's address.
 
-use crate::world::World;
+use crate::{
+    support::{Answered, bodies},
+    world::World,
+};
+use raptor_client::api::{
+    Error,
+    query::{ListActivity, ListUsers},
+    types::LinkState,
+};
 use raptor_core::roles::Builtin;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::time::{Duration, Instant};
 use tokio::{
     io::copy_bidirectional,
@@ -90,14 +98,10 @@ async fn while_the_database_is_away_every_request_is_told_so_and_when_to_try_aga
             let admin = &admin;
             async move {
                 match number % 4 {
-                    0 => admin.get("/users").await,
-                    1 => admin.get("/roles").await,
-                    2 => admin.get("/activity").await,
-                    _ => {
-                        admin
-                            .post("/roles", json!({ "name": "New", "description": "", "permissions": [] }))
-                            .await
-                    }
+                    0 => admin.list_users(ListUsers::default()).await.map(drop).unwrap_err(),
+                    1 => admin.list_roles().await.map(drop).unwrap_err(),
+                    2 => admin.list_activity(ListActivity::default()).await.map(drop).unwrap_err(),
+                    _ => admin.create_role(&bodies::a_role("New", &[])).await.map(drop).unwrap_err(),
                 }
             }
         });
@@ -105,14 +109,14 @@ async fn while_the_database_is_away_every_request_is_told_so_and_when_to_try_aga
         let answers =
             tokio::time::timeout(Duration::from_secs(5), futures_util::future::join_all(asked)).await;
         for answer in answers.unwrap() {
-            assert_eq!(answer.status(), 503);
-            assert_eq!(answer.headers()["retry-after"], "2");
-            let problem: Value = answer.json().await.unwrap();
-            assert_eq!(problem["code"], "database_unavailable");
-            assert_eq!(problem["retry_after_seconds"], 2);
+            let Error::ErrorResponse(problem) = answer else { panic!("{answer:?}") };
+            assert_eq!(problem.status(), 503);
+            assert_eq!(problem.headers()["retry-after"], "2");
+            assert_eq!(problem.code.to_string(), "database_unavailable");
+            assert_eq!(problem.retry_after_seconds, Some(2));
         }
         line.state.send_replace(State::Open);
-        until("the database is back", async || admin.get("/users").await.status() == 200).await;
+        until("the database is back", async || admin.list_users(ListUsers::default()).await.is_ok()).await;
     }
 }
 
@@ -154,12 +158,10 @@ async fn an_api_behind_the_port_of_a_daemon_is_said_to_be_one() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
     let port: u16 = world.base.rsplit_once(':').unwrap().1.parse().unwrap();
-    let draft = json!({ "name": "Wrong", "host": "127.0.0.1", "port": port });
-    let made: Value = admin.post("/daemons", draft).await.json().await.unwrap();
-    let path = format!("/daemons/{}", made["daemon"]["id"].as_str().unwrap());
-    let connection = async || admin.get(&path).await.json::<Value>().await.unwrap()["connection"].clone();
-    until("it was tried", async || connection().await["state"] == "unreachable").await;
-    let message = connection().await["message"].as_str().unwrap().to_owned();
+    let made = admin.create_daemon(&bodies::a_daemon_here("Wrong", port)).await.done();
+    let connection = async || admin.get_daemon(&made.daemon.id).await.done().connection;
+    until("it was tried", async || connection().await.state == LinkState::Unreachable).await;
+    let message = connection().await.message.unwrap();
     assert!(message.contains(&format!("A raptor-api answers at 127.0.0.1:{port}")), "{message}");
     assert!(message.contains("8080") && message.contains("DAEMON_ADDR"), "{message}");
 }

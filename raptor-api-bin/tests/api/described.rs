@@ -2,43 +2,46 @@
 
 use crate::{
     secrets::Scene,
+    support::{Answer, Answered, bodies},
     world::{Person, World},
 };
+use raptor_client::api::types::{AllocationPage, Daemon, DaemonDraft, Role, User};
 use raptor_core::roles::Builtin;
 use reqwest::{Method, Response, StatusCode, header};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 async fn body(answer: Response) -> Value {
     answer.json().await.unwrap()
 }
 
-/// What `Location` of a 201 leads to.
-async fn at_location(person: &Person<'_>, answer: Response) -> (Value, Value) {
+/// What was made, and what `Location` of a 201 leads to.
+async fn at_location<T, F: DeserializeOwned>(person: &Person<'_>, answer: Answer<T>) -> (T, F) {
+    let answer = answer.unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(answer.status(), StatusCode::CREATED);
     let location = answer.headers()[header::LOCATION].to_str().unwrap().to_owned();
-    let made = body(answer).await;
     let found = person.get(location.strip_prefix("/api/v1").unwrap()).await;
     assert_eq!(found.status(), 200, "{location}");
-    (made, body(found).await)
+    (answer.into_inner(), found.json().await.unwrap())
 }
 
 #[tokio::test]
 async fn what_was_made_is_at_its_location() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
-    let role = json!({ "name": "Helper", "description": "", "permissions": ["users.read"] });
-    let (role, found) = at_location(&admin, admin.post("/roles", role).await).await;
-    assert_eq!(role["id"], found["id"]);
-    let user = json!({ "username": "steve", "email": "steve@example.com", "password": "correct horse", "role_id": role["id"] });
-    let (user, found) = at_location(&admin, admin.post("/users", user).await).await;
-    assert_eq!(user["id"], found["id"]);
-    let daemon = json!({ "name": "One", "host": "192.0.2.1", "port": 8080 });
-    let (daemon, found) = at_location(&admin, admin.post("/daemons", daemon).await).await;
-    assert_eq!(daemon["daemon"]["id"], found["id"]);
-    let path = format!("/daemons/{}/allocations", found["id"].as_str().unwrap());
-    let ports = json!({ "ip": "192.0.2.1", "ports": "30000-30001" });
-    let (_, found) = at_location(&admin, admin.post(&path, ports).await).await;
-    assert_eq!(found["items"].as_array().unwrap().len(), 2);
+    let role = admin.create_role(&bodies::a_role("Helper", &["users.read"])).await;
+    let (role, found): (_, Role) = at_location(&admin, role).await;
+    assert_eq!(role, found);
+    let user = admin.create_user(&bodies::a_user("steve", role.id)).await;
+    let (user, found): (_, User) = at_location(&admin, user).await;
+    assert_eq!(user.id, found.id);
+    let daemon = admin.create_daemon(&DaemonDraft::new("One", "192.0.2.1", 8080)).await;
+    let (daemon, found): (_, Daemon) = at_location(&admin, daemon).await;
+    assert_eq!(daemon.daemon.id, found.id);
+    let ports = bodies::allocations("192.0.2.1", "30000-30001");
+    let ports = admin.create_allocations(&found.id, &ports).await;
+    let (_, found): (_, AllocationPage) = at_location(&admin, ports).await;
+    assert_eq!(found.items.len(), 2);
 }
 
 #[tokio::test]
@@ -113,10 +116,10 @@ fn every_operation_is_in_a_described_group_and_has_a_summary_of_one_sentence() {
 async fn a_short_id_works_where_an_id_does() {
     let scene = Scene::new().await;
     let alice = scene.world.sign_in("alice").await;
-    let whole = body(alice.get(&format!("/containers/{}", scene.container)).await).await;
-    let short = whole["short_id"].as_str().unwrap().to_owned();
+    let whole = alice.get_container(&scene.container).await.done();
+    let short = whole.short_id;
     for short in [short.clone(), short.to_uppercase()] {
-        assert_eq!(body(alice.get(&format!("/containers/{short}")).await).await["id"], whole["id"]);
+        assert_eq!(body(alice.get(&format!("/containers/{short}")).await).await["id"], json!(whole.id));
     }
     let started = alice.post(&format!("/containers/{short}/power"), json!({ "action": "start" })).await;
     assert_eq!(started.status(), 202);

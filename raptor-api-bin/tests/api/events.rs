@@ -2,11 +2,16 @@
 
 use crate::{
     flood::{Socket, end, open},
-    secrets::Scene,
-    world::{PASSWORD, Person, World},
+    secrets::{self, Scene},
+    support::{Answered, bodies},
+    world::{Person, World},
 };
 use chrono::{DateTime, TimeDelta};
 use futures_util::{SinkExt, StreamExt};
+use raptor_client::api::{
+    query::ListCommands,
+    types::{Phase, PowerAction, RoleId, UserUpdate},
+};
 use raptor_core::{clock::Clock, roles::Builtin};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -86,10 +91,8 @@ pub async fn frame(socket: &mut Socket, kind: &str) -> Value {
     tokio::time::timeout(PATIENCE, read).await.unwrap()
 }
 
-async fn role(person: &Person<'_>, name: &str) -> String {
-    let answer = person.post("/roles", json!({ "name": name, "permissions": [] })).await;
-    assert_eq!(answer.status(), 201);
-    answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned()
+async fn role(person: &Person<'_>, name: &str) -> RoleId {
+    person.create_role(&bodies::a_role(name, &[])).await.done().id
 }
 
 #[tokio::test]
@@ -114,7 +117,7 @@ async fn what_was_missed_is_told_once_to_who_comes_back_with_the_last_id() {
             let (kind, _, data) = events.next().await;
             assert_ne!(kind, "resync", "nothing was lost");
             if kind == "change" && data["subject"] == "role" {
-                ids.push(data["id"].as_str().unwrap().to_owned());
+                ids.push(data["id"].as_str().unwrap().parse().unwrap());
             }
             if ids.last() == Some(&third) {
                 ids.pop();
@@ -168,9 +171,7 @@ async fn who_loses_a_container_is_told_and_strangers_are_not() {
     let begin = frame(&mut hers, "beat").await["event_id"].as_str().unwrap().to_owned();
     let mut theirs = open(&scene.world, &stranger, "/events/live").await.unwrap();
     frame(&mut theirs, "beat").await;
-    let path = format!("/containers/{}", scene.container);
-    let answer = admin.request(Method::DELETE, &path).send().await.unwrap();
-    assert!(answer.status().is_success());
+    admin.delete_container(&scene.container, None).await.done();
     loop {
         let change = frame(&mut hers, "change").await;
         if change["verb"] == "deleted" && change["subject"] == "container" {
@@ -182,12 +183,15 @@ async fn who_loses_a_container_is_told_and_strangers_are_not() {
     let mut late = open(&scene.world, &alice, &format!("/events/live?after={begin}")).await.unwrap();
     frame(&mut late, "resync").await;
     // A stranger's next news is of their own account.
-    let users: Value = admin.get("/users?search=stranger").await.json().await.unwrap();
-    let user = &users["items"][0];
-    let body = json!({ "role_id": user["role"]["id"], "username": "stranger", "email": "other@example.com", "name": null, "suspended": false });
-    let id = user["id"].as_str().unwrap();
-    let answer = admin.request(Method::PUT, &format!("/users/{id}")).json(&body).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    let id = secrets::user(&admin, "stranger").await;
+    let update = UserUpdate {
+        username: "stranger".into(),
+        email: "other@example.com".into(),
+        name: None,
+        role_id: scene.world.role(Builtin::User).await,
+        suspended: false,
+    };
+    admin.update_user(&id, &update).await.done();
     assert_eq!(frame(&mut theirs, "change").await["id"], json!(id));
 }
 
@@ -214,8 +218,8 @@ async fn an_order_that_comes_too_late_is_refused_and_nothing_is_done() {
     let past = now - chrono::TimeDelta::seconds(1);
     assert_eq!(power(&past.to_rfc3339()).await, (409, json!("too_late")));
     assert_eq!(power("soon").await, (422, json!("invalid")));
-    let container: Value = alice.get(&format!("/containers/{}", scene.container)).await.json().await.unwrap();
-    assert_ne!(container["live"]["phase"], "running");
+    let container = alice.get_container(&scene.container).await.done();
+    assert_ne!(container.live.phase, Phase::Running);
     let soon = now + chrono::TimeDelta::minutes(5);
     assert_eq!(power(&soon.to_rfc3339()).await.0, 202);
 
@@ -233,9 +237,8 @@ async fn an_order_that_comes_too_late_is_refused_and_nothing_is_done() {
     };
     assert_eq!(order(1, "2001-01-01T00:00:00Z").await, "too_late");
     assert_eq!(order(2, &soon.to_rfc3339()).await, Value::Null);
-    let sent: Value =
-        alice.get(&format!("/containers/{}/commands", scene.container)).await.json().await.unwrap();
-    assert_eq!(sent["items"].as_array().unwrap().len(), 1, "{sent}");
+    let sent = alice.list_commands(&scene.container, ListCommands::default()).await.done();
+    assert_eq!(sent.items.len(), 1, "{sent:?}");
 }
 
 #[tokio::test]
@@ -261,17 +264,11 @@ async fn streams_end_with_the_session_that_opened_them_though_nobody_ends_it() {
 async fn a_right_that_is_taken_from_a_role_is_gone_from_consoles_that_are_open() {
     let scene = Scene::new().await;
     let admin = scene.world.sign_in("admin").await;
-    let draft =
-        |permissions: &[&str]| json!({ "name": "operator", "description": "", "permissions": permissions });
-    let made = admin.post("/roles", draft(&["containers.read", "containers.control"])).await;
-    let role = made.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned();
-    let user =
-        json!({ "username": "olga", "email": "olga@example.com", "password": PASSWORD, "role_id": role });
-    assert_eq!(admin.post("/users", user).await.status(), 201);
+    let draft = |permissions: &[&str]| bodies::a_role("operator", permissions);
+    let role = admin.create_role(&draft(&["containers.read", "containers.control"])).await.done().id;
+    admin.create_user(&bodies::a_user("olga", role)).await.done();
     let olga = scene.world.sign_in("olga").await;
-    let start =
-        admin.post(&format!("/containers/{}/power", scene.container), json!({ "action": "start" })).await;
-    assert_eq!(start.status(), 202);
+    admin.power_container(&scene.container, &bodies::power(PowerAction::Start)).await.done();
     let mut console =
         open(&scene.world, &olga, &format!("/containers/{}/live", scene.container)).await.unwrap();
     while frame(&mut console, "status").await["status"]["phase"] != "running" {}
@@ -281,9 +278,7 @@ async fn a_right_that_is_taken_from_a_role_is_gone_from_consoles_that_are_open()
     console.send(order(1)).await.unwrap();
     frame(&mut console, "accepted").await;
 
-    let path = format!("/roles/{role}");
-    let answer = admin.request(Method::PUT, &path).json(&draft(&["containers.read"])).send().await.unwrap();
-    assert!(answer.status().is_success());
+    admin.update_role(&role, &draft(&["containers.read"])).await.done();
     console.send(order(2)).await.unwrap();
     let refused = frame(&mut console, "problem").await;
     assert_eq!((&refused["code"], &refused["command_id"]), (&json!("forbidden"), &json!(2)));

@@ -5,6 +5,7 @@ use crate::{
     world::{Person, World},
 };
 use futures_util::{SinkExt, StreamExt};
+use raptor_client::api::types::ContainerId;
 use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
@@ -17,7 +18,7 @@ pub type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 /// Longer than anything takes: what stalls is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-async fn console(world: &World, person: &Person<'_>, container: &str) -> Result<Socket, u16> {
+async fn console(world: &World, person: &Person<'_>, container: &ContainerId) -> Result<Socket, u16> {
     open(world, person, &format!("/containers/{container}/live")).await
 }
 

@@ -1,10 +1,20 @@
 //! What everybody meets who only has the address: methods, headers, origins, and signing in.
 
-use crate::world::{PASSWORD, World};
+use crate::{
+    support::{
+        Answered,
+        bodies::{self, PASSWORD},
+    },
+    world::World,
+};
+use raptor_client::api::{
+    query::ListUsers,
+    types::{DaemonDraft, NewUser, PasswordChange, SignIn},
+};
 use raptor_core::roles::Builtin;
 use raptor_server::Secret;
 use reqwest::{Method, Response, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -37,12 +47,14 @@ async fn a_method_that_an_address_does_not_take_is_a_problem_and_connect_is_one_
 async fn answers_of_the_api_are_kept_by_nobody() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
-    let signed_in =
-        world.anonymous().post("/auth/sign-in", json!({ "login": "admin", "password": PASSWORD })).await;
-    let made = admin.post("/daemons", json!({ "name": "Host", "host": "192.0.2.1", "port": 8080 })).await;
-    assert_eq!((signed_in.status(), made.status()), (reqwest::StatusCode::OK, reqwest::StatusCode::CREATED));
-    for answer in [signed_in, made, admin.get("/users").await, admin.get("/nothing").await] {
-        assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
+    let answers = [
+        world.anonymous().sign_in(&bodies::login("admin")).await.unwrap().headers().clone(),
+        admin.create_daemon(&DaemonDraft::new("Host", "192.0.2.1", 8080)).await.unwrap().headers().clone(),
+        admin.list_users(ListUsers::default()).await.unwrap().headers().clone(),
+        admin.get("/nothing").await.headers().clone(),
+    ];
+    for headers in answers {
+        assert_eq!(headers[header::CACHE_CONTROL], "no-store");
     }
 }
 
@@ -151,8 +163,8 @@ async fn guesses_by_user_name_and_by_email_address_count_for_one_account() {
     let world = World::with(|builder| builder.sign_in_attempts(3)).await;
     world.person(Builtin::Admin).await;
     let guess = async |login: &str| {
-        let body = json!({ "login": login, "password": "not this one" });
-        world.anonymous().post("/auth/sign-in", body).await.status().as_u16()
+        let wrong = SignIn { password: "not this one".into(), ..bodies::login(login) };
+        world.anonymous().sign_in(&wrong).await.refused().status
     };
     assert_eq!((guess("admin").await, guess("ADMIN@example.com").await), (401, 401));
     assert_eq!((guess("admin").await, guess("admin@example.com").await), (429, 429));
@@ -163,15 +175,13 @@ async fn guesses_by_user_name_and_by_email_address_count_for_one_account() {
 async fn passwords_that_are_guessed_first_are_refused_wherever_one_is_chosen() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
-    let role = world.raptor.roles().builtin(Builtin::User).await.unwrap().id;
+    let role = world.role(Builtin::User).await;
     for password in ["password", "Password1!", "12345678", "admin123"] {
-        let user = json!({ "username": "steve", "email": "steve@example.com", "password": password, "role_id": role });
-        let refused = admin.post("/users", user).await;
-        assert_eq!(refused.status(), 422, "{password}");
-        assert_eq!(refused.json::<Value>().await.unwrap()["field"], "password");
-        let change = json!({ "current_password": PASSWORD, "new_password": password });
-        let refused = admin.request(Method::PUT, "/account/password").json(&change).send().await.unwrap();
-        assert_eq!(refused.status(), 422, "{password}");
+        let user = NewUser { password: password.into(), ..bodies::a_user("steve", role) };
+        let refused = admin.create_user(&user).await.refused();
+        assert_eq!((refused.status, refused.field.as_deref()), (422, Some("password")), "{password}");
+        let change = PasswordChange { current_password: PASSWORD.into(), new_password: password.into() };
+        assert_eq!(admin.change_password(&change).await.refused().status, 422, "{password}");
     }
 }
 

@@ -12,9 +12,12 @@ mod flood;
 mod front;
 mod images;
 mod imports;
+mod limits;
 mod mounted;
 mod secrets;
 mod sessions;
+#[path = "../support/mod.rs"]
+mod support;
 mod transfers;
 mod watching;
 mod world;

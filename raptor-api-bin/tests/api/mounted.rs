@@ -1,8 +1,9 @@
 //! Raptor within another Axum program.
 
-use crate::world::World;
+use crate::{support::Answered, world::World};
 use axum::{Router, routing::get};
 use raptor_api::{App, AppParts, api, router};
+use raptor_client::api::query::{ListActivity, ListUsers};
 use raptor_core::{Raptor, roles::Builtin};
 use reqwest::Client;
 use serde_json::Value;
@@ -26,12 +27,12 @@ async fn works_within(world: &World, imprint: &str) {
     assert_eq!(page.text().await.unwrap(), "Example Ltd.");
 
     let admin = world.person(Builtin::Admin).await;
-    let users: Value = admin.get("/users").await.json().await.unwrap();
-    assert_eq!(users["items"][0]["username"], "admin");
-    let activity: Value = admin.get("/activity").await.json().await.unwrap();
-    let signed_in =
-        activity["items"].as_array().unwrap().iter().find(|row| row["action"] == "account.signed_in");
-    assert_eq!(signed_in.unwrap()["ip"], "127.0.0.1", "callers' addresses are known: {activity}");
+    let users = admin.list_users(ListUsers::default()).await.done();
+    assert_eq!(users.items[0].username, "admin");
+    let activity = admin.list_activity(ListActivity::default()).await.done();
+    let signed_in = activity.items.iter().find(|row| row.action.to_string() == "account.signed_in");
+    let ip = signed_in.unwrap().ip.as_deref();
+    assert_eq!(ip, Some("127.0.0.1"), "callers' addresses are known: {activity:?}");
 
     let odd = admin.get("/users?colour=red").await;
     assert_eq!(odd.status(), 422, "queries are checked");

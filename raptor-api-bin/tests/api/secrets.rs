@@ -1,6 +1,18 @@
 //! Secrets and hidden variables never leave, whatever is asked and whoever asks.
 
-use crate::world::{Person, World};
+use crate::{
+    support::{
+        Answered,
+        bodies::{self, access},
+    },
+    world::{Person, World},
+};
+use raptor_client::api::{
+    query::{ImportTemplate, ListUsers},
+    types::{
+        AccessGrant, ContainerId, DaemonDraft, DaemonId, Level, NewContainer, OnExisting, TemplateId, UserId,
+    },
+};
 use raptor_core::{clock::Clock, daemons::simulated::SimulatedHost, node::Node, roles::Builtin};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -11,26 +23,27 @@ const HIDDEN: &str = "only-for-administrators";
 
 pub struct Scene {
     pub world: World,
-    pub container: String,
-    template: String,
-    daemon: String,
+    pub container: ContainerId,
+    template: TemplateId,
+    daemon: DaemonId,
 }
 
-fn egg(more: Value) -> String {
+fn egg(more: u32) -> String {
     let variable = |env: &str, viewable: bool, rules: &str| {
         json!({ "name": env, "env_variable": env, "default_value": "", "user_viewable": viewable,
                 "user_editable": viewable, "rules": rules, "description": "" })
     };
-    json!({
-        "meta": { "version": "PTDL_v2" }, "uuid": "5f2a2b1e-0000-4000-8000-000000000001", "name": "Game", "author": "a@b.c",
-        "docker_images": { "One": "example/game:1" }, "startup": "./run {{RCON_PASSWORD}} {{INNER}} {{MAP}}",
-        "config": { "stop": "stop", "files": { "a.properties": { "parser": "properties",
-            "find": { "p": "{{RCON_PASSWORD}}", "i": "{{server.build.env.INNER}}" } } } },
-        "variables": [variable("RCON_PASSWORD", true, "nullable|string|max:30"), variable("INNER", false, "nullable|string"),
-                      variable("MAP", true, "required|string|max:10")],
-        "more": more,
-    })
-    .to_string()
+    let mut egg = bodies::egg("Game", "example/game:1", "./run {{RCON_PASSWORD}} {{INNER}} {{MAP}}");
+    egg["uuid"] = "5f2a2b1e-0000-4000-8000-000000000001".into();
+    egg["config"]["files"] = json!({ "a.properties": { "parser": "properties",
+        "find": { "p": "{{RCON_PASSWORD}}", "i": "{{server.build.env.INNER}}" } } });
+    egg["variables"] = json!([
+        variable("RCON_PASSWORD", true, "nullable|string|max:30"),
+        variable("INNER", false, "nullable|string"),
+        variable("MAP", true, "required|string|max:10"),
+    ]);
+    egg["more"] = more.into();
+    egg.to_string()
 }
 
 impl Scene {
@@ -60,41 +73,38 @@ impl Scene {
             world.named(name, Builtin::User).await;
         }
         world.person(Builtin::Manager).await;
-        let made = async |path: &str, body: Value| {
-            let answer = admin.post(path, body).await;
-            let status = answer.status();
-            let text = answer.text().await.unwrap();
-            assert!(status.is_success(), "{path}: {status} {text}");
-            serde_json::from_str::<Value>(&text).unwrap_or_default()
-        };
-        let daemon =
-            made("/daemons", json!({ "name": "one", "host": "192.0.2.1", "port": 8080, "tls": false })).await;
-        let daemon = daemon["daemon"]["id"].as_str().unwrap().to_owned();
-        made(&format!("/daemons/{daemon}/allocations"), json!({ "ip": "192.0.2.1", "ports": "30000" })).await;
+        let draft = DaemonDraft { tls: Some(false), ..DaemonDraft::new("one", "192.0.2.1", 8080) };
+        let daemon = admin.create_daemon(&draft).await.done().daemon.id;
+        admin.create_allocations(&daemon, &bodies::allocations("192.0.2.1", 30_000)).await.done();
         let import = async |file: String| {
-            let answer = admin
-                .request(Method::POST, "/templates/import?on_existing=keep_both")
-                .body(file)
-                .send()
-                .await
-                .unwrap();
-            answer.json::<Value>().await.unwrap()["template"]["id"].as_str().unwrap().to_owned()
+            let keep_both = ImportTemplate { on_existing: Some(OnExisting::KeepBoth), ..Default::default() };
+            admin.import_template(keep_both, file).await.done().template.id
         };
-        let template = import(egg(json!(1))).await;
-        let users: Value = admin.get("/users?search=alice").await.json().await.unwrap();
-        let body = json!({
-            "name": "Game", "template_id": template, "owner_id": users["items"][0]["id"], "daemon_id": daemon,
-            "variables": { "RCON_PASSWORD": SECRET, "INNER": HIDDEN, "MAP": "desert" },
-            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 100, "disk_mib": 64, "pids": 16, "io_weight": 500 },
-        });
-        let container = made("/containers", body).await["id"].as_str().unwrap().to_owned();
+        let template = import(egg(1)).await;
+        let container = NewContainer {
+            owner_id: Some(user(&admin, "alice").await),
+            daemon_id: Some(daemon),
+            allocation_count: Some(1),
+            variables: [("RCON_PASSWORD", SECRET), ("INNER", HIDDEN), ("MAP", "desert")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+            ..bodies::a_container("Game", template)
+        };
+        let container = admin.create_container(&container).await.done().id;
         // A newer version, so that there is a difference to be shown.
-        import(egg(json!(2))).await;
-        let grant = format!("/containers/{container}/access");
-        made(&grant, json!({ "user": "bob", "level": "admin" })).await;
-        made(&grant, json!({ "user": "carol", "level": "user" })).await;
-        made(&grant, json!({ "user": "dave", "level": "custom", "permissions": ["startup.read"] })).await;
-        made(&grant, json!({ "user": "erin", "level": "custom", "permissions": ["console.read"] })).await;
+        import(egg(2)).await;
+        let custom = |user: &str, permission: &str| AccessGrant {
+            permissions: bodies::names(&[permission]),
+            ..access(user, Level::Custom)
+        };
+        for grant in [
+            access("bob", Level::Admin),
+            access("carol", Level::User),
+            custom("dave", "startup.read"),
+            custom("erin", "console.read"),
+        ] {
+            admin.grant_access(&container, &grant).await.done();
+        }
         Self { world, container, template, daemon }
     }
 
@@ -110,12 +120,12 @@ impl Scene {
                 continue;
             }
             let id = match path.split('/').nth(1) {
-                Some("containers") => &self.container,
-                Some("templates") => &self.template,
-                Some("daemons") => &self.daemon,
-                _ => "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123",
+                Some("containers") => self.container.to_string(),
+                Some("templates") => self.template.to_string(),
+                Some("daemons") => self.daemon.to_string(),
+                _ => "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123".into(),
             };
-            let path = path.replace("{id}", id).replace("{revision}", "1");
+            let path = path.replace("{id}", &id).replace("{revision}", "1");
             paths.push(format!("{path}?path=/&limit=100&search=hunter2"));
             paths.push(path);
         }
@@ -201,25 +211,29 @@ async fn secrets_and_hidden_variables_never_leave_whoever_asks() {
 #[tokio::test]
 async fn the_preview_shows_what_is_used_and_masks_what_is_secret() {
     let scene = Scene::new().await;
-    let preview = format!("/containers/{}/preview", scene.container);
-    let bob: Value = scene.world.sign_in("bob").await.get(&preview).await.json().await.unwrap();
-    assert_eq!(bob["startup"], "./run •••••••• •••••••• desert", "{bob}");
-    assert_eq!(bob["config_files"][0]["edits"][1]["value"], "••••••••");
-    let names = |preview: &Value| {
-        let all = preview["environment"].as_array().unwrap().iter();
-        all.map(|one| one["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    let preview = async |who: &str| {
+        let person = scene.world.sign_in(who).await;
+        person.preview_container(&scene.container).await
     };
-    assert!(names(&bob).contains(&"MAP".to_owned()) && !names(&bob).contains(&"INNER".to_owned()), "{bob}");
-    let admin: Value = scene.world.sign_in("admin").await.get(&preview).await.json().await.unwrap();
-    assert_eq!(admin["startup"], format!("./run •••••••• {HIDDEN} desert"), "{admin}");
-    let erin = scene.world.sign_in("erin").await.get(&preview).await;
-    assert_eq!(erin.status(), 403, "who may not see the startup sees no preview");
+    let bob = preview("bob").await.done();
+    assert_eq!(bob.startup, "./run •••••••• •••••••• desert", "{bob:?}");
+    assert_eq!(bob.config_files[0].edits[1].value, "••••••••");
+    let names: Vec<&str> = bob.environment.iter().map(|variable| variable.name.as_str()).collect();
+    assert!(names.contains(&"MAP") && !names.contains(&"INNER"), "{bob:?}");
+    let admin = preview("admin").await.done();
+    assert_eq!(admin.startup, format!("./run •••••••• {HIDDEN} desert"), "{admin:?}");
+    assert_eq!(preview("erin").await.refused().status, 403, "who may not see the startup sees no preview");
 
     // Whoever may, still gets the secret by asking for it, and that is written down.
-    let reveal = format!("/containers/{}/variables/RCON_PASSWORD/reveal", scene.container);
     let alice = scene.world.sign_in("alice").await;
-    let shown: Value = alice.post(&reveal, json!({})).await.json().await.unwrap();
-    assert_eq!(shown["value"], SECRET);
+    let shown = alice.reveal_container_secret(&scene.container, "RCON_PASSWORD").await.done();
+    assert_eq!(shown.value, SECRET);
     let log = alice.get(&format!("/containers/{}/activity", scene.container)).await.text().await.unwrap();
     assert!(log.contains("container.secret_revealed") && !log.contains(SECRET), "{log}");
+}
+
+/// The id of the user of this name.
+pub async fn user(admin: &Person<'_>, name: &str) -> UserId {
+    let found = ListUsers { search: Some(name), ..Default::default() };
+    admin.list_users(found).await.done().items[0].id
 }

@@ -1,16 +1,19 @@
 //! Sessions over HTTP: cookies, tokens and what other sites may not do.
 
-use crate::world::{PASSWORD, World};
+use crate::{
+    support::{Answered, bodies},
+    world::World,
+};
+use raptor_client::api::{Error, query::ListUsers};
 use raptor_core::roles::Builtin;
 use reqwest::{Method, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 #[tokio::test]
 async fn the_panels_cookie_is_out_of_reach_of_scripts() {
     let world = World::new().await;
     world.person(Builtin::User).await;
-    let body = json!({ "login": "user", "password": PASSWORD });
-    let answer = world.anonymous().post("/auth/sign-in", body).await;
+    let answer = world.anonymous().sign_in(&bodies::login("user")).await.unwrap();
     let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap();
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
 }
@@ -53,18 +56,17 @@ async fn a_bearer_token_gets_no_cookie() {
 async fn bad_input_is_answered_as_a_problem_that_names_the_field() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
-    let role: Value = admin.get("/roles").await.json().await.unwrap();
-    let role = role["items"][0]["id"].clone();
-    let body = json!({ "username": "a b", "email": "a@example.com", "password": PASSWORD, "role_id": role });
-    let answer = admin.post("/users", body).await;
-    assert_eq!(answer.status(), 422);
-    assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
-    let problem: Value = answer.json().await.unwrap();
-    assert_eq!((problem["code"].as_str(), problem["field"].as_str()), (Some("invalid"), Some("username")));
+    let role = admin.list_roles().await.done().items[0].id;
+    let refused = admin.create_user(&bodies::a_user("a b", role)).await.map(drop).unwrap_err();
+    let Error::ErrorResponse(problem) = refused else { panic!("{refused:?}") };
+    assert_eq!(problem.status(), 422);
+    assert_eq!(problem.headers()[header::CONTENT_TYPE], "application/problem+json");
+    assert_eq!((problem.code.as_str(), problem.field.as_deref()), ("invalid", Some("username")));
 
+    let cursor = ListUsers { cursor: Some("x"), ..Default::default() };
+    assert_eq!(admin.list_users(cursor).await.refused().status, 422);
     assert_eq!(admin.get("/users/not-a-uuid").await.status(), 404);
     assert_eq!(admin.get("/users?limit=0").await.status(), 422);
-    assert_eq!(admin.get("/users?cursor=x").await.status(), 422);
     assert_eq!(admin.get("/nothing").await.status(), 404);
 }
 

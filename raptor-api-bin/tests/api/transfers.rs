@@ -3,9 +3,18 @@
 
 use crate::{
     away::{State, by_a_line},
+    secrets,
+    support::{Answered, bodies},
     world::{Person, World},
 };
 use futures_util::{StreamExt, stream};
+use raptor_client::api::{
+    query::{ImportTemplate, ListActivity, ListContainers, ListFiles},
+    types::{
+        AccessGrant, ContainerId, DaemonDraft, DaemonId, FilePath, FileTask, FileTaskRequest, Level,
+        NewContainer, NewLink, NewUpload, OperationState, TemplateId,
+    },
+};
 use raptor_core::{Builder, node::Node, outbound::Outbound, roles::Builtin};
 use raptor_node_lib::Host;
 use reqwest::{Body, Method, StatusCode};
@@ -27,8 +36,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 struct Scene {
     world: World,
     folder: tempfile::TempDir,
-    daemon: String,
-    template: String,
+    daemon: DaemonId,
+    template: TemplateId,
 }
 
 #[tokio::test]
@@ -77,11 +86,10 @@ async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when
         more.send("first ").await.unwrap();
         soon("the first piece is on the host", async || holds(scene.folder.path(), b"first ")).await;
         line.state.send_replace(State::Silent);
-        soon("the database is known to be silent", async || mia.get("/containers").await.status() == 503)
-            .await;
+        soon("the database is known to be silent", async || unanswered(&mia).await).await;
         // Each of them began after the upload and was given up before it.
         for _ in 0..5 {
-            assert_eq!(mia.get("/containers").await.status(), 503);
+            assert!(unanswered(&mia).await);
         }
         more.send("second").await.unwrap();
         drop(more);
@@ -93,35 +101,34 @@ async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when
     let written = scene.folder.path().join(format!("containers/{id}/world.txt"));
     assert_eq!(std::fs::read_to_string(written).unwrap(), "first second");
     line.state.send_replace(State::Open);
-    let admin = async || {
-        let answer = scene
-            .world
-            .anonymous()
-            .post("/auth/sign-in", json!({ "login": "admin", "password": crate::world::PASSWORD }))
-            .await;
-        answer.status() == 200
-    };
-    soon("the database is back", admin).await;
+    let back = async || scene.world.anonymous().sign_in(&bodies::login("admin")).await.is_ok();
+    soon("the database is back", back).await;
     let admin = scene.world.sign_in("admin").await;
     soon("it is written down", async || {
-        admin.get("/activity").await.text().await.unwrap().contains("file.written")
+        let activity = admin.list_activity(ListActivity::default()).await.done();
+        activity.items.iter().any(|row| row.action.to_string().contains("file.written"))
     })
     .await;
+}
+
+/// Whether the database does not answer.
+async fn unanswered(person: &Person<'_>) -> bool {
+    let answer = person.list_containers(ListContainers::default()).await;
+    answer.is_err_and(|error| error.status() == Some(StatusCode::SERVICE_UNAVAILABLE))
 }
 
 #[tokio::test]
 async fn a_link_to_a_hidden_file_gives_nothing() {
     let scene = Scene::new().await;
     let id = scene.container().await;
-    let data = scene.folder.path().join("containers").join(&id);
+    let data = scene.data(id);
     for name in ["denied.jar", "open.jar"] {
         std::fs::write(data.join(name), "a secret of the template").unwrap();
     }
     let mia = scene.world.sign_in("mia").await;
     for (name, wanted) in [("open.jar", StatusCode::OK), ("denied.jar", StatusCode::CONFLICT)] {
-        let link = made(&mia, &format!("/containers/{id}/files/links"), json!({ "paths": [name] })).await;
-        let path = link["url"].as_str().unwrap().strip_prefix("/api/v1").unwrap().to_owned();
-        let answer = mia.get(&path).await;
+        let link = mia.link_files(&id, &NewLink::new(vec![FilePath(name.into())])).await.done();
+        let answer = mia.get(link.url.strip_prefix("/api/v1").unwrap()).await;
         assert_eq!(answer.status(), wanted, "{name}");
         let told = answer.text().await.unwrap().contains("a secret");
         assert_eq!(told, wanted == StatusCode::OK, "{name}");
@@ -165,66 +172,53 @@ impl Scene {
         .await;
         let admin = world.person(Builtin::Admin).await;
         world.named("mia", Builtin::User).await;
-        let daemon = json!({ "name": "one", "host": "192.0.2.1", "port": 8080, "tls": false });
-        let daemon = made(&admin, "/daemons", daemon).await["daemon"]["id"].as_str().unwrap().to_owned();
-        let egg = json!({
-            "meta": { "version": "PTDL_v2" }, "name": "Game", "author": "a@b.c", "startup": "./run",
-            "docker_images": { "One": "example/game:1" }, "config": { "stop": "stop" }, "variables": [],
-            "file_denylist": ["denied.jar"],
-        });
-        let request = admin.request(Method::POST, "/templates/import").body(egg.to_string());
-        let template: Value = request.send().await.unwrap().json().await.unwrap();
-        let template = template["template"]["id"].as_str().unwrap().to_owned();
+        let daemon = DaemonDraft { tls: Some(false), ..DaemonDraft::new("one", "192.0.2.1", 8080) };
+        let daemon = admin.create_daemon(&daemon).await.done().daemon.id;
+        let mut egg = bodies::egg("Game", "example/game:1", "./run");
+        egg["file_denylist"] = json!(["denied.jar"]);
+        let template =
+            admin.import_template(ImportTemplate::default(), egg.to_string()).await.done().template.id;
         Self { world, folder, daemon, template }
     }
 
     /// A container that Mia has access to.
-    async fn container(&self) -> String {
+    async fn container(&self) -> ContainerId {
         let admin = self.world.sign_in("admin").await;
-        let body = json!({
-            "name": "Game", "template_id": self.template, "daemon_id": self.daemon, "allocation_count": 0,
-            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 100, "disk_mib": 64, "pids": 16, "io_weight": 500 },
-        });
-        let id = made(&admin, "/containers", body).await["id"].as_str().unwrap().to_owned();
-        self.give(&id, &[]).await;
+        let body =
+            NewContainer { daemon_id: Some(self.daemon), ..bodies::a_container("Game", self.template) };
+        let id = admin.create_container(&body).await.done().id;
+        self.give(id, &[]).await;
         soon("the host has the container", async || {
-            admin.get(&format!("/containers/{id}/files")).await.status() == 200
+            admin.list_files(&id, ListFiles::default()).await.is_ok()
         })
         .await;
         id
     }
 
-    async fn give(&self, container: &str, denied: &[&str]) {
-        let access = json!({ "user": "mia", "level": "admin", "denied_files": denied });
-        made(&self.world.sign_in("admin").await, &format!("/containers/{container}/access"), access).await;
+    async fn give(&self, container: ContainerId, denied: &[&str]) {
+        let denied = denied.iter().map(ToString::to_string).collect();
+        let access = AccessGrant { denied_files: Some(denied), ..bodies::access("mia", Level::Admin) };
+        self.world.sign_in("admin").await.grant_access(&container, &access).await.done();
     }
 
     /// It happens; when it has.
-    async fn lose(&self, loss: Loss, mia: &Person<'_>, container: &str) -> Instant {
+    async fn lose(&self, loss: Loss, mia: &Person<'_>, container: ContainerId) -> Instant {
         let admin = self.world.sign_in("admin").await;
-        let done = async |person: &Person<'_>, method: Method, path: &str| {
-            let answer = person.request(method, path).send().await.unwrap();
-            assert!(answer.status().is_success(), "{path}: {}", answer.status());
-        };
         match loss {
-            Loss::SignOut => done(mia, Method::POST, "/auth/sign-out").await,
-            Loss::Revoked => {
-                let other = self.world.sign_in("mia").await;
-                done(&other, Method::DELETE, "/account/sessions").await;
-            }
+            Loss::SignOut => mia.sign_out().await.done(),
+            Loss::Revoked => self.world.sign_in("mia").await.end_other_sessions().await.done(),
             Loss::Access => {
-                let users: Value = admin.get("/users?search=mia").await.json().await.unwrap();
-                let mia = users["items"][0]["id"].as_str().unwrap();
-                done(&admin, Method::DELETE, &format!("/containers/{container}/access/{mia}")).await;
+                let mia = secrets::user(&admin, "mia").await;
+                admin.revoke_access(&container, &mia).await.done();
             }
             Loss::Redacted => self.give(container, &["*.jar"]).await,
-            Loss::Deleted => done(&admin, Method::DELETE, &format!("/containers/{container}")).await,
+            Loss::Deleted => admin.delete_container(&container, None).await.done(),
         }
         Instant::now()
     }
 
-    fn data(&self, container: &str) -> PathBuf {
-        self.folder.path().join("containers").join(container)
+    fn data(&self, container: ContainerId) -> PathBuf {
+        self.folder.path().join("containers").join(container.to_string())
     }
 
     /// What is on its way to any container.
@@ -245,11 +239,10 @@ impl Scene {
     }
 }
 
-async fn made(person: &Person<'_>, path: &str, body: Value) -> Value {
-    let answer = person.post(path, body).await;
-    let (status, text) = (answer.status(), answer.text().await.unwrap());
-    assert!(status.is_success(), "{path}: {status} {text}");
-    serde_json::from_str(&text).unwrap_or_default()
+/// A file that is fetched from an address.
+fn pull(url: String, into: &str, name: Option<&str>) -> FileTaskRequest {
+    let task = FileTask::Pull { url, into: FilePath(into.into()), name: name.map(str::to_owned) };
+    FileTaskRequest { task }
 }
 
 async fn soon(what: &str, mut is: impl AsyncFnMut() -> bool) {
@@ -291,20 +284,19 @@ async fn fetching_ends_at_once_with_what_allowed_it_and_leaves_nothing() {
         let id = scene.container().await;
         let mia = scene.world.sign_in("mia").await;
         let (port, gone) = endless().await;
-        let operations = format!("/containers/{id}/files/operations");
-        let task = json!({ "task": { "type": "pull", "url": format!("http://127.0.0.1:{port}/mod.jar"), "into": "/mods" } });
-        made(&mia, &operations, task).await;
+        let task = pull(format!("http://127.0.0.1:{port}/mod.jar"), "/mods", None);
+        mia.start_file_operation(&id, &task).await.done();
         soon("a part of it is here", async || {
-            let shown: Value = mia.get(&operations).await.json().await.unwrap();
-            shown["items"][0]["done_bytes"].as_u64() == Some(9)
+            let shown = mia.list_file_operations(&id).await.done();
+            shown.items[0].done_bytes == 9
         })
         .await;
         assert_eq!(scene.halves().len(), 1);
-        let lost = scene.lose(loss, &mia, &id).await;
+        let lost = scene.lose(loss, &mia, id).await;
         let cut = tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap();
         at_once(loss, lost, cut);
         soon("nothing half done is left", async || scene.halves().is_empty()).await;
-        assert!(!scene.data(&id).join("mods/mod.jar").exists());
+        assert!(!scene.data(id).join("mods/mod.jar").exists());
     }
 }
 
@@ -314,33 +306,28 @@ async fn an_upload_ends_at_once_with_what_allowed_it_and_shows_nothing() {
     for loss in LOSSES {
         let id = scene.container().await;
         let mia = scene.world.sign_in("mia").await;
-        let uploads = format!("/containers/{id}/files/uploads");
-        let upload = made(&mia, &uploads, json!({ "path": "/new.jar", "size_bytes": 1_000_000 })).await;
-        let upload = format!("{uploads}/{}", upload["id"].as_str().unwrap());
+        let upload = NewUpload::new(FilePath("/new.jar".into()), 1_000_000);
+        let upload = mia.begin_upload(&id, &upload).await.done().id;
         let piece = stream::iter([Ok::<_, std::io::Error>("beginning")]).chain(stream::pending());
-        let sending = mia
-            .request(Method::PUT, &format!("{upload}/content?offset=0"))
-            .body(Body::wrap_stream(piece))
-            .send();
-        let sending = tokio::spawn(async move { (sending.await, Instant::now()) });
-        soon("a part of it is here", async || {
-            let shown: Value = mia.get(&upload).await.json().await.unwrap();
-            shown["received_bytes"].as_u64() == Some(9)
-        })
-        .await;
-        let lost = scene.lose(loss, &mia, &id).await;
+        let sender: raptor_client::api::Client = (*mia).clone();
+        let sending = tokio::spawn(async move {
+            let sent = sender.send_piece(&id, &upload, 0, Body::wrap_stream(piece)).await;
+            (sent, Instant::now())
+        });
+        soon("a part of it is here", async || mia.get_upload(&id, &upload).await.done().received_bytes == 9)
+            .await;
+        let lost = scene.lose(loss, &mia, id).await;
         let (answer, cut) = tokio::time::timeout(PATIENCE, sending).await.unwrap().unwrap();
         at_once(loss, lost, cut);
-        assert!(answer.is_err() || !answer.unwrap().status().is_success());
-        assert!(!scene.data(&id).join("new.jar").exists());
-        let on = mia.request(Method::POST, &format!("{upload}/finish")).send().await.unwrap().status();
-        assert!(on.is_client_error(), "{loss:?}: {on}");
+        assert!(answer.is_err(), "{loss:?}: {answer:?}");
+        assert!(!scene.data(id).join("new.jar").exists());
+        let on = mia.finish_upload(&id, &upload).await.refused().status;
+        assert!((400..500).contains(&on), "{loss:?}: {on}");
         if matches!(loss, Loss::SignOut | Loss::Revoked) {
             // It is still theirs: signed in again, they go on.
             let mia = scene.world.sign_in("mia").await;
-            assert_eq!(mia.get(&upload).await.status(), 200);
-            let dropped = mia.request(Method::DELETE, &upload).send().await.unwrap().status();
-            assert_eq!(dropped, StatusCode::NO_CONTENT);
+            mia.get_upload(&id, &upload).await.done();
+            mia.abort_upload(&id, &upload).await.done();
             assert_eq!(scene.halves(), Vec::<PathBuf>::new());
         }
     }
@@ -350,22 +337,19 @@ async fn an_upload_ends_at_once_with_what_allowed_it_and_shows_nothing() {
 async fn nothing_is_fetched_into_a_name_that_is_denied_or_hidden() {
     let scene = Scene::new().await;
     let id = scene.container().await;
-    scene.give(&id, &["hidden"]).await;
+    scene.give(id, &["hidden"]).await;
     let mia = scene.world.sign_in("mia").await;
-    let operations = format!("/containers/{id}/files/operations");
     for (into, name) in
         [("/", "denied.jar"), ("/deep/er", "denied.jar"), ("/hidden", "a.jar"), ("/a", "hidden")]
     {
         let (port, gone) = endless().await;
         let url = format!("http://127.0.0.1:{port}/file");
-        let task = json!({ "task": { "type": "pull", "url": url, "into": into, "name": name } });
-        let answer = mia.post(&operations, task).await;
-        assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+        mia.start_file_operation(&id, &pull(url, into, Some(name))).await.done();
         // It has an end, though the other side sends for ever: it is refused before.
         tokio::time::timeout(PATIENCE, gone).await.unwrap().unwrap();
-        let shown: Value = scene.world.sign_in("admin").await.get(&operations).await.json().await.unwrap();
-        assert_eq!(shown["items"][0]["state"], "failed", "{shown}");
+        let shown = scene.world.sign_in("admin").await.list_file_operations(&id).await.done();
+        assert_eq!(shown.items[0].state, OperationState::Failed, "{shown:?}");
     }
     assert_eq!(scene.halves(), Vec::<PathBuf>::new());
-    assert_eq!(std::fs::read_dir(scene.data(&id)).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(scene.data(id)).unwrap().count(), 0);
 }

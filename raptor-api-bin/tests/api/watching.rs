@@ -3,21 +3,32 @@
 use crate::{
     events::frame,
     flood::{Socket, open},
-    secrets::Scene,
+    secrets::{self, Scene},
+    support::{Answered, bodies},
     world::World,
 };
 use futures_util::{SinkExt, StreamExt};
+use raptor_client::api::{
+    query::ListContainers,
+    types::{ContainerId, NewContainer, PowerAction},
+};
 use raptor_core::{daemons::simulated::SimulatedHost, roles::Builtin};
-use reqwest::Method;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Longer than anything takes: what stalls is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// An id that no container has.
+const UNKNOWN: &str = "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123";
+
+fn unknown() -> ContainerId {
+    UNKNOWN.parse().unwrap()
+}
+
 /// Says what is watched from now on.
-async fn watch(socket: &mut Socket, number: u64, ids: &[&str]) {
+async fn watch(socket: &mut Socket, number: u64, ids: &[ContainerId]) {
     let message = json!({ "type": "watch", "watch": number, "ids": ids });
     socket.send(Message::text(message.to_string())).await.unwrap();
 }
@@ -39,16 +50,14 @@ async fn kinds(socket: &mut Socket) -> Vec<String> {
 async fn measurements_are_told_of_what_is_watched_and_only_to_those_who_may_see_them() {
     let scene = Scene::on(SimulatedHost::builder().stats_every(Duration::from_millis(300)).build()).await;
     let alice = scene.world.sign_in("alice").await;
-    let answer =
-        alice.post(&format!("/containers/{}/power", scene.container), json!({ "action": "start" })).await;
-    assert_eq!(answer.status(), 202);
-    let (container, unknown) = (scene.container.as_str(), "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123");
+    let container = scene.container;
+    alice.power_container(&container, &bodies::power(PowerAction::Start)).await.done();
 
     // By level and by role; carol is a user of it, the administrator has no access of their own.
     for person in ["alice", "carol", "admin"] {
         let person = scene.world.sign_in(person).await;
         let mut socket = open(&scene.world, &person, "/events/live").await.unwrap();
-        watch(&mut socket, 7, &[unknown, container]).await;
+        watch(&mut socket, 7, &[unknown(), container]).await;
         let mut last = Value::Null;
         for _ in 0..2 {
             let stats = frame(&mut socket, "stats").await;
@@ -82,17 +91,12 @@ async fn measurements_are_told_of_what_is_watched_and_only_to_those_who_may_see_
 async fn who_loses_an_access_is_told_no_more_measurements() {
     let scene = Scene::on(SimulatedHost::builder().stats_every(Duration::from_millis(300)).build()).await;
     let (alice, carol) = (scene.world.sign_in("alice").await, scene.world.sign_in("carol").await);
-    let power = format!("/containers/{}/power", scene.container);
-    assert_eq!(alice.post(&power, json!({ "action": "start" })).await.status(), 202);
+    alice.power_container(&scene.container, &bodies::power(PowerAction::Start)).await.done();
     let mut socket = open(&scene.world, &carol, "/events/live").await.unwrap();
-    watch(&mut socket, 1, &[&scene.container]).await;
+    watch(&mut socket, 1, &[scene.container]).await;
     frame(&mut socket, "stats").await;
-    let users: Value =
-        scene.world.sign_in("admin").await.get("/users?search=carol").await.json().await.unwrap();
-    let path =
-        format!("/containers/{}/access/{}", scene.container, users["items"][0]["id"].as_str().unwrap());
-    let answer = alice.request(Method::DELETE, &path).send().await.unwrap();
-    assert!(answer.status().is_success(), "{}", answer.text().await.unwrap());
+    let id = secrets::user(&scene.world.sign_in("admin").await, "carol").await;
+    alice.revoke_access(&scene.container, &id).await.done();
     frame(&mut socket, "change").await;
     let kinds = kinds(&mut socket).await;
     assert!(kinds.iter().all(|kind| kind == "beat"), "{kinds:?}");
@@ -102,23 +106,21 @@ async fn who_loses_an_access_is_told_no_more_measurements() {
 async fn the_measurements_of_a_hundred_containers_take_less_than_3_kb() {
     let scene = Scene::on(SimulatedHost::builder().stats_every(Duration::from_millis(300)).build()).await;
     let admin = scene.world.sign_in("admin").await;
-    let first: Value = admin.get(&format!("/containers/{}", scene.container)).await.json().await.unwrap();
-    let mut ids = vec![scene.container.clone()];
+    let first = admin.get_container(&scene.container).await.done();
+    let mut ids = vec![scene.container];
     for number in 1..100 {
-        let body = json!({
-            "name": format!("Game {number}"), "template_id": first["template"]["id"], "daemon_id": first["daemon"]["id"],
-            "variables": { "MAP": "desert" }, "limits": first["limits"], "allocation_count": 0,
-        });
-        let answer = admin.post("/containers", body).await;
-        assert_eq!(answer.status(), 201, "{}", answer.text().await.unwrap());
-        ids.push(answer.json::<Value>().await.unwrap()["id"].as_str().unwrap().to_owned());
+        let body = NewContainer {
+            daemon_id: Some(first.daemon.id),
+            variables: [("MAP".to_owned(), "desert".to_owned())].into(),
+            ..bodies::a_container(&format!("Game {number}"), first.template.id)
+        };
+        ids.push(admin.create_container(&body).await.done().id);
     }
     for id in &ids {
-        let answer = admin.post(&format!("/containers/{id}/power"), json!({ "action": "start" })).await;
-        assert_eq!(answer.status(), 202, "{}", answer.text().await.unwrap());
+        admin.power_container(id, &bodies::power(PowerAction::Start)).await.done();
     }
     let mut socket = open(&scene.world, &admin, "/events/live").await.unwrap();
-    watch(&mut socket, 1, &ids.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    watch(&mut socket, 1, &ids).await;
     loop {
         let stats = frame(&mut socket, "stats").await;
         let rows = stats["rows"].as_array().unwrap().len();
@@ -133,10 +135,9 @@ async fn the_measurements_of_a_hundred_containers_take_less_than_3_kb() {
 async fn a_socket_that_asks_for_too_much_or_nonsense_is_closed() {
     let world = World::new().await;
     let admin = world.person(Builtin::Admin).await;
-    let id = "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123";
     for (ids, closed) in [(100, false), (101, true)] {
         let mut socket = open(&world, &admin, "/events/live").await.unwrap();
-        watch(&mut socket, 1, &vec![id; ids]).await;
+        watch(&mut socket, 1, &vec![unknown(); ids]).await;
         let refused = async {
             let mut beats = 0;
             while beats < 3 {
@@ -175,30 +176,33 @@ async fn a_socket_that_asks_for_too_much_or_nonsense_is_closed() {
 async fn containers_that_are_asked_for_by_id_are_those_that_the_caller_sees() {
     let scene = Scene::new().await;
     scene.world.named("stranger", Builtin::User).await;
-    let unknown = "0199aaaa-bbbb-7ccc-8ddd-eeeeffff0123";
-    let both = format!("{unknown},{}", scene.container);
+    let both = format!("{UNKNOWN},{}", scene.container);
+    let list = |ids: &'static str| ListContainers { ids: Some(ids), ..Default::default() };
     for (person, seen) in [("alice", true), ("carol", true), ("admin", true), ("stranger", false)] {
         let person = scene.world.sign_in(person).await;
-        let path = format!("/containers?limit=100&with_total=true&ids={both}");
-        let page: Value = person.get(&path).await.json().await.unwrap();
-        let ids: Vec<&str> =
-            page["items"].as_array().unwrap().iter().filter_map(|item| item["id"].as_str()).collect();
-        assert_eq!(ids, if seen { vec![scene.container.as_str()] } else { vec![] }, "{page}");
-        assert_eq!(page["total"], json!(usize::from(seen)));
-        let none: Value = person.get(&format!("/containers?ids={unknown}")).await.json().await.unwrap();
-        assert_eq!(none["items"], json!([]), "not all of them");
+        let query = ListContainers {
+            ids: Some(&both),
+            limit: NonZeroU32::new(100),
+            with_total: Some(true),
+            ..Default::default()
+        };
+        let page = person.list_containers(query).await.done();
+        let ids: Vec<ContainerId> = page.items.iter().map(|item| item.id).collect();
+        assert_eq!(ids, if seen { vec![scene.container] } else { vec![] }, "{page:?}");
+        assert_eq!(page.total, Some(i64::from(seen)));
+        let none = person.list_containers(list(UNKNOWN)).await.done();
+        assert_eq!(none.items, [], "not all of them");
     }
     let alice = scene.world.sign_in("alice").await;
     for count in [3, 100] {
-        let ids = vec![scene.container.as_str(); count].join(",");
-        let page: Value = alice.get(&format!("/containers?ids={ids}")).await.json().await.unwrap();
-        assert_eq!(page["items"].as_array().unwrap().len(), 1, "each once");
+        let ids = vec![scene.container.to_string(); count].join(",");
+        let query = ListContainers { ids: Some(&ids), ..Default::default() };
+        assert_eq!(alice.list_containers(query).await.done().items.len(), 1, "each once");
     }
-    for wrong in [String::new(), "x".into(), format!("{unknown},"), vec![unknown; 101].join(",")] {
-        let answer = alice.get(&format!("/containers?ids={wrong}")).await;
-        assert_eq!(answer.status(), 422, "{wrong}");
-        let problem: Value = answer.json().await.unwrap();
-        assert_eq!(problem["field"], json!("ids"), "{problem}");
-        assert!(problem["detail"].as_str().unwrap().contains("1 to 100 ids"), "{problem}");
+    for wrong in [String::new(), "x".into(), format!("{UNKNOWN},"), vec![UNKNOWN; 101].join(",")] {
+        let query = ListContainers { ids: Some(&wrong), ..Default::default() };
+        let problem = alice.list_containers(query).await.refused();
+        assert_eq!((problem.status, problem.field.as_deref()), (422, Some("ids")), "{wrong}: {problem:?}");
+        assert!(problem.detail.contains("1 to 100 ids"), "{problem:?}");
     }
 }

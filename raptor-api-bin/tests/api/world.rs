@@ -1,10 +1,19 @@
 //! A served API and people who call it.
 
+use crate::support::{
+    Answered,
+    bodies::{self, PASSWORD},
+};
 use clap::Parser;
 use raptor_api::{
     App,
     config::{Cli, Config},
     serve,
+};
+use raptor_client::{
+    Observer,
+    api::{Client, types::RoleId},
+    observed_api_client,
 };
 use raptor_core::{
     Builder, Raptor,
@@ -12,17 +21,14 @@ use raptor_core::{
     roles::Builtin,
     users::NewUser,
 };
-use reqwest::{Client, Method, RequestBuilder, Response};
-use serde_json::{Value, json};
-use std::sync::LazyLock;
-
-/// Everybody's password.
-pub const PASSWORD: &str = "correct horse";
+use reqwest::{Method, RequestBuilder, Response};
+use serde_json::Value;
+use std::{collections::BTreeSet, ops::Deref, sync::LazyLock};
 
 /// A served API.
 pub struct World {
     pub raptor: Raptor,
-    pub http: Client,
+    pub http: reqwest::Client,
     pub base: String,
 }
 
@@ -47,7 +53,7 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(serve::run(listener, app));
-        Self { raptor, http: Client::new(), base }
+        Self { raptor, http: reqwest::Client::new(), base }
     }
 
     /// Makes a user with this role, named like it, and signs them in.
@@ -70,28 +76,46 @@ impl World {
         self.sign_in(username).await
     }
 
+    /// The id of a built-in role.
+    pub async fn role(&self, role: Builtin) -> RoleId {
+        self.raptor.roles().builtin(role).await.unwrap().id.to_string().parse().unwrap()
+    }
+
     pub async fn sign_in(&self, username: &str) -> Person<'_> {
-        let answer =
-            self.anonymous().post("/auth/sign-in", json!({ "login": username, "password": PASSWORD })).await;
-        assert_eq!(answer.status(), 200);
-        let body: Value = answer.json().await.unwrap();
-        Person { world: self, token: body["token"].as_str().map(str::to_owned) }
+        let session = self.anonymous().sign_in(&bodies::login(username)).await.done();
+        self.holding(Some(session.token))
     }
 
     pub fn anonymous(&self) -> Person<'_> {
         self.holding(None)
     }
 
-    /// Whoever holds this token.
+    /// Somebody who shows this token.
     pub fn holding(&self, token: Option<String>) -> Person<'_> {
-        Person { world: self, token }
+        let described = Observer::new(|operation, status| {
+            assert!(
+                DESCRIBED.contains(&(operation.to_owned(), status.as_u16())),
+                "{operation} answered {status}, which is not described"
+            );
+        });
+        let shown = token.as_deref().unwrap_or_default();
+        let client = observed_api_client(&self.base, shown, described).unwrap();
+        Person { world: self, client, token }
     }
 }
 
-/// Somebody who calls.
+/// Somebody who calls: by the client, or by requests of their own where these are malformed or about HTTP itself.
 pub struct Person<'w> {
     world: &'w World,
+    client: Client,
     pub token: Option<String>,
+}
+
+impl Deref for Person<'_> {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Person<'_> {
@@ -116,9 +140,27 @@ impl Person<'_> {
     }
 }
 
+static DOCUMENT: LazyLock<Value> = LazyLock::new(raptor_api::openapi);
+
+/// The statuses that the document has for each operation.
+static DESCRIBED: LazyLock<BTreeSet<(String, u16)>> = LazyLock::new(|| {
+    let items = DOCUMENT["paths"].as_object().unwrap().values();
+    let operations = items.flat_map(|item| item.as_object().unwrap().values());
+    let statuses = |operation: &Value| {
+        let id = operation["operationId"].as_str().unwrap().to_owned();
+        let statuses: Vec<u16> = operation["responses"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|status| status.parse().unwrap())
+            .collect();
+        statuses.into_iter().map(move |status| (id.clone(), status))
+    };
+    operations.flat_map(statuses).collect()
+});
+
 /// Fails where the document has the operation and does not say that it may answer with this status.
 fn described(method: &str, path: &str, status: u16) {
-    static DOCUMENT: LazyLock<Value> = LazyLock::new(raptor_api::openapi);
     let path = path.split('?').next().unwrap();
     let parts: Vec<&str> = path.split('/').collect();
     let is_it = |template: &str| {

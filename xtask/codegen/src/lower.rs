@@ -133,10 +133,12 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
     }
 }
 
-/// Any of some known values, or any other text, is text.
+/// A choice of known texts and any other text is any text: told apart, they would be two fields of a struct, which can't be read.
 fn open_choice(map: &mut Map<String, Value>) {
-    let any = json!({ "type": "string" });
-    if map.get("anyOf").and_then(Value::as_array).is_some_and(|parts| parts.contains(&any)) {
+    let Some(parts) = map.get("anyOf").and_then(Value::as_array) else { return };
+    let is_text = |part: &Value| part.get("type").and_then(Value::as_str) == Some("string");
+    let is_any_text = |part: &Value| is_text(part) && part.get("enum").is_none();
+    if parts.iter().all(|part| is_text(part) || part.get("$ref").is_some()) && parts.iter().any(is_any_text) {
         map.remove("anyOf");
         map.insert("type".into(), json!("string"));
     }
@@ -235,6 +237,15 @@ mod tests {
     fn what_may_be_any_other_text_is_text() {
         let choice = json!({ "anyOf": [{ "$ref": "#/components/schemas/Y" }, { "type": "string" }] });
         assert_eq!(lowered(choice), json!({ "type": "string" }));
+    }
+
+    #[test]
+    fn a_choice_that_later_versions_may_extend_is_text() {
+        let known = json!({ "type": "string", "enum": ["a", "b"] });
+        let open = json!({ "description": "Why", "anyOf": [known, { "type": "string" }] });
+        assert_eq!(lowered(open), json!({ "type": "string", "description": "Why" }));
+        let closed = json!({ "anyOf": [known, { "type": "string", "enum": ["c"] }] });
+        assert_eq!(lowered(closed.clone()), closed);
     }
 
     #[test]

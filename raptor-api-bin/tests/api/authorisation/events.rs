@@ -9,8 +9,10 @@ use super::{
 use crate::{
     events::frame,
     flood::{Socket, open},
+    support::bodies,
 };
 use futures_util::future::join_all;
+use raptor_client::api::types::Level;
 use raptor_core::authz::SystemPermission as S;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -35,7 +37,7 @@ async fn change_everything(scene: &Scene) {
     let registry = json!({ "host": "changed.example.com", "username": "a", "password": "b" });
     for (path, body) in [
         (format!("/users/{}", scene.ids["user"]), target),
-        (format!("/roles/{}", scene.ids["role"]), json!({ "name": "Target", "permissions": [] })),
+        (format!("/roles/{}", scene.ids["role"]), json!(bodies::a_role("Target", &[]))),
         (format!("/daemons/{}/maintenance", scene.ids["idle"]), json!({ "reason": "A test" })),
         ("/registries".into(), registry),
         (format!("/allocations/{}", scene.ids["allocation"]), json!({ "note": "changed" })),
@@ -45,7 +47,7 @@ async fn change_everything(scene: &Scene) {
     }
     let revise = format!("/templates/{}/revisions", scene.ids["template"]);
     ok(admin.request(Method::POST, &revise).body(egg("Web", "./changed")).send().await.unwrap()).await;
-    let guest = json!({ "user": "guest", "level": "admin" });
+    let guest = json!(bodies::access("guest", Level::Admin));
     ok(admin.post(&format!("/containers/{}/access", scene.ids["main"]), guest).await).await;
 }
 

@@ -7,6 +7,8 @@ use super::{
     table::Right,
     who::{Kind, Who},
 };
+use crate::support::bodies;
+use raptor_client::api::types::{Level, PowerAction};
 use raptor_core::authz::{ContainerPermission as C, SystemPermission as S};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -155,10 +157,10 @@ async fn fill(scene: &Scene) {
     let body = json!({ "patterns": ["example/*"], "for_owners": true, "revision": policy["revision"] });
     put("/image-policy".into(), body).await;
     put(format!("{main}/startup"), json!({ "image": "elsewhere/game:2" })).await;
-    let guest = json!({ "user": "guest", "level": "user" });
+    let guest = json!(bodies::access("guest", Level::User));
     ok(admin.post(&format!("{main}/access"), guest).await).await;
     for container in [&main, &spare] {
-        ok(admin.post(&format!("{container}/power"), json!({ "action": "start" })).await).await;
+        ok(admin.post(&format!("{container}/power"), json!(bodies::power(PowerAction::Start))).await).await;
         let runs = async || ok(admin.get(container).await).await["live"]["phase"] == "running";
         soon("it runs", runs).await;
     }

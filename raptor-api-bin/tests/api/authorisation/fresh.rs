@@ -1,12 +1,18 @@
 //! What calls use up, made anew for each.
 
 use super::{
-    scene::{KEYS, STRAYS, Scene, egg, id, ok, soon},
+    scene::{KEYS, STRAYS, Scene, egg, soon},
     table::Ids,
     who::Who,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
+use crate::support::{Answered, bodies};
+use raptor_client::api::{
+    query::{ListAllocations, ReviseTemplate},
+    types::{
+        AccessGrant, ContainerId, DaemonId, FileMove, FilePath, FileTask, FileTaskRequest, Level, NewUpload,
+        PathList, RegistryDraft, SshKeyDraft,
+    },
+};
 use std::sync::atomic::Ordering;
 
 /// What a call uses up.
@@ -49,25 +55,23 @@ impl Scene {
         let (key, value) = match fresh {
             Fresh::Session => ("token", self.world.sign_in(&who.name).await.token.unwrap()),
             Fresh::OtherSession => {
-                let other = self.world.sign_in(&who.name).await;
-                let sessions = ok(other.get("/account/sessions").await).await;
-                let own = sessions["items"].as_array().unwrap().iter().find(|one| one["current"] == true);
-                ("session", id(own.unwrap()))
+                let sessions = self.world.sign_in(&who.name).await.list_sessions().await.done();
+                ("session", sessions.items.iter().find(|one| one.current).unwrap().id.to_string())
             }
             Fresh::SshKey => {
-                let key = caller.post("/account/ssh-keys", json!({ "public_key": KEYS[1] })).await;
-                ("ssh_key", id(&ok(key).await))
+                let key = caller.add_ssh_key(&SshKeyDraft::new(KEYS[1])).await.done();
+                ("ssh_key", key.id.to_string())
             }
             Fresh::User => ("user", self.user(&format!("u{n}"), self.id("no_rights")).await),
             Fresh::Role => {
-                let role = json!({ "name": format!("role {n}"), "permissions": [] });
-                ("role", id(&ok(self.admin().post("/roles", role).await).await))
+                let role = self.admin().create_role(&bodies::a_role(&format!("role {n}"), &[])).await.done();
+                ("role", role.id.to_string())
             }
-            Fresh::Daemon => ("daemon", self.daemon(&format!("spare{n}")).await),
+            Fresh::Daemon => ("daemon", self.daemon(&format!("spare{n}")).await.to_string()),
             Fresh::Registry => {
-                let login = json!({ "host": format!("r{n}.example.com"), "username": "a", "password": "b" });
-                let login = self.admin().request(Method::PUT, "/registries").json(&login).send().await;
-                ("registry", id(&ok(login.unwrap()).await))
+                let host = format!("r{n}.example.com");
+                let login = RegistryDraft { host, username: "a".into(), password: "b".into() };
+                ("registry", self.admin().save_registry(&login).await.done().id.to_string())
             }
             Fresh::Stray => {
                 let next = self.strays_used.fetch_add(1, Ordering::Relaxed);
@@ -76,28 +80,31 @@ impl Scene {
             }
             Fresh::Allocation => ("allocation", self.allocation(n).await),
             Fresh::Template => {
-                let import = self.import("", egg(&format!("Spare {n}"), "./run")).await;
-                ("template", id(&import["template"]))
+                let import = self.import(egg(&format!("Spare {n}"), "./run")).await;
+                ("template", import.template.id.to_string())
             }
             Fresh::EditedEntry => {
-                let path = format!("/templates/{}/revisions", self.id("entry_template"));
-                let request = self.admin().request(Method::POST, &path).body(egg("Edited", "./run"));
-                ("edited", id(&ok(request.send().await.unwrap()).await["template"]))
+                let (template, edited) = (self.typed("entry_template"), egg("Edited", "./run"));
+                let revised =
+                    self.admin().revise_template(&template, ReviseTemplate::default(), edited).await;
+                ("edited", revised.done().template.id.to_string())
             }
             Fresh::Container => {
                 let container = self.container("one", 0).await;
                 self.grant(&container, who).await;
-                ("container", container)
+                ("container", container.to_string())
             }
             Fresh::Member(permission) => {
-                let access = json!({ "user": "guest", "level": "custom", "permissions": [permission] });
-                let path = format!("/containers/{}/access", self.id("main"));
-                ok(self.admin().post(&path, access).await).await;
+                let access = AccessGrant {
+                    permissions: bodies::names(&[permission]),
+                    ..bodies::access("guest", Level::Custom)
+                };
+                self.admin().grant_access(&self.typed("main"), &access).await.done();
                 ("member", "guest".into())
             }
             Fresh::NoMember => {
-                let path = format!("/containers/{}/access/{}", self.id("main"), self.id("user_id"));
-                self.admin().request(Method::DELETE, &path).send().await.unwrap();
+                // Where there is none, that is refused.
+                let _ = self.admin().revoke_access(&self.typed("main"), &self.typed("user_id")).await;
                 ("member", "guest".into())
             }
             Fresh::File | Fresh::Trash | Fresh::Operation | Fresh::Upload | Fresh::WholeUpload => {
@@ -108,55 +115,48 @@ impl Scene {
     }
 
     async fn allocation(&self, n: usize) -> String {
-        let path = format!("/daemons/{}/allocations", self.id("idle"));
-        let port = 20_000 + n;
-        let new = json!({ "ip": "192.0.2.9", "ports": port.to_string() });
-        ok(self.admin().post(&path, new).await).await;
-        let found = ok(self.admin().get(&format!("{path}?search={port}")).await).await;
-        id(&found["items"][0])
+        let (daemon, port): (DaemonId, _) = (self.typed("idle"), (20_000 + n).to_string());
+        self.admin().create_allocations(&daemon, &bodies::allocations("192.0.2.9", &port)).await.done();
+        let search = ListAllocations { search: Some(&port), ..Default::default() };
+        self.admin().list_allocations(&daemon, search).await.done().items[0].id.to_string()
     }
 
     async fn prepare_file(&self, fresh: Fresh, n: usize) -> (&'static str, String) {
-        let files = format!("/containers/{}/files", self.id("data"));
-        let name = format!("/file-{n}");
+        let (admin, data): (_, ContainerId) = (self.admin(), self.typed("data"));
+        let name = FilePath(format!("/file-{n}"));
         let here = self.folder.path().join("containers").join(self.id("data")).join(format!("file-{n}"));
-        let begin = async || {
-            let upload = json!({ "path": name, "size_bytes": 4 });
-            id(&ok(self.admin().post(&format!("{files}/uploads"), upload).await).await)
-        };
+        let begin = async || admin.begin_upload(&data, &NewUpload::new(name.clone(), 4)).await.done().id;
         match fresh {
-            Fresh::Upload => ("upload_id", begin().await),
+            Fresh::Upload => ("upload_id", begin().await.to_string()),
             Fresh::WholeUpload => {
                 let upload = begin().await;
-                let path = format!("{files}/uploads/{upload}/content?offset=0");
-                let piece = self.admin().request(Method::PUT, &path).body("text").send().await.unwrap();
-                ok(piece).await;
-                ("upload_id", upload)
+                admin.send_piece(&data, &upload, 0, "text").await.done();
+                ("upload_id", upload.to_string())
             }
             Fresh::Operation => {
-                let task =
-                    json!({ "task": { "type": "copy", "copies": [{ "from": "/a.txt", "to": name }] } });
-                let mut begun = Value::Null;
+                let copies = vec![FileMove { from: FilePath("/a.txt".into()), to: name }];
+                let task = FileTaskRequest { task: FileTask::Copy { copies } };
+                let mut begun = None;
                 let begins = async || {
-                    let answer = self.admin().post(&format!("{files}/operations"), task.clone()).await;
-                    let free = answer.status() != 409;
+                    let answer = admin.start_file_operation(&data, &task).await;
+                    let free = answer.as_ref().err().and_then(|error| error.status())
+                        != Some(reqwest::StatusCode::CONFLICT);
                     if free {
-                        begun = ok(answer).await;
+                        begun = Some(answer.done().id);
                     }
                     free
                 };
                 soon("others have ended", begins).await;
-                ("operation_id", id(&begun))
+                ("operation_id", begun.unwrap().to_string())
             }
             Fresh::Trash => {
                 std::fs::write(here, "text").unwrap();
-                let paths = json!({ "paths": [name] });
-                let trash = ok(self.admin().post(&format!("{files}/trash"), paths).await).await;
-                ("trash", id(&trash["items"][0]))
+                let trash = admin.discard_files(&data, &PathList { paths: vec![name] }).await.done();
+                ("trash", trash.items[0].id.to_string())
             }
             _ => {
                 std::fs::write(here, "text").unwrap();
-                ("file", name)
+                ("file", name.to_string())
             }
         }
     }

@@ -12,13 +12,23 @@ mod sockets;
 mod table;
 mod who;
 
-use crate::world::{PASSWORD, Person, World};
+use crate::{
+    support::{
+        Answered,
+        bodies::{self, PASSWORD},
+    },
+    world::World,
+};
 use futures_util::{StreamExt, stream};
 use matrix::Line;
+use raptor_client::api::{
+    query::ListUsers,
+    types::{NewUser, PasswordChange},
+};
 use raptor_core::{authz::actions, roles::Builtin};
 use reqwest::{Method, Response};
 use scene::Scene;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use table::{Ids, Right, Row, Takes};
 use who::{Kind, Outcome, Who};
@@ -261,17 +271,13 @@ impl<'s> Walk<'s> {
 async fn a_required_password_opens_everything_once_it_is_chosen() {
     let world = World::new().await;
     let boss = world.person(Builtin::Admin).await;
-    let body = json!({ "username": "steve", "email": "steve@example.com", "password": PASSWORD, "password_change_required": true,
-        "role_id": world.raptor.roles().builtin(Builtin::Admin).await.unwrap().id });
-    assert_eq!(boss.post("/users", body).await.status(), 201);
-    let steve: Person<'_> = world.sign_in("steve").await;
-    let account: Value = steve.get("/account").await.json().await.unwrap();
-    assert_eq!(account["password_change_required"], true);
-    assert_eq!(steve.get("/users").await.status(), 403);
-    let change = json!({ "current_password": PASSWORD, "new_password": "a better one" });
-    assert_eq!(
-        steve.request(Method::PUT, "/account/password").json(&change).send().await.unwrap().status(),
-        204
-    );
-    assert_eq!(steve.get("/users").await.status(), 200);
+    let role = world.role(Builtin::Admin).await;
+    let steve = NewUser { password_change_required: Some(true), ..bodies::a_user("steve", role) };
+    boss.create_user(&steve).await.done();
+    let steve = world.sign_in("steve").await;
+    assert!(steve.get_account().await.done().password_change_required);
+    assert_eq!(steve.list_users(ListUsers::default()).await.refused().status, 403);
+    let change = PasswordChange { current_password: PASSWORD.into(), new_password: "a better one".into() };
+    steve.change_password(&change).await.done();
+    steve.list_users(ListUsers::default()).await.done();
 }

@@ -3,22 +3,30 @@
 use super::{fresh::Fresh, table::Ids, who::Who};
 use crate::{
     imports::{page, server},
-    world::{PASSWORD, Person, World},
+    support::{Answered, bodies},
+    world::{Person, World},
+};
+use raptor_client::api::{
+    query::{ImportTemplate, ListFiles},
+    types::{
+        ArchiveFormat, CatalogueConfirmation, ContainerId, DaemonDraft, DaemonId, FilePath, FileTask,
+        FileTaskRequest, ImportedTemplate, Limits, NewContainer, NewLink, TemplateImport,
+    },
 };
 use raptor_core::{
     daemons::{Daemon, simulated::SimulatedHost},
-    id::ContainerId,
     node::{Node, NodeError},
     outbound::Outbound,
     roles::Builtin,
 };
 use raptor_node_lib::Host;
-use reqwest::Method;
 use serde_json::{Value, json};
 use std::{
+    fmt::Debug,
     net::IpAddr,
     os::unix::fs::MetadataExt,
     path::Path,
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -27,8 +35,16 @@ use std::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
-pub const LIMITS: &str =
-    r#"{"memory_mib":64,"swap_mib":0,"cpu_percent":100,"disk_mib":64,"pids":16,"io_weight":500}"#;
+/// Limits of a container, as a change of them names them all.
+pub const LIMITS: Limits = Limits {
+    memory_mib: 64,
+    swap_mib: 0,
+    cpu_percent: 100,
+    disk_mib: 64,
+    pids: 16,
+    io_weight: 500,
+    cpuset: None,
+};
 /// Two public keys for SFTP.
 pub const KEYS: [&str; 2] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIIMaU4ZV1iqYQOTh3+FVagakLT2ed8vG0U3OCjtj/5iN",
@@ -45,16 +61,17 @@ pub fn egg(name: &str, startup: &str) -> String {
         json!({ "name": env, "env_variable": env, "default_value": default, "user_viewable": viewable,
                 "user_editable": viewable, "rules": rules, "description": "" })
     };
-    json!({
-        "meta": { "version": "PLCN_v3" }, "name": name, "author": "a@b.c",
-        "docker_images": { "One": "example/game:1" },
-        "startup_commands": { "Default": startup, "Other": "./other" },
-        "config": { "stop": "stop" },
-        "scripts": { "installation": { "script": "echo", "container": "example/installer:1", "entrypoint": "sh" } },
-        "variables": [variable("RCON_PASSWORD", true, "nullable|string|max:30", "a secret"),
-                      variable("INNER", false, "nullable|string", "hidden"), variable("MAP", true, "string|max:10", "desert")],
-    })
-    .to_string()
+    let mut egg = bodies::egg(name, "example/game:1", startup);
+    egg["meta"]["version"] = "PLCN_v3".into();
+    egg.as_object_mut().unwrap().remove("startup");
+    egg["startup_commands"] = json!({ "Default": startup, "Other": "./other" });
+    egg["scripts"] = json!({ "installation": { "script": "echo", "container": "example/installer:1", "entrypoint": "sh" } });
+    egg["variables"] = json!([
+        variable("RCON_PASSWORD", true, "nullable|string|max:30", "a secret"),
+        variable("INNER", false, "nullable|string", "hidden"),
+        variable("MAP", true, "string|max:10", "desert"),
+    ]);
+    egg.to_string()
 }
 
 pub struct Scene {
@@ -122,19 +139,23 @@ impl Scene {
         self.count.fetch_add(1, Ordering::Relaxed)
     }
 
-    fn set(&mut self, key: &str, value: impl Into<String>) {
-        self.ids.insert(key.to_owned(), value.into());
+    fn set(&mut self, key: &str, value: impl ToString) {
+        self.ids.insert(key.to_owned(), value.to_string());
     }
 
     pub fn id(&self, key: &str) -> &str {
         &self.ids[key]
     }
 
+    /// The same as the client has it.
+    pub fn typed<I: FromStr<Err: Debug>>(&self, key: &str) -> I {
+        self.id(key).parse().unwrap()
+    }
+
     async fn people(&mut self) {
-        let account = ok(self.world.sign_in("alice").await.get("/account").await).await;
-        self.set("alice", id(&account));
-        let no_rights = self.world.raptor.roles().builtin(Builtin::User).await.unwrap().id;
-        self.set("no_rights", no_rights.to_string());
+        let account = self.world.sign_in("alice").await.get_account().await.done();
+        self.set("alice", account.id);
+        self.set("no_rights", self.world.role(Builtin::User).await);
         for (key, name) in [("user", "target"), ("user_id", "guest")] {
             let user = self.user(name, self.id("no_rights")).await;
             self.set(key, user);
@@ -144,20 +165,20 @@ impl Scene {
             let fresh = self.prepare(fresh, &guest).await;
             self.set(key, &fresh[key]);
         }
-        let role = json!({ "name": "Target", "permissions": [] });
-        let role = ok(self.admin().post("/roles", role).await).await;
-        self.set("role", id(&role));
+        let role = self.admin().create_role(&bodies::a_role("Target", &[])).await.done();
+        self.set("role", role.id);
     }
 
     /// Makes a user, and tells their id.
     pub async fn user(&self, name: &str, role: &str) -> String {
-        let body = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD, "role_id": role });
-        id(&ok(self.admin().post("/users", body).await).await)
+        let user = bodies::a_user(name, role.parse().unwrap());
+        self.admin().create_user(&user).await.done().id.to_string()
     }
 
-    pub async fn daemon(&self, name: &str) -> String {
-        let body = json!({ "name": name, "host": format!("{name}.example.com"), "port": 8080, "tls": false });
-        id(&ok(self.admin().post("/daemons", body).await).await["daemon"])
+    pub async fn daemon(&self, name: &str) -> DaemonId {
+        let host = format!("{name}.example.com");
+        let draft = DaemonDraft { tls: Some(false), ..DaemonDraft::new(name, host, 8080) };
+        self.admin().create_daemon(&draft).await.done().daemon.id
     }
 
     async fn hosts(&mut self) {
@@ -165,44 +186,50 @@ impl Scene {
             let daemon = self.daemon(name).await;
             self.set(name, daemon);
         }
-        let two = json!({ "ip": "192.0.2.1", "ports": "30000-30001" });
-        ok(self.admin().post(&format!("/daemons/{}/allocations", self.id("one")), two).await).await;
+        let two = bodies::allocations("192.0.2.1", "30000-30001");
+        self.admin().create_allocations(&self.typed("one"), &two).await.done();
         for (key, fresh) in [("allocation", Fresh::Allocation), ("registry", Fresh::Registry)] {
             let fresh = self.prepare(fresh, &Who::anonymous()).await;
             self.set(key, &fresh[key]);
         }
     }
 
-    pub async fn import(&self, query: &str, egg: String) -> Value {
-        let request = self.admin().request(Method::POST, &format!("/templates/import?{query}")).body(egg);
-        ok(request.send().await.unwrap()).await
+    pub async fn import(&self, egg: String) -> ImportedTemplate {
+        self.admin().import_template(ImportTemplate::default(), egg).await.done()
     }
 
     async fn templates(&mut self) {
         for (key, name) in [("game", "Game"), ("other_template", "Other"), ("imported", "Imported over")] {
-            let import = self.import("", egg(name, "./run {{MAP}}")).await;
-            self.set(key, id(&import["template"]));
+            let import = self.import(egg(name, "./run {{MAP}}")).await;
+            self.set(key, import.template.id);
         }
         let port = server("127.0.0.1", page(&egg("Web", "./run"))).await;
         self.set("url", format!("http://127.0.0.1:{port}/egg.json"));
-        let import = json!({ "url": self.id("url") });
-        let import = ok(self.admin().post("/templates/import-url", import).await).await;
-        self.set("template", id(&import["template"]));
-        let import = ok(self.admin().post("/catalogue/docker-image/import", json!({})).await).await;
-        self.set("entry_template", id(&import["template"]));
-        let fetch = ok(self.admin().post("/catalogue/docker-image/fetch", json!({})).await).await;
-        self.set("entry_sha256", fetch["sha256"].as_str().unwrap());
+        let import = TemplateImport::new(self.id("url"));
+        let import = self.admin().import_template_from_url(&import).await.done();
+        self.set("template", import.template.id);
         self.set("entry", "docker-image");
+        let import = CatalogueConfirmation::default();
+        let import = self.admin().import_catalogue_entry(self.id("entry"), &import).await.done();
+        self.set("entry_template", import.template.id);
+        let fetch = self.admin().fetch_catalogue_entry(self.id("entry")).await.done();
+        self.set("entry_sha256", fetch.sha256);
         self.set("revision", "1");
         self.prepare(Fresh::EditedEntry, &Who::anonymous()).await;
     }
 
-    pub async fn container(&self, daemon: &str, allocations: u32) -> String {
-        let limits: Value = serde_json::from_str(LIMITS).unwrap();
-        let body = json!({ "name": "Game", "template_id": self.id("game"), "owner_id": self.id("alice"), "daemon_id": self.id(daemon),
-            "allocation_count": allocations, "allocation_limit": 5, "limits": limits, "skip_install": true,
-            "variables": { "RCON_PASSWORD": "a secret", "INNER": "hidden" } });
-        id(&ok(self.admin().post("/containers", body).await).await)
+    pub async fn container(&self, daemon: &str, allocations: u32) -> ContainerId {
+        let variables = [("RCON_PASSWORD", "a secret"), ("INNER", "hidden")];
+        let body = NewContainer {
+            owner_id: Some(self.typed("alice")),
+            daemon_id: Some(self.typed(daemon)),
+            allocation_count: Some(allocations),
+            allocation_limit: Some(5),
+            skip_install: Some(true),
+            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            ..bodies::a_container("Game", self.typed("game"))
+        };
+        self.admin().create_container(&body).await.done().id
     }
 
     async fn containers(&mut self) {
@@ -210,14 +237,13 @@ impl Scene {
             let container = self.container(daemon, allocations).await;
             self.set(name, container);
         }
-        let main = ok(self.admin().get(&format!("/containers/{}", self.id("main"))).await).await;
-        self.set("allocation_id", id(&main["allocations"][0]));
+        let main = self.admin().get_container(&self.typed("main")).await.done();
+        self.set("allocation_id", main.allocations[0].id);
         self.set("env", "RCON_PASSWORD");
         for name in CONTAINERS {
             let synced = async || {
-                let path = format!("/containers/{}", self.id(name));
-                let container = ok(self.admin().get(&path).await).await;
-                container["synced"] == true && container["live"]["known"] == true
+                let container = self.admin().get_container(&self.typed(name)).await.done();
+                container.synced && container.live.known
             };
             soon("its host has the container", synced).await;
         }
@@ -225,11 +251,10 @@ impl Scene {
 
     /// Containers that a host has and the database does not know.
     async fn lost(&mut self, host: &SimulatedHost) {
-        let main = self.id("main").parse().unwrap();
-        let spec = self.host.declared(main).await.unwrap();
+        let spec = self.host.declared(self.typed("main")).await.unwrap();
         for n in 0..STRAYS {
             let mut spec = spec.clone();
-            spec.id = ContainerId::generate();
+            spec.id = raptor_core::id::ContainerId::generate();
             spec.name = format!("Lost {n}");
             spec.ports.clear();
             host.declare(spec).await.unwrap();
@@ -242,23 +267,21 @@ impl Scene {
     }
 
     pub async fn strays(&self) -> Vec<String> {
-        let path = format!("/daemons/{}/unknown-containers", self.id("lost"));
-        let list = ok(self.admin().get(&path).await).await;
-        list["items"].as_array().unwrap().iter().map(id).collect()
+        let list = self.admin().list_unknown_containers(&self.typed("lost")).await.done();
+        list.items.iter().map(|stray| stray.id.to_string()).collect()
     }
 
     async fn files(&mut self) {
-        let data = format!("/containers/{}", self.id("data"));
-        let listed = async || self.admin().get(&format!("{data}/files")).await.status() == 200;
+        let data: ContainerId = self.typed("data");
+        let listed = async || self.admin().list_files(&data, ListFiles::default()).await.is_ok();
         soon("the host has the files", listed).await;
         let folder = self.folder.path().join("containers").join(self.id("data"));
         std::fs::write(folder.join("a.txt"), "text").unwrap();
         std::fs::write(folder.join("over"), "text").unwrap();
-        let task =
-            json!({ "task": { "type": "archive", "paths": ["/a.txt"], "to": "/old.zip", "format": "zip" } });
-        ok(self.admin().post(&format!("{data}/files/operations"), task).await).await;
-        let there =
-            async || self.admin().get(&format!("{data}/files/info?path=/old.zip")).await.status() == 200;
+        let (paths, to) = (vec![FilePath("/a.txt".into())], FilePath("/old.zip".into()));
+        let task = FileTask::Archive { paths: paths.clone(), to, format: ArchiveFormat::Zip };
+        self.admin().start_file_operation(&data, &FileTaskRequest { task }).await.done();
+        let there = async || self.admin().get_file(&data, "/old.zip").await.is_ok();
         soon("there is an archive", there).await;
         for (key, fresh) in [
             ("file", Fresh::File),
@@ -269,19 +292,15 @@ impl Scene {
             let fresh = self.prepare(fresh, &Who::anonymous()).await;
             self.set(key, &fresh[key]);
         }
-        let link = self.admin().post(&format!("{data}/files/links"), json!({ "paths": ["/a.txt"] })).await;
-        let link = ok(link).await["url"].as_str().unwrap().to_owned();
-        self.set("link", link.split_once("token=").unwrap().1);
+        let link = self.admin().link_files(&data, &NewLink::new(paths)).await.done();
+        self.set("link", link.url.split_once("token=").unwrap().1);
         self.set("me", "nobody");
     }
 
     /// Gives `who` the access to `container` that they are there to have.
-    pub async fn grant(&self, container: &str, who: &Who) {
+    pub async fn grant(&self, container: &ContainerId, who: &Who) {
         if let Some(access) = &who.grant {
-            let mut access = access.clone();
-            access["user"] = who.name.clone().into();
-            let answer = self.admin().post(&format!("/containers/{container}/access"), access).await;
-            assert_eq!(answer.status(), 204, "{}", answer.text().await.unwrap());
+            self.admin().grant_access(container, access).await.done();
         }
     }
 }
@@ -292,10 +311,6 @@ pub async fn ok(answer: reqwest::Response) -> Value {
     let text = answer.text().await.unwrap();
     assert!(status.is_success(), "{path}: {status} {text}");
     serde_json::from_str(&text).unwrap_or_default()
-}
-
-pub fn id(of: &Value) -> String {
-    of["id"].as_str().unwrap_or_else(|| panic!("no id in {of}")).to_owned()
 }
 
 pub async fn soon(what: &str, mut is: impl AsyncFnMut() -> bool) {

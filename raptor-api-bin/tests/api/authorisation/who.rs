@@ -1,16 +1,16 @@
 //! Who calls, and what the table lets them do.
 
 use super::{
-    scene::{CONTAINERS, Scene, ok},
+    scene::{CONTAINERS, Scene},
     table::{Right, Row, Takes},
 };
-use crate::world::PASSWORD;
+use crate::support::{Answered, bodies};
+use raptor_client::api::types::{self as api, AccessGrant, NewUser};
 use raptor_core::{
     authz::{ContainerPermission, ContainerSet, Permission, SystemPermission, SystemSet},
     containers::Level,
     roles::Builtin,
 };
-use serde_json::{Value, json};
 use std::fmt;
 
 /// What somebody is there to show.
@@ -55,7 +55,7 @@ pub struct Who {
     pub name: String,
     pub token: Option<String>,
     /// The access that they have to the containers, as it is granted.
-    pub grant: Option<Value>,
+    pub grant: Option<AccessGrant>,
     role: SystemSet,
     access: Option<ContainerSet>,
 }
@@ -116,7 +116,7 @@ impl Who {
             }
             Kind::Level(level) => {
                 access = Some(level.permissions());
-                grant = Some(json!({ "level": level.name() }));
+                grant = Some(bodies::access(&name, level.name().parse().unwrap()));
             }
             Kind::One(right) => (role, access) = held(&[*right]),
             Kind::Several(rights) => (role, access) = held(rights),
@@ -124,7 +124,8 @@ impl Who {
             Kind::Bound => role = SystemSet::ALL,
         }
         if let (None, Some(access)) = (&grant, access.filter(|_| name != "alice")) {
-            grant = Some(json!({ "level": "custom", "permissions": access.names() }));
+            let permissions = bodies::names(&access.names());
+            grant = Some(AccessGrant { permissions, ..bodies::access(&name, api::Level::Custom) });
         }
         if name != "alice" {
             make(scene, &kind, &name, role).await;
@@ -132,7 +133,7 @@ impl Who {
         let token = scene.world.sign_in(&name).await.token;
         let who = Self { kind, name, token, grant, role, access };
         for container in CONTAINERS {
-            scene.grant(&scene.ids[container], &who).await;
+            scene.grant(&scene.typed(container), &who).await;
         }
         who
     }
@@ -211,16 +212,14 @@ fn held(rights: &[Right]) -> (SystemSet, Option<ContainerSet>) {
 /// Makes the user with a role that holds this.
 async fn make(scene: &Scene, kind: &Kind, name: &str, role: SystemSet) {
     let role = match kind {
-        Kind::Builtin(builtin) => scene.world.raptor.roles().builtin(*builtin).await.unwrap().id.to_string(),
-        _ if role.is_empty() => scene.ids["no_rights"].clone(),
+        Kind::Builtin(builtin) => scene.world.role(*builtin).await,
+        _ if role.is_empty() => scene.typed("no_rights"),
         _ => {
-            let role = json!({ "name": format!("role of {name}"), "permissions": role.names() });
-            let role = ok(scene.admin().post("/roles", role).await).await;
-            role["id"].as_str().unwrap().to_owned()
+            let role = bodies::a_role(&format!("role of {name}"), &role.names());
+            scene.admin().create_role(&role).await.done().id
         }
     };
     let bound = *kind == Kind::Bound;
-    let user = json!({ "username": name, "email": format!("{name}@example.com"), "password": PASSWORD,
-        "password_change_required": bound, "role_id": role });
-    ok(scene.admin().post("/users", user).await).await;
+    let user = NewUser { password_change_required: Some(bound), ..bodies::a_user(name, role) };
+    scene.admin().create_user(&user).await.done();
 }

@@ -29,5 +29,13 @@ export const defaults = {
     "stop_timeout_ms": 30000,
     "skip_install": false,
     "start": false
+  },
+  "NewLimits": {
+    "memory_mib": 1024,
+    "swap_mib": 0,
+    "cpu_percent": 100,
+    "disk_mib": 10240,
+    "pids": 512,
+    "io_weight": 500
   }
 };

@@ -2754,9 +2754,9 @@ export type NewContainer = {
         [key: string]: string;
     };
     /**
-     * Resource limits.
+     * Resource limits; each of them has its default unless given.
      */
-    limits: Limits;
+    limits?: NewLimits;
     /**
      * These allocations, the first one being the primary; free ones unless given.
      */
@@ -2796,6 +2796,41 @@ export type NewFolder = {
      * Where.
      */
     path: FilePath;
+};
+
+/**
+ * Resource limits of a new container. 0 means no limit, except where noted; what is left out has its default.
+ */
+export type NewLimits = {
+    /**
+     * Memory in MiB. The engine gets an overhead on top so that runtimes which use exactly their limit survive:
+     * 15 % up to 2,048 MiB, 10 % up to 4,096 MiB, 5 % above (the field's rule, from Wings).
+     */
+    memory_mib?: number;
+    /**
+     * Swap in MiB on top of memory; -1 = unlimited, 0 = none.
+     */
+    swap_mib?: number;
+    /**
+     * CPU in percent of one CPU: 150 = one and a half.
+     */
+    cpu_percent?: number;
+    /**
+     * Disk in MiB.
+     */
+    disk_mib?: number;
+    /**
+     * Processes and threads; at least 1. Never without limit.
+     */
+    pids?: number;
+    /**
+     * Weight of its disk access against others', 10 to 1000.
+     */
+    io_weight?: number;
+    /**
+     * CPUs it may run on, in the kernel's list format (`0-1,3`); none = all.
+     */
+    cpuset?: string | null;
 };
 
 /**

@@ -3,7 +3,7 @@
 use super::{Row, Takes, own, public, row, takes};
 use crate::{
     authorisation::{fresh::Fresh, scene::KEYS},
-    world::PASSWORD,
+    support::bodies::{self, PASSWORD},
 };
 use raptor_core::authz::SystemPermission as S;
 use serde_json::json;
@@ -29,10 +29,9 @@ fn settings() -> Vec<Row> {
 }
 
 fn account() -> Vec<Row> {
-    let sign_in = json!({ "login": "alice", "password": PASSWORD });
     let other = || Takes::Other;
     vec![
-        public("sign_in").json(sign_in),
+        public("sign_in").json(bodies::login("alice")),
         public("request_password_reset").json(json!({ "login": "alice" })).or(409),
         public("reset_password").json(json!({ "token": "none", "new_password": PASSWORD })).or(422),
         own("sign_out").fresh(Fresh::Session).before_password(),
@@ -73,10 +72,9 @@ fn users() -> Vec<Row> {
 fn roles() -> Vec<Row> {
     vec![
         takes("list_roles", "ListRoles", S::RolesRead),
-        takes("create_role", "CreateRole", S::RolesCreate).json(json!({ "name": "r{n}", "permissions": [] })),
+        takes("create_role", "CreateRole", S::RolesCreate).json(bodies::a_role("r{n}", &[])),
         takes("get_role", "ReadRole", S::RolesRead),
-        takes("update_role", "UpdateRole", S::RolesUpdate)
-            .json(json!({ "name": "Target", "permissions": [] })),
+        takes("update_role", "UpdateRole", S::RolesUpdate).json(bodies::a_role("Target", &[])),
         takes("delete_role", "DeleteRole", S::RolesDelete).fresh(Fresh::Role),
     ]
 }

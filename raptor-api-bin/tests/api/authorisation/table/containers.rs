@@ -1,7 +1,11 @@
 //! Containers and who has access to them.
 
 use super::{Row, own, sight, takes};
-use crate::authorisation::{fresh::Fresh, scene::LIMITS};
+use crate::{
+    authorisation::{fresh::Fresh, scene::LIMITS},
+    support::bodies,
+};
+use raptor_client::api::types::LimitsUpdate;
 use raptor_core::authz::{ContainerPermission as C, SystemPermission as S};
 use serde_json::{Value, json};
 
@@ -12,14 +16,10 @@ pub fn rows() -> Vec<Row> {
         .collect()
 }
 
-fn limits() -> Value {
-    serde_json::from_str(LIMITS).unwrap()
-}
-
 fn containers() -> Vec<Row> {
     let new = |owner: Value| {
         json!({ "name": "New", "template_id": "{game}", "daemon_id": "{one}", "owner_id": owner,
-            "allocation_count": 0, "variables": { "MAP": "desert" }, "limits": limits(), "skip_install": true })
+            "allocation_count": 0, "variables": { "MAP": "desert" }, "limits": LIMITS, "skip_install": true })
     };
     vec![
         own("list_containers"),
@@ -34,7 +34,7 @@ fn containers() -> Vec<Row> {
         takes("update_container", "UpdateContainer", C::SettingsUpdate).json(json!({ "name": "Game" })),
         takes("delete_container", "DeleteContainer", C::Delete).fresh(Fresh::Container),
         takes("update_container_limits", "LimitContainer", S::ContainersUpdate)
-            .json(json!({ "limits": limits(), "stop_timeout_ms": 30_000 })),
+            .json(LimitsUpdate::new(LIMITS, 30_000)),
         takes("change_container_owner", "ChangeOwner", S::ContainersUpdate)
             .json(json!({ "owner_id": "{alice}" })),
         takes("suspend_container", "SuspendContainer", S::ContainersUpdate).on("spare"),
@@ -83,7 +83,7 @@ fn startup() -> Vec<Row> {
 
 fn power() -> Vec<Row> {
     let power = |case: &'static str, action, right: C| {
-        takes("power_container", action, right).case(case).json(json!({ "action": case })).or(409)
+        takes("power_container", action, right).case(case).json(bodies::power(case.parse().unwrap())).or(409)
     };
     vec![
         power("start", "StartContainer", C::PowerStart),
@@ -100,7 +100,7 @@ fn console() -> Vec<Row> {
         takes("download_console", "ReadConsole", C::ConsoleRead),
         takes("list_commands", "ReadCommands", C::ConsoleRead),
         takes("list_commands", "ReadOwnCommands", C::ConsoleCommand).case("one's own").query("mine=true"),
-        takes("send_command", "SendCommand", C::ConsoleCommand).json(json!({ "command": "say hi" })).or(409),
+        takes("send_command", "SendCommand", C::ConsoleCommand).json(bodies::command("say hi")).or(409),
         takes("get_container_stats_history", "ReadStats", C::StatsRead).query("range=hour"),
     ]
 }

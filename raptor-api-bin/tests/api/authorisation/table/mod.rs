@@ -9,7 +9,8 @@ mod hosts;
 use super::fresh::Fresh;
 use raptor_core::authz::{ContainerPermission, Permission, SystemPermission};
 use reqwest::RequestBuilder;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// What stands for the placeholders in a row: `{container}`, `{file}`.
@@ -166,8 +167,8 @@ impl Row {
         self
     }
 
-    fn json(mut self, body: Value) -> Self {
-        self.body = Body::Json(body);
+    fn json(mut self, body: impl Serialize) -> Self {
+        self.body = Body::Json(json!(body));
         self
     }
 

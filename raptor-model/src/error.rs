@@ -170,7 +170,7 @@ fn meaning(code: &str) -> Option<Error> {
     match (code, kind) {
         // 4874: there was no room for the index of SQLite's log.
         ("53100" | "4874", _) | (_, Some(13)) => {
-            Some(storage("storage_full", "is full. Free some room there"))
+            Some(storage("storage_full", "is full. Free some space there"))
         }
         ("25006", _) | (_, Some(8)) => {
             Some(storage("storage_read_only", "can't be written now. Make it writable again"))

@@ -1,6 +1,6 @@
 //! The audit trail: who did what to what, when, from where.
 
-pub(crate) mod late;
+pub(crate) mod deferred;
 pub(crate) mod redact;
 pub mod service;
 

@@ -106,7 +106,7 @@ impl AllocationService<'_> {
             return Err(Error::LimitReached {
                 code: "too_many",
                 message: format!(
-                    "These are {} allocations. Make at most {MAX_AT_ONCE} at once.",
+                    "These are {} allocations. Create at most {MAX_AT_ONCE} at once.",
                     ips.len() * ports.len()
                 ),
             });
@@ -188,7 +188,7 @@ impl AllocationService<'_> {
                 ),
                 None => Error::conflict(
                     "in_use",
-                    "A container has this allocation. Take it away from the container first.",
+                    "A container uses this allocation. Remove it from the container first.",
                 ),
             });
         }

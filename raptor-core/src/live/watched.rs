@@ -14,7 +14,7 @@ pub const MAX_WATCHED: usize = MAX_LIMIT as usize;
 
 /// A container's last measured resource usage.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Used {
+pub struct ContainerUsage {
     /// CPU usage in percent of one CPU, in steps of 0.01.
     pub cpu_percent: f64,
     /// Memory in bytes, excluding the page cache.
@@ -23,11 +23,11 @@ pub struct Used {
 
 /// New measurements of watched containers.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Measured {
+pub struct Measurements {
     /// The number passed to [`Follower::watch`](super::Follower::watch).
     pub number: u64,
     /// Measurements, each with the index of its container among the watched ones.
-    pub rows: Vec<(usize, Used)>,
+    pub rows: Vec<(usize, ContainerUsage)>,
 }
 
 /// The containers that a follower watches.
@@ -35,7 +35,7 @@ pub(super) struct Watched {
     number: u64,
     ids: Vec<ContainerId>,
     /// The measurements sent last.
-    sent: HashMap<ContainerId, Used>,
+    sent: HashMap<ContainerId, ContainerUsage>,
     /// Whether nothing was sent yet for this choice of containers.
     new: bool,
 }
@@ -66,7 +66,7 @@ impl Watched {
         raptor: &Raptor,
         actor: &Actor,
         news: &[ContainerId],
-    ) -> Option<Measured> {
+    ) -> Option<Measurements> {
         if !self.new && !news.iter().any(|id| self.ids.contains(id)) {
             return None;
         }
@@ -87,11 +87,11 @@ impl Watched {
                 continue;
             };
             let cpu_percent = (stats.cpu_percent * 100.0).round() / 100.0;
-            let used = Used { cpu_percent, memory_bytes: stats.memory_bytes };
+            let used = ContainerUsage { cpu_percent, memory_bytes: stats.memory_bytes };
             if self.sent.insert(*id, used) != Some(used) {
                 rows.push((row, used));
             }
         }
-        (!rows.is_empty()).then_some(Measured { number: self.number, rows })
+        (!rows.is_empty()).then_some(Measurements { number: self.number, rows })
     }
 }

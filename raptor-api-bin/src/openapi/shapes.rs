@@ -1,4 +1,4 @@
-//! Schemas as generators of clients expect them.
+//! Adjusting schemas to what client generators expect.
 
 use crate::problem::CODES;
 use raptor_core::{
@@ -8,7 +8,7 @@ use raptor_core::{
 };
 use serde_json::{Value, json};
 
-/// Properties that are written as text and have a fixed set of values: the schema, the property and the values.
+/// String properties with a fixed set of values: schema, property and values.
 const CHOICES: [(&str, &str, &[&str]); 2] = [
     ("ActivityActor", "kind", &["user", "system", "daemon"]),
     (
@@ -18,7 +18,7 @@ const CHOICES: [(&str, &str, &[&str]); 2] = [
     ),
 ];
 
-/// Says what bytes are, what events hold, and which values there are.
+/// Adds formats of binary data, contents of event streams, and fixed sets of values.
 pub(super) fn refine(document: &mut Value) {
     raptor_server::openapi::refine(document);
     events(document);
@@ -44,7 +44,7 @@ pub(super) fn refine(document: &mut Value) {
     }
 }
 
-/// The values that fields have unless given, by schema. The domain is their only source.
+/// The defaults of fields, by schema. The domain is their only source.
 fn defaults() -> [(&'static str, Value); 4] {
     let new = NewContainer::new("", TemplateId::generate());
     let settings = Settings::default();
@@ -64,7 +64,7 @@ fn defaults() -> [(&'static str, Value); 4] {
     ]
 }
 
-/// The codes that there are now, and any other text: a client that is older than the server goes on understanding its errors.
+/// The known codes or any other string, so that clients older than the server still understand its errors.
 fn codes() -> Value {
     let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
     let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();

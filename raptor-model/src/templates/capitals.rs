@@ -1,10 +1,10 @@
-//! Variables' names in capitals: published scripts and images read them so, however an egg spells them.
+//! Variables' names in upper case: published scripts and images expect them so, however an egg spells them.
 
 use super::lint::{RESERVED, of_the_system};
 use std::collections::BTreeSet;
 
-/// The copies that variables of these names get, with the name that each is a copy of: in capitals, unless another variable has
-/// that name, Raptor sets it itself, or it means something to every program. Of two with the same copy the first has it.
+/// The copies that variables with these names get, each with the name of the original: the name in upper case, unless another
+/// variable has that name, Raptor sets it itself, or it affects programs in general. If two have the same copy, the first wins.
 pub fn of<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Vec<(String, &'n str)> {
     let mut taken: BTreeSet<String> = names.clone().map(str::to_owned).collect();
     let copies = names.filter_map(|name| {

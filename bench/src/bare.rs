@@ -1,4 +1,4 @@
-//! The reference: what Axum and sqlx do when nothing else is asked of them.
+//! The reference: Axum and sqlx without anything else.
 
 use crate::programs::{Program, folder, free_port, own};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// One user.
 #[derive(Serialize, sqlx::FromRow)]
 struct User {
     id: Uuid,
@@ -18,7 +17,7 @@ struct User {
     name: Option<String>,
 }
 
-/// One container: what its own row says.
+/// The columns of a container's row.
 #[derive(Serialize, sqlx::FromRow)]
 struct Container {
     id: Uuid,
@@ -32,7 +31,7 @@ struct Container {
     memory_mib: i64,
 }
 
-/// The reference on a port of its own, reading from `database`.
+/// The reference server on a port of its own, reading from `database`.
 pub struct Bare {
     _program: Program,
     base: String,
@@ -40,7 +39,6 @@ pub struct Bare {
 }
 
 impl Bare {
-    /// Starts it.
     pub fn start(database: Option<&str>) -> anyhow::Result<Self> {
         let addr = format!("127.0.0.1:{}", free_port()?);
         let mut args = vec!["bare", &addr];
@@ -53,7 +51,7 @@ impl Bare {
         Ok(Self { _program: program, base: format!("http://{addr}"), _folder: folder })
     }
 
-    /// Where `path` is.
+    /// The URL of `path`.
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
@@ -69,7 +67,7 @@ const USER: &str = "SELECT id, number, username, email, name FROM users WHERE us
 const CONTAINERS: &str = "SELECT id, number, name, owner_id, daemon_id, template_id, image, phase, memory_mib
      FROM containers ORDER BY name_key, id LIMIT 50";
 
-/// Serves until it is ended.
+/// Serves until it is killed.
 pub async fn serve(addr: &str, database: Option<&str>) -> anyhow::Result<()> {
     let mut router = Router::new()
         .route("/json", get(|| async { Json(serde_json::json!({ "name": "bare", "version": "0" })) }));

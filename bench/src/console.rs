@@ -1,4 +1,4 @@
-//! A burst of console lines to one and to many viewers, against as many `docker logs -f` of the same container.
+//! A burst of console lines to one and to many viewers, compared with as many `docker logs -f` of the same container.
 
 use crate::{
     Setting,
@@ -16,12 +16,12 @@ use std::{
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 const ROUNDS: usize = 3;
-/// At the same time, and what is promised for so many.
+/// Numbers of concurrent viewers, and the target for each.
 const VIEWERS: [(usize, Target); 3] = [(1, Target::AtLeast(1.0)), (10, Target::Known), (100, Target::Known)];
-/// A viewer that gets nothing for so long has been left out.
+/// A viewer that receives nothing for this long counts as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Prints about 75 bytes a line, as fast as it can, then waits to be told to end.
+/// Prints lines of about 75 bytes as fast as it can, then waits to be stopped.
 fn flood(lines: u32) -> String {
     format!(
         "/bin/busybox awk 'BEGIN {{ for (i = 1; i <= {lines}; i++) printf \"line %06d of a burst that is as long as what game servers print at times\\n\", i }}'; /bin/busybox sleep 600"
@@ -62,17 +62,17 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// When a viewer had its first line and its last.
+/// When a viewer received its first and its last line.
 type Span = (Instant, Instant);
 
-/// Lines in a second, from the first line that anybody had to the last line that the last one had.
+/// Lines per second, from the first line of any viewer to the last line of the last one.
 fn rate(lines: u32, spans: &[Span]) -> anyhow::Result<f64> {
     let first = spans.iter().map(|(first, _)| *first).min().context("nobody looked")?;
     let last = spans.iter().map(|(_, last)| *last).max().context("nobody looked")?;
     Ok(f64::from(lines) / (last - first).as_secs_f64())
 }
 
-/// Starts the container while `viewers` read its console as browsers do.
+/// Starts the container while `viewers` read its console like browsers.
 async fn through_raptor(api: &Api, id: &str, lines: u32, viewers: usize) -> anyhow::Result<f64> {
     let url = format!("{}/api/v1/containers/{id}/live?tail=0", api.base.replacen("http", "ws", 1));
     let mut sockets = Vec::new();
@@ -88,7 +88,7 @@ async fn through_raptor(api: &Api, id: &str, lines: u32, viewers: usize) -> anyh
     rate(lines, &spans)
 }
 
-/// Every line has to come, in order.
+/// Checks that every line arrives, in order.
 async fn view(mut frames: BoxStream<'static, String>, lines: u32) -> anyhow::Result<Span> {
     let (mut seen, mut first, mut last_seq) = (0, None, None);
     while seen < lines {
@@ -115,7 +115,7 @@ async fn view(mut frames: BoxStream<'static, String>, lines: u32) -> anyhow::Res
     Ok((first.context("there was no line")?, Instant::now()))
 }
 
-/// Starts the container again, by hand, and reads its log from the first line on, so many times at once.
+/// Starts the container again by hand, and reads its log from the first line, this many times at once.
 async fn through_docker(id: &str, lines: u32, viewers: usize) -> anyhow::Result<f64> {
     let (name, copy) = (format!("raptor-{id}"), format!("raptor-bench-{id}"));
     let inspect = |format: &str| {

@@ -1,4 +1,4 @@
-//! Reading and rendering published eggs, beside nothing but parsing the same files.
+//! Importing and rendering published eggs, compared with only parsing the same files.
 
 use crate::{
     Setting,
@@ -13,13 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One egg.
 struct Egg {
     text: String,
     is_json: bool,
 }
 
-/// Measures the eggs of the folder in `RAPTOR_TEST_EGGS`, or those that come with the tests.
+/// Measures the eggs in the folder `RAPTOR_TEST_EGGS`, or those of the tests.
 pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../raptor-core/tests/fixtures/eggs");
     let folder = std::env::var_os("RAPTOR_TEST_EGGS").map_or(fixtures, PathBuf::from);
@@ -29,7 +28,7 @@ pub fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let templates: Vec<Template> = eggs.iter().filter_map(template).collect();
     anyhow::ensure!(templates.len() == eggs.len(), "{} eggs are refused", eggs.len() - templates.len());
     let (mut ours, mut theirs, mut rendered) = (Vec::new(), Vec::new(), Vec::new());
-    // One round is not counted: it reads what is needed once.
+    // The first round is a warm-up and does not count.
     for round in 0..=setting.rounds {
         let times = (
             time(|| eggs.iter().for_each(|egg| drop(black_box(template(egg))))),
@@ -107,7 +106,7 @@ fn time(work: impl FnOnce()) -> Duration {
     began.elapsed()
 }
 
-/// The median, in microseconds for each egg.
+/// The median in microseconds per egg.
 fn per_egg(mut times: Vec<Duration>, eggs: usize) -> f64 {
     times.sort();
     let median = times.get(times.len() / 2).copied().unwrap_or_default();

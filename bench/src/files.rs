@@ -1,4 +1,4 @@
-//! Files over HTTP: downloads against nginx, uploads against `dd`, archives against `tar` and `zstd`.
+//! Files over HTTP: downloads compared with nginx, uploads with `dd`, archives with `tar` and `zstd`.
 
 use crate::{
     Setting,
@@ -19,12 +19,11 @@ use std::{
 const MIB: usize = 1 << 20;
 const BIG: u64 = 1 << 30;
 
-/// What is measured: a container's files behind the API, and the same files without Raptor.
+/// The set-up: a container's files behind the API, and the same files without Raptor.
 struct Stand {
     api: Api,
     daemon: Daemon,
     id: String,
-    /// The container's folder.
     data: PathBuf,
     folder: tempfile::TempDir,
 }
@@ -71,7 +70,7 @@ impl Stand {
     }
 }
 
-/// 1 GiB as servers have it: half of it packed already, a quarter text, a quarter small files.
+/// 1 GiB as on typical servers: half of it already compressed, a quarter text, a quarter small files.
 fn tree(folder: &Path) -> anyhow::Result<()> {
     let mut dice = 88_172_645_463_325_252_u64;
     let mut roll = || {
@@ -210,7 +209,7 @@ async fn archive(setting: &Setting, stand: &Stand, report: &mut Report) -> anyho
 
 type Work<'w> = &'w mut dyn FnMut() -> anyhow::Result<()>;
 
-/// Seconds that each takes, in turn.
+/// The seconds that each takes, in alternating rounds.
 fn both<'w>(setting: &Setting, ours: Work<'w>, reference: Work<'w>) -> anyhow::Result<[f64; 2]> {
     let mut taken = [Vec::new(), Vec::new()];
     for _ in 0..setting.rounds {

@@ -1,4 +1,4 @@
-//! Answers in a second, against bare Axum and sqlx on the same database.
+//! Responses per second, compared with bare Axum and sqlx on the same database.
 
 use crate::{
     Setting,
@@ -67,7 +67,7 @@ async fn accounts(setting: &Setting, report: &mut Report, api: &Api) -> anyhow::
     Ok(())
 }
 
-/// Signs in until there are so many sessions.
+/// Signs in until there are this many sessions.
 async fn sign_in(api: &Api, sessions: usize, tokens: &mut Vec<String>) -> anyhow::Result<()> {
     while tokens.len() < sessions {
         let missing = (sessions - tokens.len()).min(CREATORS);
@@ -77,7 +77,8 @@ async fn sign_in(api: &Api, sessions: usize, tokens: &mut Vec<String>) -> anyhow
     Ok(())
 }
 
-/// The same list in a system of 1,000 containers and in one of 100,000, in turns: what else the machine does falls on both.
+/// The same list in a system of 1,000 containers and in one of 100,000, in alternating rounds, so that other activity affects
+/// both.
 async fn containers(
     setting: &Setting,
     report: &mut Report,
@@ -111,7 +112,7 @@ async fn containers(
     Ok(())
 }
 
-/// A user with running containers on a simulated host that tells how they do every second.
+/// Creates a user with running containers on a simulated host that reports their state every second.
 async fn populate(api: &Api) -> anyhow::Result<JoinSet<()>> {
     let host = SimulatedHost::builder().stats_every(Duration::from_secs(1)).build();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
@@ -156,7 +157,7 @@ async fn populate(api: &Api) -> anyhow::Result<JoinSet<()>> {
     Ok(serving)
 }
 
-/// Somebody who renames a container 50 times a second.
+/// A client that renames a container 50 times a second.
 struct Changing {
     stop: Arc<AtomicBool>,
     task: tokio::task::JoinHandle<()>,

@@ -47,7 +47,6 @@ enum Command {
     },
 }
 
-/// What there is to run.
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Suite {
     Http,
@@ -62,7 +61,7 @@ enum Suite {
     Files,
 }
 
-/// What is run and how.
+/// What to run, and how.
 #[derive(clap::Args)]
 pub struct Setting {
     /// Only these suites

@@ -1,4 +1,4 @@
-//! What the programs hold in memory, and how soon they answer.
+//! The programs' memory, and how soon they respond.
 
 use crate::{
     Setting,
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const CONTAINERS: usize = 50;
 const STARTS: usize = 5;
-/// How long a program is left alone before its memory is read.
+/// How long a program is idle before its memory is read.
 const REST: Duration = Duration::from_secs(5);
 
 /// Runs the suite.

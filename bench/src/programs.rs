@@ -1,4 +1,4 @@
-//! The programs under test, as processes, and what they are told over HTTP.
+//! The programs under test as processes, and requests to them.
 
 use crate::Setting;
 use anyhow::{Context, bail};
@@ -10,16 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// A process that ends with this value.
+/// A process that is killed when dropped.
 pub struct Program {
     child: Child,
 }
 
 impl Program {
-    /// Starts `program` with nothing but `env` around it.
+    /// Starts `program` with only `env` as its environment.
     pub fn start(
         program: &Path,
         args: &[&str],
@@ -39,12 +38,12 @@ impl Program {
         Ok(Self { child })
     }
 
-    /// Its resident memory in MiB.
+    /// Resident memory in MiB.
     pub fn resident_mib(&self) -> anyhow::Result<f64> {
         self.memory_mib("VmRSS")
     }
 
-    /// The most resident memory that it had so far, in MiB.
+    /// Peak resident memory in MiB.
     pub fn peak_mib(&self) -> anyhow::Result<f64> {
         self.memory_mib("VmHWM")
     }
@@ -56,18 +55,18 @@ impl Program {
         Ok(kib / 1024.0)
     }
 
-    /// The CPU seconds that it used, and those of its children that have ended.
+    /// CPU seconds used by the process and by those of its children that have ended.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
         /// Linux counts in hundredths of a second for every program.
         const TICKS: f64 = 100.0;
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name may hold blanks; what follows it does not. utime is the 14th field (proc(5)).
+        // The name may contain spaces; the fields after it don't. utime is field 14 (proc(5)).
         let (_, fields) = stat.rsplit_once(')').context("it has no statistics")?;
         let ticks = fields.split_whitespace().skip(11).take(4).map(str::parse::<f64>);
         Ok(ticks.sum::<Result<f64, _>>()? / TICKS)
     }
 
-    /// Waits for its own end.
+    /// Waits until it has ended.
     pub fn wait(&mut self) -> anyhow::Result<()> {
         self.child.wait()?;
         Ok(())
@@ -81,17 +80,17 @@ impl Drop for Program {
     }
 }
 
-/// A port that is free now.
+/// A currently free port.
 pub fn free_port() -> anyhow::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// This very program.
+/// The path of this program.
 pub fn own() -> anyhow::Result<PathBuf> {
     Ok(std::env::current_exe()?)
 }
 
-/// Asks until `met` gives something, for two minutes at most.
+/// Polls until `met` returns something, for up to two minutes.
 pub async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
     what: &str,
     mut met: impl FnMut() -> F,
@@ -108,14 +107,14 @@ pub async fn until<T, F: Future<Output = anyhow::Result<Option<T>>>>(
     }
 }
 
-/// A folder into which the containers' user can look.
+/// A folder that the containers' user can access.
 pub fn folder() -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir()?;
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
     Ok(folder)
 }
 
-/// A fresh database on the given server.
+/// A new database on the given server.
 pub async fn fresh_postgres(setting: &Setting) -> anyhow::Result<String> {
     let name = format!("raptor_bench_{}", uuid::Uuid::now_v7().simple());
     let admin = sqlx::PgPool::connect(&setting.postgres).await?;
@@ -126,13 +125,10 @@ pub async fn fresh_postgres(setting: &Setting) -> anyhow::Result<String> {
 
 /// A running `raptor-api` and its administrator.
 pub struct Api {
-    /// The process.
     pub program: Program,
-    /// `http://host:port`.
     pub base: String,
-    /// The administrator's token.
     pub token: String,
-    /// The folder that it runs in.
+    /// Its working directory.
     pub folder: tempfile::TempDir,
     http: reqwest::Client,
     start: (PathBuf, Vec<(&'static str, String)>),
@@ -163,12 +159,12 @@ impl Api {
         Ok(api)
     }
 
-    /// Where its state is.
+    /// The URL of its database.
     pub fn database(&self) -> &str {
         self.start.1.iter().find(|(name, _)| *name == "DATABASE_URL").map_or("", |(_, url)| url)
     }
 
-    /// Ends it and measures how long a new one takes to its first answer.
+    /// Stops it, and measures how long a new one takes to its first response.
     pub async fn restart(&mut self) -> anyhow::Result<Duration> {
         let (path, env) = &self.start;
         let _ = self.program.child.kill();
@@ -191,34 +187,29 @@ impl Api {
         Ok(())
     }
 
-    /// A new session's token.
+    /// Signs in, and returns the session's token.
     pub async fn sign_in(&self, login: &str) -> anyhow::Result<String> {
         let session = self.post("/auth/sign-in", json!({ "login": login, "password": PASSWORD })).await?;
         Ok(text(&session["token"]))
     }
 
-    /// Asks for something.
     pub async fn get(&self, path: &str) -> anyhow::Result<Value> {
         self.send(self.http.get(self.url(path))).await
     }
 
-    /// Has something done.
     pub async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.send(self.http.post(self.url(path)).json(&body)).await
     }
 
-    /// Changes something.
     pub async fn put(&self, path: &str, body: Value) -> anyhow::Result<Value> {
         self.send(self.http.put(self.url(path)).json(&body)).await
     }
 
-    /// Uploads something.
     pub async fn upload(&self, path: &str, body: Vec<u8>) -> anyhow::Result<Value> {
         let request = self.http.post(self.url(path)).header("content-type", "application/octet-stream");
         self.send(request.body(body)).await
     }
 
-    /// Deletes something.
     pub async fn delete(&self, path: &str) -> anyhow::Result<Value> {
         self.send(self.http.delete(self.url(path))).await
     }
@@ -239,39 +230,36 @@ impl Api {
     }
 }
 
-/// An HTTP client for plain http.
+/// A client for plain HTTP.
 pub fn raptor_client_http() -> anyhow::Result<reqwest::Client> {
-    // Sets the process up for the client library.
+    // Prepares the process for the client library.
     raptor_client::api_client("http://127.0.0.1", "")?;
     Ok(reqwest::Client::new())
 }
 
-/// A value's text.
+/// The text of a JSON string.
 pub fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// A real daemon on this host's Docker, known to the API.
+/// A real daemon on this host's Docker, added to the API.
 pub struct Daemon {
-    /// The process.
     pub program: Program,
-    /// Its record.
     pub id: String,
-    /// Where its SFTP server listens.
     pub sftp_port: u16,
     // Removed when this ends.
     _folder: Option<tempfile::TempDir>,
 }
 
 impl Daemon {
-    /// Starts one and waits until the API sees it.
+    /// Starts one, and waits until the API is connected to it.
     pub async fn start(setting: &Setting, api: &Api) -> anyhow::Result<Self> {
         let folder = folder()?;
         let daemon = Self::start_in(setting, api, folder.path()).await?;
         Ok(Self { _folder: Some(folder), ..daemon })
     }
 
-    /// As [`Daemon::start`], on the engine behind `socket`. Its containers have no networks, so there is nothing to guard.
+    /// Like [`Daemon::start`], with the engine behind `socket`. Its containers have no networks, so there is no firewall.
     pub async fn start_on(setting: &Setting, api: &Api, socket: &Path) -> anyhow::Result<Self> {
         let folder = folder()?;
         let engine =
@@ -280,7 +268,7 @@ impl Daemon {
         Ok(Self { _folder: Some(folder), ..daemon })
     }
 
-    /// As [`Daemon::start`], with its files below `folder`.
+    /// Like [`Daemon::start`], with its files below `folder`.
     pub async fn start_in(setting: &Setting, api: &Api, folder: &Path) -> anyhow::Result<Self> {
         Self::start_with(setting, api, folder, &[]).await
     }
@@ -309,7 +297,7 @@ impl Daemon {
     }
 }
 
-/// Waits until the API sees the daemon.
+/// Waits until the API is connected to the daemon.
 pub async fn online(api: &Api, id: &str) -> anyhow::Result<()> {
     until("the daemon is online", || async move {
         let daemon = api.get(&format!("/daemons/{id}")).await?;
@@ -318,7 +306,7 @@ pub async fn online(api: &Api, id: &str) -> anyhow::Result<()> {
     .await
 }
 
-/// A template whose containers run `startup` in the tests' image.
+/// Creates a template whose containers run `startup` in the tests' image.
 pub async fn template(api: &Api, startup: &str) -> anyhow::Result<String> {
     let egg = json!({
         "meta": { "version": "PTDL_v2" }, "name": "Bench", "author": "bench@example.com", "description": "",
@@ -332,7 +320,7 @@ pub async fn template(api: &Api, startup: &str) -> anyhow::Result<String> {
     Ok(text(&imported["template"]["id"]))
 }
 
-/// A container on `daemon`, with its phase known.
+/// Creates a container on `daemon`, and waits until its phase is known.
 pub async fn container(api: &Api, name: &str, template: &str, daemon: &str) -> anyhow::Result<String> {
     let made = api
         .post(
@@ -353,7 +341,7 @@ pub async fn container(api: &Api, name: &str, template: &str, daemon: &str) -> a
     Ok(id)
 }
 
-/// A container on `daemon` for files: without a limit for its disk.
+/// Creates a container without a disk limit on `daemon`.
 pub async fn roomy(api: &Api, template: &str, daemon: &str) -> anyhow::Result<String> {
     let id = container(api, "Files", template, daemon).await?;
     let limits = json!({ "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 });
@@ -366,7 +354,7 @@ pub async fn roomy(api: &Api, template: &str, daemon: &str) -> anyhow::Result<St
     Ok(id)
 }
 
-/// Waits until the container is in that phase.
+/// Waits until the container is in this phase.
 pub async fn phase(api: &Api, id: &str, phase: &str) -> anyhow::Result<()> {
     until(phase, || async {
         Ok((api.get(&format!("/containers/{id}")).await?["live"]["phase"] == phase).then_some(()))

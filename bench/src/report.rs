@@ -1,4 +1,4 @@
-//! The table.
+//! The results table.
 
 use anyhow::Context;
 use std::{fmt::Write, fs, path::Path};
@@ -6,27 +6,24 @@ use std::{fmt::Write, fs, path::Path};
 /// How a figure is judged.
 #[derive(Clone, Copy)]
 pub enum Target {
-    /// Ours is at least so much of the reference's.
+    /// At least this fraction of the reference.
     AtLeast(f64),
-    /// Ours is at most so much of the reference's.
+    /// At most this fraction of the reference.
     AtMost(f64),
-    /// Ours is at most so much, whatever the reference.
+    /// At most this value, whatever the reference.
     Limit(f64),
-    /// Nothing is promised; it is good to know.
+    /// No target; for information.
     Known,
 }
 
-/// One figure beside its reference.
+/// A figure and its reference.
 pub struct Row {
-    /// What was measured.
     pub what: String,
-    /// Of what kind the numbers are.
+    /// The unit of both numbers.
     pub unit: &'static str,
-    /// Raptor's.
     pub ours: f64,
-    /// The reference's, and its name.
+    /// The reference's value and its name.
     pub reference: Option<(f64, &'static str)>,
-    /// What is promised.
     pub target: Target,
 }
 
@@ -94,7 +91,7 @@ fn number(value: f64) -> String {
 }
 
 impl Report {
-    /// Adds a figure and shows it.
+    /// Adds a figure and prints it.
     pub fn add(&mut self, row: Row) {
         println!("{}", row.line());
         self.rows.push(row);
@@ -111,7 +108,7 @@ impl Report {
         table
     }
 
-    /// Replaces the table in the document between its two marks, or writes one with them.
+    /// Replaces the table between its two markers in the document, or adds one with them.
     pub fn write(&self, path: &Path) -> anyhow::Result<()> {
         const BEGIN: &str = "<!-- table -->\n";
         const END: &str = "<!-- /table -->\n";
@@ -123,7 +120,7 @@ impl Report {
     }
 }
 
-/// What the figures were measured on.
+/// The machine that the figures were measured on.
 fn machine() -> String {
     let first = |path: &str, key: &str| {
         let text = fs::read_to_string(path).unwrap_or_default();

@@ -1,10 +1,10 @@
-//! A large system: rows that a company would have made over years, copied in the database itself.
+//! A large system: rows as a company would have created over years, copied within the database.
 
 use sqlx::{PgPool, SqlitePool};
 use uuid::Uuid;
 
-/// Copies the newest container, for other owners, until there are `total` of them, each with an allocation. All belong to a
-/// daemon that does not exist any more and to a user who owns nothing else.
+/// Copies the newest container, with other owners, until there are `total`, each with an allocation. All belong to a daemon
+/// that does not exist any more and to a user who owns nothing else.
 pub async fn containers(database: &str, total: u32) -> anyhow::Result<()> {
     if database.starts_with("postgres") {
         let pool = PgPool::connect(database).await?;
@@ -20,8 +20,8 @@ pub async fn containers(database: &str, total: u32) -> anyhow::Result<()> {
     analyse(database).await
 }
 
-/// Copies the only container until each daemon has `each` of them, each with an allocation, all running and known to their
-/// daemons. Gives every container and its daemon. PostgreSQL only.
+/// Copies the only container until each daemon has `each`, each with an allocation, all running and known to their daemons.
+/// Returns every container with its daemon. PostgreSQL only.
 pub async fn running(database: &str, each: u32) -> anyhow::Result<Vec<(Uuid, Uuid)>> {
     let pool = PgPool::connect(database).await?;
     for statement in RUNNING {
@@ -31,7 +31,7 @@ pub async fn running(database: &str, each: u32) -> anyhow::Result<Vec<(Uuid, Uui
     Ok(sqlx::query_as("SELECT id, daemon_id FROM containers").fetch_all(&pool).await?)
 }
 
-/// Has the database look at what it holds, as it does by itself after a while.
+/// Makes the database update its statistics, as it does by itself after a while.
 pub async fn analyse(database: &str) -> anyhow::Result<()> {
     if database.starts_with("postgres") {
         sqlx::query("ANALYZE").execute(&PgPool::connect(database).await?).await?;
@@ -41,7 +41,7 @@ pub async fn analyse(database: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// `$1` is how many containers there are to be.
+/// `$1` is the wanted number of containers.
 const POSTGRES: &[&str] = &[
     "INSERT INTO users (id, username, username_key, email, email_key, password_hash, role_id, suspended, created_at, updated_at)
      SELECT gen_random_uuid(), 'others', 'others', 'others@example.com', 'others@example.com', '-', role_id, FALSE, created_at, updated_at
@@ -61,7 +61,7 @@ const POSTGRES: &[&str] = &[
      FROM containers c JOIN daemons d ON d.id = c.daemon_id WHERE d.name_key = 'others' AND $1 > 0",
 ];
 
-/// `$1` is how many containers each daemon is to have.
+/// `$1` is the wanted number of containers per daemon.
 const RUNNING: &[&str] = &[
     "INSERT INTO containers (id, short_id, name, name_key, owner_id, daemon_id, template_id, image, startup, variables, limits, memory_mib,
             disk_mib, cpu_percent, settings, suspended, deleting, revision, synced_revision, phase, phase_since, created_at, updated_at)

@@ -1,4 +1,4 @@
-//! Files over SFTP, against OpenSSH's sshd with internal-sftp: same client, same cipher, data on tmpfs where there is one.
+//! Files over SFTP, compared with OpenSSH's sshd with internal-sftp: same client, same cipher, data on tmpfs if available.
 
 mod server;
 
@@ -24,7 +24,7 @@ const GCM: &str = "aes256-gcm@openssh.com";
 const CHACHA: &str = "chacha20-poly1305@openssh.com";
 const REFERENCE: &str = "sshd, internal-sftp";
 
-/// The client's side: its key and its files.
+/// The client's key and files.
 pub struct Client {
     folder: tempfile::TempDir,
     key: PathBuf,
@@ -49,7 +49,7 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
         let get = move |client: &Client, server: &Server| client.sftp(server, cipher, "get big back\n");
         bench.big(&format!("sftp, 1 GiB down, {name}"), &get)?;
     }
-    // More requests ahead than russh has places for in its queues: this is where a server can come to a standstill.
+    // More pipelined requests than russh's queues hold, where a server could stall.
     for server in [&bench.ours, &bench.theirs] {
         fs::File::create(server.data.join("huge"))?.set_len(4 * BIG)?;
     }
@@ -101,7 +101,7 @@ struct Bench<'b> {
 type Work<'w> = &'w dyn Fn(&Client, &Server) -> anyhow::Result<()>;
 
 impl Bench<'_> {
-    /// Seconds, and the server's CPU seconds, of some work on both servers in turn.
+    /// Seconds and the server's CPU seconds of some work on both servers, in alternating rounds.
     fn both(&self, work: Work<'_>) -> anyhow::Result<[(f64, f64); 2]> {
         let mut taken = [(Vec::new(), Vec::new()), (Vec::new(), Vec::new())];
         for _ in 0..self.setting.rounds {
@@ -136,7 +136,7 @@ impl Bench<'_> {
     }
 }
 
-/// A folder that no disk slows down, where there is one.
+/// A folder on tmpfs if available.
 fn quick_folder() -> anyhow::Result<tempfile::TempDir> {
     let place = if Path::new("/dev/shm").exists() { "/dev/shm".into() } else { std::env::temp_dir() };
     let folder = tempfile::Builder::new().prefix("raptor-bench-").tempdir_in(place)?;
@@ -162,7 +162,7 @@ impl Client {
         Ok(Self { folder, key })
     }
 
-    /// The public half of the key.
+    /// The public key.
     pub fn public_key(&self) -> anyhow::Result<String> {
         Ok(fs::read_to_string(self.key.with_extension("pub"))?)
     }

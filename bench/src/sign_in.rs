@@ -1,4 +1,4 @@
-//! Signing in: the same time whatever is wrong, and no burden on everybody else.
+//! Signing in: the time must not depend on what is wrong, and others must not be slowed down.
 
 use crate::{
     Setting,
@@ -17,12 +17,12 @@ use std::{
 };
 use tokio::task::JoinSet;
 
-/// bcrypt's cost as it is by default.
+/// The default cost of bcrypt.
 const COST: u32 = 12;
 const TRIES: usize = 12;
 const AT_ONCE: usize = 8;
 
-/// Hashes passwords in `threads` threads.
+/// Hashes passwords in this many threads.
 pub fn burn(threads: usize, seconds: u64) {
     let until = Instant::now() + Duration::from_secs(seconds);
     std::thread::scope(|scope| {
@@ -77,7 +77,7 @@ async fn times(report: &mut Report, api: &Api) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How the slowest requests of others do, against bare Axum beside as much hashing: in turns, the medians.
+/// The slowest requests of others, compared with bare Axum beside as much hashing: alternating rounds, medians.
 async fn burden(setting: &Setting, report: &mut Report, api: &Api) -> anyhow::Result<()> {
     let bare = Bare::start(None)?;
     let (mut ours, mut theirs, mut rates) = (Vec::new(), Vec::new(), Vec::new());
@@ -104,7 +104,7 @@ async fn burden(setting: &Setting, report: &mut Report, api: &Api) -> anyhow::Re
     Ok(())
 }
 
-/// How much slower the slowest are while so many sign in over and over, and how many do in a second.
+/// How much slower the slowest requests are while others keep signing in, and the number of sign-ins per second.
 async fn beside_sign_ins(setting: &Setting, api: &Api) -> anyhow::Result<(f64, f64)> {
     let settings = format!("{}/api/v1/settings", api.base);
     let quiet = load(setting, &settings, &[])?;
@@ -130,7 +130,7 @@ async fn beside_sign_ins(setting: &Setting, api: &Api) -> anyhow::Result<(f64, f
     Ok((busy.p99_ms / quiet.p99_ms, rate))
 }
 
-/// The same of bare Axum, beside a program that hashes in as many threads as the API does.
+/// The same for bare Axum, beside a program that hashes in as many threads as the API does.
 fn beside_hashing(setting: &Setting, url: &str) -> anyhow::Result<f64> {
     let quiet = load(setting, url, &[])?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -1,4 +1,4 @@
-//! From the accepted power action to the running process, against the same calls made bare.
+//! From the accepted power action to the running process, compared with the same calls to Docker without Raptor.
 
 use crate::{
     Setting,
@@ -43,7 +43,7 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Milliseconds from `since` to the time at which the engine says that the process started.
+/// Milliseconds from `since` to the engine's start time of the process.
 async fn started(docker: &Docker, name: &str, since: Duration) -> anyhow::Result<f64> {
     let found = docker.inspect_container(name, None).await?;
     let at = found.state.and_then(|state| state.started_at).context("it has not started")?;
@@ -66,7 +66,7 @@ async fn through_raptor(api: &Api, docker: &Docker, id: &str) -> anyhow::Result<
     Ok(took)
 }
 
-/// The container that Raptor made, made again with the same settings.
+/// Creates and starts a copy of the container that Raptor created.
 async fn bare(docker: &Docker, id: &str) -> anyhow::Result<f64> {
     let made = docker.inspect_container(&format!("raptor-{id}"), None).await?;
     let config = made.config.context("the container has no settings")?;

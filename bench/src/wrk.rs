@@ -1,22 +1,22 @@
-//! Load from wrk, as Debian packages it.
+//! Generating load with wrk, as packaged by Debian.
 
 use crate::Setting;
 use anyhow::{Context, bail};
 use std::{io::Write, process::Command};
 
-/// Connections of each load.
+/// Concurrent connections.
 const CONNECTIONS: u32 = 32;
 
-/// What came of a load.
+/// The result of a load.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// Answers in a second.
+    /// Responses per second.
     pub rate: f64,
-    /// The slowest answer of the fastest 99 %, in milliseconds.
+    /// The 99th percentile of response times in milliseconds.
     pub p99_ms: f64,
 }
 
-/// One load against another, in turns, so that what else the machine does meanwhile falls on both: the medians.
+/// One load and another in alternating rounds, so that other activity on the machine affects both. Returns the medians.
 pub fn pair(
     setting: &Setting,
     (ours, tokens): (&str, &[String]),
@@ -30,13 +30,12 @@ pub fn pair(
     Ok((median(a), median(b)))
 }
 
-/// The middle one.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
-/// Loads `url` as the holders of `tokens` in turn, for a second and then for as long as is set. Anything but success is an error.
+/// Loads `url` with the `tokens` in turn, for a second of warm-up and then for the set time. Any error response fails it.
 pub fn load(setting: &Setting, url: &str, tokens: &[String]) -> anyhow::Result<Load> {
     run(url, tokens, 1)?;
     run(url, tokens, setting.seconds)

@@ -54,7 +54,7 @@ test('a port that another program has is said in words, and another one is a cli
   await page.getByRole('button', { name: 'Start', exact: true }).click();
   await page
     .getByRole('status')
-    .getByText(`Port ${ports[0]} is used by another program on this host. Stop that, or use another port.`)
+    .getByText(`Port ${ports[0]} is used by another program on this host. Stop it, or use another port.`)
     .waitFor({ timeout: 60_000 });
   await page.getByText('Details').click();
   await page.getByText('address already in use').first().waitFor();

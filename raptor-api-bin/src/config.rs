@@ -142,10 +142,10 @@ pub struct Config {
 }
 
 impl Config {
-    /// The database that is set, or else the SQLite file `raptor.db` in `folder`.
+    /// The configured database, or the SQLite file `raptor.db` in `folder`.
     ///
     /// # Errors
-    /// When the file with the password can't be read, the address has a password already, or there is no server to give one to.
+    /// If the file with the password can't be read, or the URL already has a password or no server.
     pub fn database(&self, folder: &Path) -> anyhow::Result<String> {
         let url = match &self.database_url {
             Some(url) => url.clone(),
@@ -168,11 +168,11 @@ impl Config {
         Ok(url.into())
     }
 
-    /// The key that stored secrets are encrypted under: the one that is set, or the one in the file, which is made where it is
-    /// missing.
+    /// The key that stored secrets are encrypted with: the configured one, or the one in the file, which is created if it
+    /// doesn't exist.
     ///
     /// # Errors
-    /// One sentence with what to do.
+    /// One sentence with how to fix it.
     pub fn key(&self) -> anyhow::Result<Option<Secret>> {
         if let Some(key) = &self.app_key {
             return Ok(Some(key.clone()));
@@ -180,8 +180,8 @@ impl Config {
         self.app_key_file.as_deref().map(|file| key_in(file).map(|(key, _)| key)).transpose()
     }
 
-    /// The origin of a panel that is served elsewhere. With `up` the panel is inside, and whatever listens on a visitor's own port
-    /// 5173 is not it: there an origin is trusted only where APP_URL names it.
+    /// The origin of a panel that is served elsewhere. With `up`, the panel is built in, and whatever listens on port 5173 of a
+    /// visitor's machine is not ours, so an origin is trusted only if APP_URL names it.
     #[must_use]
     pub fn panel_origin(&self) -> Option<String> {
         match &self.app_url {
@@ -190,16 +190,16 @@ impl Config {
         }
     }
 
-    /// The address that the server can be reached on from elsewhere.
+    /// The address at which others can reach the server.
     #[must_use]
     pub fn reached_on(&self) -> IpAddr {
         self.published_address.unwrap_or(self.api_addr.ip())
     }
 
-    /// What the library is built with, under `app_key`.
+    /// A builder with this configuration and `app_key`.
     ///
     /// # Errors
-    /// One sentence where the settings for mail don't go together.
+    /// One sentence if the mail settings don't fit together.
     pub fn builder(&self, app_key: &str) -> anyhow::Result<raptor_core::Builder> {
         let mut builder = raptor_core::Raptor::builder(app_key)
             .session_lifetime(chrono::TimeDelta::days(self.jwt_expiry_days))
@@ -207,7 +207,7 @@ impl Config {
             .sign_in_attempts(self.sign_in_attempts)
             .source_checks(hours(self.template_check_hours))
             .outbound(raptor_core::outbound::Outbound::default().open(self.outbound_allow.clone()));
-        // Without APP_URL the panel is open on this machine.
+        // Without APP_URL the panel is used on this machine.
         let panel_host = self.app_url.as_ref().map_or(Some("localhost"), |url| url.host_str());
         if let Some(host) = panel_host {
             builder = builder.panel_host(host);
@@ -221,14 +221,14 @@ impl Config {
         if let Some(secret) = &self.jwt_secret {
             builder = builder.jwt_secret(secret.expose());
         }
-        if let Some((carrier, panel)) = self.smtp.carrier(self.app_url.as_ref())? {
-            builder = builder.mail(carrier, &panel);
+        if let Some((transport, panel)) = self.smtp.transport(self.app_url.as_ref())? {
+            builder = builder.mail(transport, &panel);
         }
         Ok(builder)
     }
 }
 
-/// The secret in a file, without the line's end.
+/// The secret in a file, without the trailing newline.
 fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     let text = fs::read_to_string(file).with_context(|| format!("{} can't be read", file.display()))?;
     match text.trim() {
@@ -237,7 +237,7 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
     }
 }
 
-/// The key in `file`, which is made where it is missing, and whether it was.
+/// The key in `file`, which is created if it doesn't exist, and whether it was.
 fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
     let made = make_secret(file).context("APP_KEY_FILE can't be made")?;
     let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
@@ -245,11 +245,11 @@ fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
     Ok((key, made))
 }
 
-/// Writes a new random secret into `file`, readable by this user alone, whole or not at all, unless there is one already. Tells
-/// whether it did.
+/// Atomically writes a new random secret into `file`, readable by this user only, unless the file exists. Returns whether it
+/// did.
 ///
 /// # Errors
-/// When the folder can't be written.
+/// If the folder can't be written.
 fn make_secret(file: &Path) -> anyhow::Result<bool> {
     if file.exists() {
         return Ok(false);
@@ -261,17 +261,17 @@ fn make_secret(file: &Path) -> anyhow::Result<bool> {
     writeln!(draft, "{}", generate_secret("")?).with_context(refused)?;
     draft.as_file().sync_all().with_context(refused)?;
     match draft.persist_noclobber(file) {
-        // Before anything is sealed with it.
+        // Synchronised to disk before anything is sealed with it.
         Ok(_) => {
             fs::File::open(folder).and_then(|folder| folder.sync_all()).map(|()| true).with_context(refused)
         }
-        // Another process was quicker; its secret is the one.
+        // Another process was faster; its secret is used.
         Err(error) if error.error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error.error).with_context(refused),
     }
 }
 
-/// Where the state is kept; may hold a password.
+/// The database URL, which may contain a password.
 pub type DatabaseUrl = Secret;
 
 fn app_key(text: &str) -> Result<Secret, String> {
@@ -312,7 +312,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
     text.parse().map_err(|_| "use an address and a port, like 0.0.0.0:3000")
 }
 
-/// An IP address. Compose writes those of IPv6 in brackets where it publishes a port on them.
+/// Parses an IP address. Compose writes IPv6 addresses in brackets where it publishes a port on them.
 fn ip(text: &str) -> Result<IpAddr, &'static str> {
     let text = text.trim();
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
@@ -327,7 +327,7 @@ fn check_hours(text: &str) -> Result<u64, &'static str> {
     text.parse().ok().filter(|hours| *hours <= 8_760).ok_or("use a number from 0 to 8760")
 }
 
-/// A time between things; none for 0.
+/// An interval; `None` for 0.
 fn hours(hours: u64) -> Option<std::time::Duration> {
     (hours > 0).then(|| std::time::Duration::from_secs(hours * 3_600))
 }
@@ -401,10 +401,10 @@ const SECRETS: &[&str] = &[
     "METRICS_TOKEN",
 ];
 
-/// Reads `.env` of the working folder, then flags and environment.
+/// Reads `.env` in the working directory, then flags and the environment.
 ///
 /// # Errors
-/// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
+/// One sentence that names the line of `.env`, or the value and what is allowed. Never contains secrets.
 pub fn read() -> anyhow::Result<Cli> {
     raptor_server::read(SECRETS, &["key", "openapi"])
 }
@@ -421,7 +421,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_refused_with_its_name_and_what_is_allowed() {
         for (args, name, allowed) in [
-            (["--api-addr", "nowhere"], "API_ADDR is \"nowhere\"", "0.0.0.0:3000"),
+            (["--api-addr", "unknown_path"], "API_ADDR is \"unknown_path\"", "0.0.0.0:3000"),
             (["--bcrypt-cost", "40"], "BCRYPT_COST is \"40\"", "31"),
             (["--database-pool", "1"], "DATABASE_POOL is \"1\"", "1000"),
             (["--jwt-expiry-days", "0"], "JWT_EXPIRY_DAYS is \"0\"", "365"),
@@ -521,7 +521,7 @@ mod tests {
     #[test]
     fn what_the_help_of_up_says_is_written_down() {
         use clap::CommandFactory;
-        // Not what the environment of the tests says.
+        // Without the values in the tests' environment.
         let hidden = |command: clap::Command| command.mut_args(|arg| arg.hide_env_values(true));
         let cli = Cli::command().name("cargo xtask").bin_name("cargo xtask").term_width(100);
         let mut cli = hidden(cli).mut_subcommand("up", hidden);

@@ -1,4 +1,4 @@
-//! Answers to requests that made something.
+//! Responses to requests that created something.
 
 use crate::extract::Json;
 use axum::{
@@ -7,11 +7,11 @@ use axum::{
 };
 use serde::Serialize;
 
-/// 201, with what was made, and its address in `Location`.
+/// 201 with the created object, and its path in the `Location` header.
 pub struct Created<T> {
-    /// The address: a path on this server, percent-encoded.
+    /// The path on this server, percent-encoded.
     pub location: String,
-    /// What was made, as its address gives it.
+    /// The object, as a GET of its path returns it.
     pub body: T,
 }
 

@@ -1,4 +1,4 @@
-//! Reading requests: every refusal is a [`Problem`].
+//! Extractors for requests. Whatever they reject is answered with a [`Problem`].
 
 mod query;
 
@@ -28,17 +28,17 @@ use std::{
 };
 use utoipa::IntoParams;
 
-/// The cookie of the panel's session.
+/// The panel's session cookie.
 pub const SESSION_COOKIE: &str = "raptor_session";
-/// What a page of another origin can't send without being asked: its presence proves that our panel made the request.
+/// A header that cross-origin pages can't send without a preflight: its presence proves that our panel made the request.
 pub const CSRF_HEADER: &str = "x-raptor-csrf";
-/// Until when a request may be carried out, by the API's clock (RFC 3339). A line that was dead for a while may bring requests that
-/// nobody waits for any more.
+/// Until when a request may be carried out, by the API's clock (RFC 3339). After a connection was stalled, requests may arrive
+/// that nobody waits for any more.
 pub const NOT_AFTER_HEADER: &str = "x-raptor-not-after";
 pub const TOO_LATE: &str = "too_late";
 pub const TOO_LATE_DETAIL: &str = "This came too late: the connection was interrupted. Nothing was done.";
 
-/// A body as it comes, piece by piece. It has no limit of its own: what takes it counts.
+/// A body as a stream. Without a limit of its own: the handler enforces one.
 pub struct Streamed(pub Body);
 
 impl<S: Send + Sync> FromRequest<S> for Streamed {
@@ -49,7 +49,7 @@ impl<S: Send + Sync> FromRequest<S> for Streamed {
     }
 }
 
-/// A body as it comes, whole.
+/// A complete body.
 pub struct Whole(pub Bytes);
 
 impl<S: Send + Sync> FromRequest<S> for Whole {
@@ -73,10 +73,10 @@ pub struct Paging {
 }
 
 impl Paging {
-    /// As the services take it.
+    /// The page as the services take it.
     ///
     /// # Errors
-    /// For a limit out of range.
+    /// If the limit is out of range.
     pub fn request(self) -> Result<PageRequest, Problem> {
         let limit = self.limit.unwrap_or(50);
         if !(1..=MAX_LIMIT).contains(&limit) {
@@ -86,7 +86,7 @@ impl Paging {
     }
 }
 
-/// Where the request comes from.
+/// The origin of the request.
 pub struct From(pub Origin);
 
 impl FromRequestParts<App> for From {
@@ -99,7 +99,7 @@ impl FromRequestParts<App> for From {
     }
 }
 
-/// The last address in X-Forwarded-For that no trusted proxy has; the peer itself where the peer is no such proxy.
+/// The last address in `X-Forwarded-For` that isn't a trusted proxy's; the peer's address if the peer isn't a trusted proxy.
 fn client(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
     let trusted = |ip: &IpAddr| app.trusted_proxies.iter().any(|network| network.contains(ip));
     if !trusted(&peer) {
@@ -116,7 +116,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, app: &App) -> IpAddr {
     forwarded.iter().rev().find(|ip| !trusted(ip)).or(forwarded.first()).copied().unwrap_or(peer)
 }
 
-/// The signed-in caller: by bearer token, or by the panel's cookie with proof that the panel made the request.
+/// The authenticated caller: by bearer token, or by the panel's cookie with proof that the panel made the request.
 pub struct Caller(pub Actor);
 
 impl FromRequestParts<App> for Caller {
@@ -127,7 +127,7 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// As [`Caller`], also one who has to choose another password before anything else.
+/// Like [`Caller`], but also a user who has to choose a new password first.
 pub struct AnyCaller(pub Actor);
 
 impl FromRequestParts<App> for AnyCaller {
@@ -138,7 +138,7 @@ impl FromRequestParts<App> for AnyCaller {
     }
 }
 
-/// The token that the request shows, and where it comes from.
+/// The token in the request, and the request's origin.
 async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem> {
     let Ok(From(origin)) = From::from_request_parts(parts, app).await;
     in_time(parts, app)?;
@@ -155,7 +155,7 @@ async fn shown(parts: &mut Parts, app: &App) -> Result<(String, Origin), Problem
     Ok((token, origin))
 }
 
-/// Refuses a change that was to be made earlier or not at all.
+/// Rejects a request whose [`NOT_AFTER_HEADER`] has passed.
 fn in_time(parts: &Parts, app: &App) -> Result<(), Problem> {
     let Some(limit) = parts.headers.get(NOT_AFTER_HEADER) else { return Ok(()) };
     let limit = limit.to_str().ok().and_then(|limit| DateTime::parse_from_rfc3339(limit).ok());
@@ -172,7 +172,7 @@ fn in_time(parts: &Parts, app: &App) -> Result<(), Problem> {
     }
 }
 
-/// Refuses what another site may have made a browser send with our cookie.
+/// Rejects a request that another site may have made a browser send with our cookie.
 fn same_origin(parts: &Parts, app: &App) -> Result<(), Problem> {
     let refuse = |why: &str| Err(Problem::new(StatusCode::FORBIDDEN, "csrf", why));
     let is_socket = parts.headers.contains_key(header::SEC_WEBSOCKET_KEY);
@@ -190,7 +190,7 @@ fn same_origin(parts: &Parts, app: &App) -> Result<(), Problem> {
     } else if is_socket {
         return refuse("A browser names its origin when it opens a socket. Programs send a bearer token.");
     }
-    // A browser can't add headers to a socket; there the origin is the proof.
+    // Browsers can't add headers to WebSocket requests; there the `Origin` header is the proof.
     if !is_socket && !parts.headers.contains_key(CSRF_HEADER) {
         return refuse("Send the header `X-Raptor-CSRF: 1` with the cookie, or use a bearer token.");
     }

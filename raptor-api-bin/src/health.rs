@@ -1,4 +1,4 @@
-//! Whether a server is well: what it answers to those who watch over it, and `raptor-api health`, which asks from outside.
+//! Health checks: the endpoints for monitoring, and `raptor-api health`, which calls them.
 
 use crate::{App, problem::Answer};
 use anyhow::{Context, bail};
@@ -12,13 +12,13 @@ use tokio::{
     net::TcpStream,
 };
 
-/// How long the answer may take.
-const PATIENCE: Duration = Duration::from_secs(5);
-/// What is read of the answer: its first line is enough.
+/// Time limit for the response.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// How much of the response is read: its first line is enough.
 const FIRST_LINE: u64 = 64;
 
-/// `/healthz`: the process answers, whatever else is wrong; one that does not is to be started again. `/readyz`: it can do its work,
-/// and is to be sent requests. Neither needs a session, and neither says more than that.
+/// `/healthz` responds if the process works, whatever else is wrong; restart it if it doesn't. `/readyz` responds with success
+/// if the process can serve requests. Neither needs a session or reveals anything else.
 pub(crate) fn routes() -> Router<App> {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
 }
@@ -36,19 +36,19 @@ fn well(word: &'static str) -> impl IntoResponse {
     ([(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "text/plain; charset=utf-8")], word)
 }
 
-/// Asks the server that listens on `addr`.
+/// Checks the server that listens on `addr`.
 ///
 /// # Errors
-/// When it does not answer within five seconds, or answers that it is not ready.
+/// If it does not respond within five seconds, or is not ready.
 pub async fn ask(addr: SocketAddr) -> anyhow::Result<()> {
-    let asked = tokio::time::timeout(PATIENCE, status(near(addr))).await;
+    let asked = tokio::time::timeout(TIMEOUT, status(own_address(addr))).await;
     match asked.context("the server did not answer within 5 seconds")?? {
         line if line.contains(" 200 ") => Ok(()),
         line => bail!("the server is not well: {}", line.lines().next().unwrap_or_default()),
     }
 }
 
-/// One request without a library of its own: the server is on this machine and speaks plain HTTP.
+/// Sends a minimal HTTP request: the server is on this machine and speaks plain HTTP.
 async fn status(addr: SocketAddr) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(addr).await.with_context(|| format!("nothing answers at {addr}"))?;
     let request = format!("GET /readyz HTTP/1.1\r\nhost: {addr}\r\nconnection: close\r\n\r\n");
@@ -58,8 +58,8 @@ async fn status(addr: SocketAddr) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// Where a server that listens on all addresses is reached from its own machine.
-fn near(mut addr: SocketAddr) -> SocketAddr {
+/// The address at which a server that listens on all addresses is reached from its own machine.
+fn own_address(mut addr: SocketAddr) -> SocketAddr {
     match addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),

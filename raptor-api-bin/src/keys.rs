@@ -12,8 +12,7 @@ async fn open(config: &Config, data_dir: &Path) -> anyhow::Result<Store> {
     Ok(Store::open_for_maintenance(&config.database(data_dir)?).await?)
 }
 
-/// Takes back the file with a new key after it was refused. A database that has that key all the same, or does not say, leaves it
-/// where it is.
+/// Deletes the file with a new key after it was rejected, unless the database has that key after all or does not answer.
 async fn take_back(store: &Store, key: &Secret, file: &Path) {
     let taken = keys::is_app_key(store, key.expose()).await;
     if let Ok(false) = taken {
@@ -28,11 +27,12 @@ async fn take_back(store: &Store, key: &Secret, file: &Path) {
     );
 }
 
-/// Encrypts every stored secret anew under `APP_KEY`. A key that `APP_KEY_FILE` does not hold yet is made only when the database
-/// is there and nobody else uses it, and does not stay where it was refused: the next try would take it for the one in use.
+/// Re-encrypts all stored secrets with `APP_KEY`. A key that `APP_KEY_FILE` does not contain yet is created only if the
+/// database exists and nobody else uses it, and is deleted if the rotation fails: the next attempt would take it for the
+/// current key.
 ///
 /// # Errors
-/// One message with what is in the way and what mends it. Nothing was changed then.
+/// One message with the cause and how to fix it. Nothing was changed then.
 pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::Result<()> {
     let former = rotation.former()?;
     let source = KeySource::of(config)?;
@@ -68,10 +68,10 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
     Ok(())
 }
 
-/// Has sessions signed with `JWT_SECRET` from now on.
+/// Signs sessions with `JWT_SECRET` from now on.
 ///
 /// # Errors
-/// As [`rotate_app_key`].
+/// Those of [`rotate_app_key`].
 pub async fn rotate_jwt_secret(config: &Config, rotation: &JwtRotation) -> anyhow::Result<()> {
     let app_key = KeySource::of(config)?.present()?;
     let jwt_secret = config.jwt_secret.as_ref().map(Secret::expose);

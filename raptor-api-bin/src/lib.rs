@@ -25,27 +25,27 @@ use std::{ops::Deref, sync::Arc};
 use streams::Streams;
 use tokio_util::sync::CancellationToken;
 
-/// What the routes share. Cheap to clone.
+/// The state of the routes. Cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<AppParts>);
 
 /// The parts of [`App`].
 pub struct AppParts {
-    /// Everything that can be done.
+    /// The handle to all services.
     pub raptor: Raptor,
-    /// Proxies whose X-Forwarded-For is believed.
+    /// Proxies whose `X-Forwarded-For` header is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// The origin of a panel that is served elsewhere, such as its development server, where one is trusted.
+    /// The trusted origin of a panel that is served elsewhere, such as a development server.
     pub panel_origin: Option<String>,
-    /// Whether the session cookie is for https only.
+    /// Whether the session cookie is sent over HTTPS only.
     pub secure_cookie: bool,
-    /// Cancelled when the server is asked to end: streams, which would never end by themselves, end then.
+    /// Cancelled on shutdown, to end streams, which would otherwise never end.
     pub ending: CancellationToken,
-    /// How many streams everybody has open.
+    /// The open streams of each user.
     pub streams: Streams,
-    /// What is counted for `/metrics`.
+    /// Counters for `/metrics`.
     pub metrics: Metrics,
-    /// Who shows it may read `/metrics`; nobody may where there is none.
+    /// The token required for `/metrics`; without one, `/metrics` is off.
     pub metrics_token: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// The routes' state, as `config` has it.
+    /// The state according to `config`.
     #[must_use]
     pub fn new(raptor: Raptor, config: &config::Config) -> Self {
         Self::from(AppParts {
@@ -71,7 +71,7 @@ impl App {
 }
 
 impl AppParts {
-    /// No proxy is trusted, no other origin, the cookie is for http as well, and `/metrics` is off.
+    /// The defaults: no trusted proxy or origin, a cookie that is also sent over HTTP, and no `/metrics`.
     #[must_use]
     pub fn new(raptor: Raptor) -> Self {
         Self {
@@ -93,8 +93,8 @@ impl From<AppParts> for App {
     }
 }
 
-/// All that Raptor serves: the API under `/api/v1`, Swagger UI at `/swagger-ui`, the panel everywhere else. Another Axum program
-/// has it beside routes of its own, which come first:
+/// Everything that Raptor serves: the API under `/api/v1`, Swagger UI at `/swagger-ui`, and the panel everywhere else. Another
+/// Axum program can serve it beside its own routes, which take precedence:
 ///
 /// ```
 /// use axum::{Router, routing::get};
@@ -106,15 +106,15 @@ impl From<AppParts> for App {
 /// }
 /// ```
 ///
-/// The panel's addresses begin at the root, so it is not for a prefix; [`api`] is. Callers' addresses, which the sign-in limits
-/// and the activity log need, are known where the program is served with `into_make_service_with_connect_info::<SocketAddr>()`.
-/// Open streams end when [`AppParts::ending`] is cancelled, which is for the program to do before it waits for its connections.
+/// The panel's URLs begin at the root, so this router can't be nested under a prefix; [`api`] can. The sign-in limits and the
+/// activity log need callers' addresses: serve the program with `into_make_service_with_connect_info::<SocketAddr>()`. Open
+/// streams end when [`AppParts::ending`] is cancelled; do so before waiting for connections to close.
 pub fn router(app: App) -> axum::Router {
-    axum::Router::new().fallback_service(serve::everything(app))
+    axum::Router::new().fallback_service(serve::full_service(app))
 }
 
-/// The API alone, under `/api/v1`, for a program that has it beneath a prefix: `Router::new().nest_service("/raptor",
-/// raptor_api::api(app))`. As for [`router`] otherwise.
+/// Only the API, under `/api/v1`, which can be nested under a prefix: `Router::new().nest_service("/raptor",
+/// raptor_api::api(app))`. Otherwise like [`router`].
 pub fn api(app: App) -> axum::Router {
-    axum::Router::new().fallback_service(serve::api_alone(app))
+    axum::Router::new().fallback_service(serve::api_only(app))
 }

@@ -1,4 +1,4 @@
-//! `raptor-api`: configuration, logs, serve, drain.
+//! `raptor-api`: configuration, logs, serving and shutdown.
 
 use anyhow::Context;
 use raptor_api::{
@@ -26,7 +26,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> anyhow::Result<()> {
-    // Fails when it is installed already, which is as good.
+    // Fails if a provider is already installed, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let Cli { command, config } = config::read()?;
     match command.unwrap_or(Command::Serve) {

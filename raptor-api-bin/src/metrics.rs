@@ -1,4 +1,4 @@
-//! What Prometheus reads: `GET /metrics`, for holders of `METRICS_TOKEN`.
+//! `GET /metrics` for Prometheus, with `METRICS_TOKEN`.
 
 use crate::{App, Problem, extract::Query, problem::Answer};
 use axum::{
@@ -24,7 +24,7 @@ use raptor_server::metrics::{Labels, Page, number};
 use serde::Deserialize;
 use std::time::Duration;
 
-/// What is counted of all requests.
+/// Counters over all requests.
 pub struct Metrics {
     requests: Family<[(&'static str, String); 2], Counter>,
     durations: Histogram,
@@ -39,9 +39,9 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Counts an answer. Streams and transfers are answered once they begin.
+    /// Counts a response. Streams and transfers are counted when they begin.
     pub(crate) fn count(&self, method: &Method, status: StatusCode, took: Duration) {
-        // Anybody can invent methods, and each would be a series.
+        // Clients can invent methods, and each would become a series.
         let known = [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS];
         let method = if known.contains(method) { method.as_str() } else { "other" };
         let labels = [("method", method.to_owned()), ("status", status.as_str().to_owned())];
@@ -79,13 +79,13 @@ async fn metrics(
     registry.register("http_requests", "Requests that were answered", app.metrics.requests.clone());
     let help = "How long answers took to begin, in seconds";
     registry.register("http_request_duration_seconds", help, app.metrics.durations.clone());
-    // What is counted here is told while the database is away, too.
+    // The counters of this process are reported even if the database is down.
     let up = stored(&app, &mut page, query.containers).await.is_ok();
     page.single("database_up", "Whether the database answers", f64::from(u8::from(up)));
     Ok(page)
 }
 
-/// Whether the token was sent. Takes as long whatever the difference is.
+/// Whether the token was sent, compared in constant time.
 fn shown(headers: &HeaderMap, token: &str) -> bool {
     let sent = headers.get(header::AUTHORIZATION).and_then(|sent| sent.to_str().ok()).unwrap_or_default();
     let sent = sent.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
@@ -94,7 +94,7 @@ fn shown(headers: &HeaderMap, token: &str) -> bool {
         && sent.iter().zip(token).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
 
-/// What the database knows, and the hosts.
+/// Measurements from the database and the hosts.
 async fn stored(app: &App, page: &mut Page, each: bool) -> Result<(), Error> {
     app.raptor.health().await?;
     let permit = app.raptor.authz().allow::<ListDaemons>(&Actor::System)?;
@@ -117,7 +117,7 @@ async fn stored(app: &App, page: &mut Page, each: bool) -> Result<(), Error> {
     if each { containers(app, page).await } else { Ok(()) }
 }
 
-/// The series of each container.
+/// One series per container.
 async fn containers(app: &App, page: &mut Page) -> Result<(), Error> {
     let mut series: [Vec<(Labels, f64)>; 6] = Default::default();
     let mut request = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };

@@ -1,4 +1,4 @@
-//! The panel, inside the binary.
+//! The panel's files, embedded in the binary.
 
 mod packed;
 mod pages;
@@ -14,27 +14,27 @@ use rust_embed::{EmbeddedFile, RustEmbed};
 #[allow_missing = true]
 struct Files;
 
-/// The panel's content security policy, as its build wrote it down.
+/// The panel's content security policy, as its build produced it.
 fn policy() -> HeaderMap {
     let policy = Files::get("policy.txt").and_then(|file| HeaderValue::from_bytes(&file.data).ok());
     policy.map(|policy| (header::CONTENT_SECURITY_POLICY, policy)).into_iter().collect()
 }
 
-/// A file of the panel, or its start page for the addresses of its pages. What is neither is 404: with the start page for browsers,
-/// where the panel says so, and with a problem for everything else.
+/// A file of the panel, or its start page for the paths of its pages. Anything else is 404: for browsers with the start page,
+/// which shows an error, and otherwise with a problem.
 pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path.starts_with("api/") {
-        return crate::problem::nowhere().await.into_response();
+        return crate::problem::unknown_path().await.into_response();
     }
     if !matches!(method, Method::GET | Method::HEAD) {
-        // CONNECT is one of them: hyper complains in the log of a page that answers it.
+        // Includes CONNECT: hyper logs an error if it gets a page in response.
         return ([(header::ALLOW, "GET, HEAD")], crate::problem::wrong_method(method).await).into_response();
     }
     if path != "index.html"
         && let Some(file) = Files::get(path)
     {
-        // Files below _app/immutable carry a hash of their content in their names.
+        // Names of files below _app/immutable contain a hash of their content.
         let lasting =
             if path.contains("/immutable/") { "public, max-age=31536000, immutable" } else { "no-cache" };
         let kind = file.metadata.mimetype().to_owned();
@@ -45,7 +45,7 @@ pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
         Some(page) => {
             let known = pages::known(path);
             if !known && !pages::wanted(&asked) {
-                return crate::problem::nowhere().await.into_response();
+                return crate::problem::unknown_path().await.into_response();
             }
             let page = answer(page, &asked, "text/html; charset=utf-8", "no-cache").await;
             let mut page = (policy(), page).into_response();
@@ -62,10 +62,10 @@ pub async fn serve(method: Method, uri: Uri, asked: HeaderMap) -> Response {
     }
 }
 
-/// The file, compressed where that was asked for in plain words; what else a client may take is left to the layer around.
+/// The file, compressed with gzip if that is acceptable; other encodings are left to the compression layer.
 async fn answer(file: EmbeddedFile, asked: &HeaderMap, kind: &str, lasting: &'static str) -> Response {
     let headers = [(header::CONTENT_TYPE, kind.to_owned()), (header::CACHE_CONTROL, lasting.to_owned())];
-    if !crate::serve::gets_smaller(kind, file.data.len()) || !packed::accepted(asked) {
+    if !crate::serve::is_compressible(kind, file.data.len()) || !packed::accepted(asked) {
         return (headers, file.data).into_response();
     }
     match packed::once(file).await {

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem documents, and the codes that they may have.
+//! Errors as RFC 9457 problem documents, and their codes.
 
 mod codes;
 
@@ -8,8 +8,8 @@ pub use raptor_server::problem::{Answer, Problem};
 
 use axum::http::StatusCode;
 
-/// The answer to an address of the API where there is nothing.
-pub(crate) async fn nowhere() -> Problem {
+/// The response for unknown paths of the API.
+pub(crate) async fn unknown_path() -> Problem {
     let detail = "There is nothing at this address. GET /api/v1/openapi.json lists what there is.";
     Problem::new(StatusCode::NOT_FOUND, "not_found", detail)
 }

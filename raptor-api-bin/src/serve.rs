@@ -1,9 +1,9 @@
-//! Everything around the routes: layers, listening, and ending well.
+//! Everything around the routes: layers, listening and graceful shutdown.
 
-mod named;
+mod fail_fast;
 mod origin;
-mod present;
-mod short;
+mod request_id;
+mod short_ids;
 
 use crate::{App, config::Config, extract, openapi::openapi, panel, problem, routes};
 use anyhow::bail;
@@ -14,16 +14,16 @@ use axum::{
     response::Response,
     routing::get,
 };
-use named::NamedLayer;
+use fail_fast::FailFastLayer;
 use origin::WithOrigin;
-use present::PresentLayer;
 use raptor_core::Raptor;
 use raptor_server::{
     http::{self, Limits, Transport},
     openapi::PAGE_POLICY,
     process::shutdown_signal,
 };
-use short::ShortIds;
+use request_id::RequestIdLayer;
+use short_ids::ShortIds;
 use std::{convert::Infallible, pin::pin, time::Duration};
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
@@ -37,10 +37,10 @@ use tower_http::{
 };
 use utoipa_swagger_ui::SwaggerUi;
 
-/// How long requests that are under way may take once the server is asked to end.
+/// How long requests in progress may take after a shutdown was requested.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// Answers up to this size go as they are, in bytes: they fit into one packet.
+/// Responses up to this size in bytes are not compressed: they fit into one packet.
 const SHORT: u16 = 1_024;
 const SHRINKING: [&str; 7] = [
     "application/json",
@@ -52,13 +52,13 @@ const SHRINKING: [&str; 7] = [
     "image/svg+xml",
 ];
 
-/// API, Swagger UI and panel, with what holds for every request.
-pub(crate) fn everything(app: App) -> impl Served {
+/// API, Swagger UI and panel, with the layers that apply to every request.
+pub(crate) fn full_service(app: App) -> impl Served {
     let router = Router::new()
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/api/v1/openapi.json", openapi()))
         .layer(fixed(header::CONTENT_SECURITY_POLICY, PAGE_POLICY))
         .fallback(panel::serve)
-        // What browsers show as pages; the API's answers are none.
+        // Only for what browsers show as pages, which API responses are not.
         .layer(fixed(header::REFERRER_POLICY, "same-origin"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .merge(crate::health::routes())
@@ -67,14 +67,14 @@ pub(crate) fn everything(app: App) -> impl Served {
     around(router, app)
 }
 
-/// The API without Swagger UI and panel, with what holds for every request.
-pub(crate) fn api_alone(app: App) -> impl Served {
+/// The API without Swagger UI and panel, with the layers that apply to every request.
+pub(crate) fn api_only(app: App) -> impl Served {
     let document = get(|| async { axum::Json(openapi()) });
     let router = routes::api().split_for_parts().0.route("/api/v1/openapi.json", document);
-    around(router.fallback(problem::nowhere), app)
+    around(router.fallback(problem::unknown_path), app)
 }
 
-/// What answers every request, on a connection or within another program's router.
+/// A service that responds to every request, on a connection or within another program's router.
 pub(crate) trait Served:
     Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>
     + Clone
@@ -93,8 +93,8 @@ impl<S> Served for S where
 {
 }
 
-/// Whether an answer gets smaller by compressing it: not what is packed already, such as fonts, and not files of containers. Events
-/// have to leave at once.
+/// Whether a response benefits from compression. Not if it is already compressed, such as fonts, or is a container's file; and
+/// events must be sent at once.
 fn shrinks(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     !headers.contains_key(header::CONTENT_DISPOSITION) && is_text(kind)
@@ -105,23 +105,24 @@ fn is_text(kind: &str) -> bool {
 }
 
 /// Whether `size` bytes of this content type are worth compressing.
-pub(crate) fn gets_smaller(kind: &str, size: usize) -> bool {
+pub(crate) fn is_compressible(kind: &str, size: usize) -> bool {
     size > usize::from(SHORT) && is_text(kind)
 }
 
-/// What holds for every request. Around the router, not in it: a router boxes its layers anew for each request.
+/// The layers that apply to every request. Around the router rather than in it, since a router boxes its layers for each
+/// request.
 fn around(router: Router<App>, app: App) -> impl Served {
     let router = router
         .method_not_allowed_fallback(problem::wrong_method)
         .layer(CompressionLayer::new().compress_when(SizeAbove::new(SHORT).and(shrinks)))
         .with_state(app.clone());
     let panel_origin = app.panel_origin.as_ref().and_then(|origin| origin.parse::<HeaderValue>().ok());
-    // Without one, no page of another origin is let in.
+    // Without a configured origin, no cross-origin request is allowed.
     let allowed = panel_origin.map_or_else(|| AllowOrigin::list([]), AllowOrigin::exact);
     let cors = CorsLayer::new()
         .allow_origin(allowed)
         .allow_credentials(true)
-        // One fixed origin is named to everybody, so that nothing varies.
+        // The response doesn't depend on the request's origin, so there is no `Vary` header.
         .vary([])
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
         .allow_headers([
@@ -130,9 +131,9 @@ fn around(router: Router<App>, app: App) -> impl Served {
             HeaderName::from_static(extract::CSRF_HEADER),
             HeaderName::from_static(extract::NOT_AFTER_HEADER),
         ]);
-    let present = PresentLayer(app.raptor.clone());
+    let present = FailFastLayer(app.raptor.clone());
     ServiceBuilder::new()
-        .layer(NamedLayer(app.clone()))
+        .layer(RequestIdLayer(app.clone()))
         .layer(WithOrigin(cors))
         .layer(present)
         .layer(ShortIds(app))
@@ -143,10 +144,10 @@ fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Header
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-/// Refuses to start where others reach this server and somebody could sign in with the password that everybody knows.
+/// Refuses to start if others can reach this server and somebody could sign in with the default password.
 ///
 /// # Errors
-/// One sentence with the ways out.
+/// One sentence with the ways to fix it.
 pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow::Result<()> {
     let address = config.reached_on();
     if address.to_canonical().is_loopback() {
@@ -160,11 +161,11 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
     }
 }
 
-/// Serves until Ctrl-C or SIGTERM, then ends the streams and lets requests that are under way finish.
+/// Serves until Ctrl-C or SIGTERM, then ends streams and lets requests in progress finish.
 pub async fn run(listener: TcpListener, app: App) {
     let ending = app.ending.clone();
     let limits = Limits::exempting(app.trusted_proxies.clone());
-    let service = everything(app);
+    let service = full_service(app);
     let mut serving = pin!(http::serve(listener, Transport::Plain, service, limits, ending.clone()));
     tokio::select! {
         () = &mut serving => return,

@@ -1,4 +1,4 @@
-//! How many streams somebody has open: each holds memory here and work on a daemon for as long as it lasts.
+//! Limiting open streams per user: each takes memory here and work on a daemon for as long as it lasts.
 
 use crate::Problem;
 use axum::http::StatusCode;
@@ -10,28 +10,28 @@ use std::{
 };
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
-/// A browser that takes no frame for so long is let go.
-pub(crate) const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// How often a stream says that it is alive: a browser takes five seconds of silence for a dead line.
-pub(crate) const BEAT_EVERY: Duration = Duration::from_secs(2);
-/// A peer from which nothing comes for so long, not even the answer to a ping, is gone.
+/// A browser that reads no frame for this long is disconnected.
+pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a stream sends a heartbeat: a browser considers a connection dead after five seconds of silence.
+pub(crate) const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(2);
+/// A peer from which nothing arrives for this long, not even a pong, is considered gone.
 const PEER_SILENCE: Duration = Duration::from_secs(20);
 
-/// Consoles and event streams of one account at one API process. A browser tab that is shown has two at most.
+/// Most consoles and event streams per account and API process. A visible browser tab has at most two.
 const MAX_STREAMS: usize = 100;
 
-/// The streams of all accounts. Cheap to clone.
+/// The open streams of all accounts. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Streams(Arc<Mutex<HashMap<UserId, usize>>>);
 
-/// One of an account's streams, for as long as this lives.
+/// One of an account's streams, until it is dropped.
 pub struct StreamSlot {
     streams: Streams,
     user: UserId,
 }
 
 impl Streams {
-    /// Takes a slot; nobody but users needs one.
+    /// Takes a slot. `None` for actors who aren't users, which need none.
     ///
     /// # Errors
     /// 429 `too_many_streams`.
@@ -61,7 +61,7 @@ impl Drop for StreamSlot {
     }
 }
 
-/// The beats of one socket, and whether its peer still answers them.
+/// The heartbeat of a socket, and whether its peer still responds.
 pub(crate) struct Beats {
     ticks: Interval,
     heard: Instant,
@@ -69,17 +69,17 @@ pub(crate) struct Beats {
 
 impl Beats {
     pub(crate) fn new() -> Self {
-        let mut ticks = tokio::time::interval(BEAT_EVERY);
+        let mut ticks = tokio::time::interval(HEARTBEAT_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { ticks, heard: Instant::now() }
     }
 
-    /// Something came from the peer.
+    /// Records that something arrived from the peer.
     pub(crate) fn heard(&mut self) {
         self.heard = Instant::now();
     }
 
-    /// When the next beat is due. Says whether the peer is still there.
+    /// Waits for the next heartbeat. Returns whether the peer still responds.
     pub(crate) async fn next(&mut self) -> bool {
         self.ticks.tick().await;
         self.heard.elapsed() < PEER_SILENCE

@@ -1,4 +1,4 @@
-//! Everything in one process: API, panel, SQLite, and this host as a daemon.
+//! Everything in one process: the API, the panel, SQLite, and this host as a daemon.
 
 use crate::{
     App,
@@ -17,19 +17,19 @@ use std::{
     sync::Arc,
 };
 
-/// Ports that a new host's record gets.
+/// Ports of the allocations created with a new host.
 const FIRST_PORTS: &str = "25565-25574";
 
-/// Runs until Ctrl-C.
+/// Runs until Ctrl-C or SIGTERM.
 ///
 /// # Errors
-/// One sentence that names what is in the way and what mends it.
+/// One sentence with the cause and how to fix it.
 pub async fn run(mut config: Config, up: UpConfig) -> anyhow::Result<()> {
     config.serves_panel = true;
     let listener = listen("API_ADDR", config.api_addr).await?;
     let folder = folder(&up.data_dir)?;
     let app_key = app_key(&config, &folder)?;
-    // First of all: it keeps out a second Raptor on the same folder before that touches a container.
+    // First of all, so that a second Raptor with the same folder stops before it touches a container.
     let store = Store::open_with(&config.database(&folder)?, config.database_pool).await?;
     let host = up
         .host
@@ -70,11 +70,11 @@ fn folder(folder: &Path) -> anyhow::Result<PathBuf> {
     folder.canonicalize().map_err(refused)
 }
 
-/// What is wrong with the folder, and what mends it.
+/// The error for an unusable folder, with how to fix it.
 fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "its disk is full. Free some room there (`df -h` shows it), then start Raptor again; containers run on"
+            "its disk is full. Free some space there (`df -h` shows it), then start Raptor again; containers run on"
         }
         ErrorKind::ReadOnlyFilesystem => {
             "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start Raptor again; containers run on"
@@ -84,7 +84,7 @@ fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
     anyhow::anyhow!("The folder {} can't be written: {advice} ({error})", folder.display())
 }
 
-/// The key that is given, or the one in the folder, or a new one there.
+/// The configured key, or the one in the folder, which is created if it doesn't exist.
 fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     if let Some(key) = config.key()? {
         return Ok(key);
@@ -102,13 +102,13 @@ fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     let key = generate_secret("")?;
     let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&path)?;
     writeln!(file, "{key}")?;
-    // Before anything is sealed with it: a fault of the disk must not leave an empty file.
+    // Before anything is sealed with it: a disk fault must not leave an empty file.
     file.sync_all()?;
     fs::File::open(folder)?.sync_all()?;
     Ok(Secret::new(key))
 }
 
-/// Makes the first administrator where there is none, and gives the password if it was generated.
+/// Creates the first administrator if there is none, and returns the password if it was generated.
 async fn first_administrator(raptor: &Raptor, config: &Config) -> anyhow::Result<Option<Secret>> {
     let (password, generated) = match &config.admin_password {
         Some(password) => (password.expose().to_owned(), false),
@@ -119,7 +119,7 @@ async fn first_administrator(raptor: &Raptor, config: &Config) -> anyhow::Result
     Ok((made && generated).then(|| Secret::new(password)))
 }
 
-/// Prints a line to standard output. Where that fails, it is logged and Raptor goes on.
+/// Prints a line to standard output. If that fails, it is logged and Raptor continues.
 fn tell(line: impl fmt::Display) {
     if let Err(error) = say(line) {
         tracing::warn!(%error, "standard output can't be written to");

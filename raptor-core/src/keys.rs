@@ -45,14 +45,14 @@ fn opens(sealer: &Sealer, name: &str, canary: &[u8]) -> bool {
 fn other_app_key() -> Error {
     Error::conflict(
         "app_key_changed",
-        "APP_KEY is not the key that the secrets in this database are encrypted under. Set that key again. To change it, stop every API on this database and run `raptor-api rotate-key` with the new key as APP_KEY and the former one as OLD_APP_KEY. If the former key is lost, `raptor-api rotate-key` without it lists what can't be read any more, and how to go on.",
+        "APP_KEY is not the key that the secrets in this database are encrypted with. Restore that key. To change it, stop every API on this database and run `raptor-api rotate-key` with the new key as APP_KEY and the former one as OLD_APP_KEY. If the former key is lost, `raptor-api rotate-key` without it lists the secrets that are lost and explains how to continue.",
     )
 }
 
 fn other_jwt_secret() -> Error {
     Error::conflict(
         "jwt_secret_changed",
-        "JWT_SECRET (APP_KEY, where it is not set) is not what sessions on this database are signed with. Set that secret again. To change it, stop every API on this database and run `raptor-api rotate-jwt-secret` with the new one as JWT_SECRET; that signs everybody out.",
+        "JWT_SECRET (or APP_KEY, if that is not set) is not the secret that sessions on this database are signed with. Restore that secret. To change it, stop every API on this database and run `raptor-api rotate-jwt-secret` with the new one as JWT_SECRET; that signs everybody out.",
     )
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn check(store: &Store, app_key: &Sealer, jwt_secret: &Sealer) 
                 let count = sealed.len() - read;
                 tracing::warn!(
                     count,
-                    "secrets in the database are encrypted under another APP_KEY and can't be read"
+                    "secrets in the database are encrypted with another APP_KEY and can't be decrypted"
                 );
             }
             store::keys::add_canary(&mut tx.conn(), APP_KEY, &seal(app_key, APP_KEY)?).await?;
@@ -217,23 +217,23 @@ async fn note_signing(c: &mut Conn<'_>, clock: &Clock, ended: usize) -> Result<(
 
 fn unreadable(lost: &[String], had_former: bool) -> Error {
     let why = match had_former {
-        true => "OLD_APP_KEY is not the key that everything in this database is encrypted under.",
+        true => "OLD_APP_KEY is not the key that all secrets in this database are encrypted with.",
         false => {
-            "OLD_APP_KEY is not set, and APP_KEY is not the key that this database's secrets are encrypted under."
+            "OLD_APP_KEY is not set, and APP_KEY is not the key that this database's secrets are encrypted with."
         }
     };
     let named = lost.iter().take(NAMED).map(|what| format!("\n  - {what}")).collect::<String>();
     let more = lost.len().saturating_sub(NAMED);
     let more = if more > 0 { format!("\n  - and {more} more") } else { String::new() };
     let what = if lost.is_empty() {
-        "Nothing is encrypted under it now.".to_owned()
+        "No secret is encrypted with it now.".to_owned()
     } else {
-        format!("These can't be read:{named}{more}")
+        format!("These can't be decrypted:{named}{more}")
     };
     Error::conflict(
         "secrets_lost",
         format!(
-            "{why} {what}\nNothing was changed. Set OLD_APP_KEY (or OLD_APP_KEY_FILE) to the former key. If it is lost, add --lost: what is named here stays unreadable, and you renew the daemons' keys and enter the registries' passwords again."
+            "{why} {what}\nNothing was changed. Set OLD_APP_KEY (or OLD_APP_KEY_FILE) to the former key. If it is lost, add --lost: the secrets listed here are lost, and you have to replace the daemons' keys and enter the registries' passwords again."
         ),
     )
 }

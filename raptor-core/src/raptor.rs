@@ -3,13 +3,13 @@
 use crate::{
     Result,
     activity::{
-        late::{self, Late},
+        deferred::{self, DeferredActions},
         service::ActivityService,
     },
     allocations::service::AllocationService,
     auth::{Passwords, SessionCache, Throttles, Tokens, seal::Sealer, service::AuthService, session_cache},
     authz::Authz,
-    catalogue::{Shelf, service::CatalogueService},
+    catalogue::{ParsedCatalogue, service::CatalogueService},
     clock::Clock,
     containers::{ListCache, list_cache, service::ContainerService},
     daemons::service::DaemonService,
@@ -19,8 +19,8 @@ use crate::{
     keys,
     live::{Connector, Fleet},
     mail::{
-        Carrier,
-        outbox::{self, Post},
+        MailTransport,
+        outbox::{self, MailSettings},
         service::MailService,
     },
     node::Node,
@@ -41,7 +41,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 /// How often expired rows are deleted.
 const SWEEP_EVERY: Duration = Duration::from_secs(600);
 /// How long the database may take to answer a health check.
-const HEALTH_PATIENCE: Duration = Duration::from_secs(2);
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// All of Raptor's services. Cheap to clone; [`Raptor::shutdown`] ends the background work.
 #[derive(Clone)]
@@ -63,12 +63,12 @@ pub(crate) struct Inner {
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) fleet: Fleet,
-    pub(crate) post: Option<Post>,
-    pub(crate) late: Late,
+    pub(crate) mail: Option<MailSettings>,
+    pub(crate) deferred: DeferredActions,
     pub(crate) warnings: Warnings,
     pub(crate) outbound: Outbound,
     pub(crate) catalogue_mirror: Option<String>,
-    pub(crate) shelf: Shelf,
+    pub(crate) parsed_catalogue: ParsedCatalogue,
 }
 
 /// Builds a [`Raptor`]. Everything but the key has a default.
@@ -84,7 +84,7 @@ pub struct Builder {
     clock: Clock,
     local: Option<(Arc<dyn Node>, String)>,
     connect: Option<Connector>,
-    post: Option<Post>,
+    mail: Option<MailSettings>,
     outbound: Outbound,
     catalogue_mirror: Option<String>,
     panel_host: Option<String>,
@@ -152,8 +152,8 @@ impl Builder {
 
     /// How mail is sent, and the panel's URL for links in mails. By default no mail is sent.
     #[must_use]
-    pub fn mail(mut self, carrier: Arc<dyn Carrier>, panel_url: &str) -> Self {
-        self.post = Some(Post { carrier, panel: panel_url.trim_end_matches('/').to_owned() });
+    pub fn mail(mut self, transport: Arc<dyn MailTransport>, panel_url: &str) -> Self {
+        self.mail = Some(MailSettings { transport, panel: panel_url.trim_end_matches('/').to_owned() });
         self
     }
 
@@ -225,13 +225,13 @@ impl Builder {
             session_lifetime: self.jwt_expiry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            post: self.post,
-            late: Late::default(),
+            mail: self.mail,
+            deferred: DeferredActions::default(),
             warnings: Warnings::default(),
             fleet: Fleet::new(local, self.connect, self.panel_host),
             outbound: self.outbound,
             catalogue_mirror: self.catalogue_mirror,
-            shelf: Shelf::default(),
+            parsed_catalogue: ParsedCatalogue::default(),
         });
         let raptor = Raptor { inner };
         let watched = Arc::downgrade(&raptor.inner);
@@ -253,12 +253,12 @@ impl Builder {
         raptor.inner.tasks.spawn(follow_daemons(raptor.clone()));
         raptor.inner.tasks.spawn(worker::work(raptor.clone()));
         raptor.inner.tasks.spawn(sweep(raptor.clone()));
-        raptor.inner.tasks.spawn(late::work(raptor.clone()));
+        raptor.inner.tasks.spawn(deferred::work(raptor.clone()));
         if let Some(interval) = self.source_checks {
             raptor.inner.tasks.spawn(source::work(raptor.clone(), interval));
         }
-        if let Some(post) = raptor.inner.post.clone() {
-            raptor.inner.tasks.spawn(outbox::work(raptor.clone(), post));
+        if let Some(settings) = raptor.inner.mail.clone() {
+            raptor.inner.tasks.spawn(outbox::work(raptor.clone(), settings));
         }
         Ok(raptor)
     }
@@ -284,7 +284,7 @@ impl Raptor {
             clock: Clock::System,
             local: None,
             connect: None,
-            post: None,
+            mail: None,
             outbound: Outbound::default(),
             catalogue_mirror: None,
             panel_host: None,
@@ -395,7 +395,7 @@ impl Raptor {
     /// Whether changes that other processes make to the database arrive here. False for a moment after the start, and while the
     /// database is down.
     #[must_use]
-    pub fn hears_others(&self) -> bool {
+    pub fn receives_changes(&self) -> bool {
         self.inner.store.feed().is_complete()
     }
 
@@ -422,7 +422,7 @@ impl Raptor {
             let mut reader = self.inner.store.read().await?;
             store::ping(&mut reader.conn()).await
         };
-        tokio::time::timeout(HEALTH_PATIENCE, asked)
+        tokio::time::timeout(HEALTH_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
@@ -436,7 +436,7 @@ impl Raptor {
             let mut reader = self.inner.store.read().await?;
             store::migration::check(&mut reader.conn()).await
         };
-        tokio::time::timeout(HEALTH_PATIENCE, asked)
+        tokio::time::timeout(HEALTH_TIMEOUT, asked)
             .await
             .unwrap_or_else(|_| Err(crate::error::database_unavailable()))
     }
@@ -447,7 +447,7 @@ impl Raptor {
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
         // The last of what was done may have ended just now.
-        self.inner.late.give_up();
+        self.inner.deferred.give_up();
         self.inner.store.close().await;
     }
 }
@@ -463,7 +463,7 @@ async fn follow_daemons(raptor: Raptor) {
         use tokio::sync::broadcast::error::RecvError;
         match change {
             Ok(Change { subject: Subject::Registry, .. }) => {
-                raptor.inner.fleet.tell_logins(&raptor).await;
+                raptor.inner.fleet.send_logins_to_all(&raptor).await;
                 continue;
             }
             Ok(Change { subject: Subject::Daemon, .. }) | Err(RecvError::Lagged(_)) => {}
@@ -471,7 +471,7 @@ async fn follow_daemons(raptor: Raptor) {
             Err(RecvError::Closed) => return,
         }
         if let Err(error) = raptor.inner.fleet.refresh(&raptor).await {
-            warn_of!(raptor, error, "the links to the daemons were not brought up to date");
+            warn_of!(raptor, error, "updating the links to the daemons failed");
         }
     }
 }
@@ -492,7 +492,7 @@ async fn sweep(raptor: Raptor) {
             tx.commit().await
         };
         if let Err(error) = swept.await {
-            warn_of!(raptor, error, "what has expired was not removed");
+            warn_of!(raptor, error, "deleting expired rows failed");
         }
     }
 }

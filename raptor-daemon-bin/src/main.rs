@@ -94,7 +94,7 @@ fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
         // In use: the sentence says it all.
         ErrorKind::WouldBlock => return anyhow::anyhow!(error),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "its disk is full. Free some room there (`df -h` shows it), then start the daemon again; containers run on"
+            "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers run on"
         }
         ErrorKind::ReadOnlyFilesystem => {
             "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start the daemon again; containers run on"

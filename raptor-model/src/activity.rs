@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use std::net::IpAddr;
 use uuid::Uuid;
 
-/// Which kind of actor did it.
+/// The kind of actor in the audit trail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ActorKind {
     /// A signed-in user; `actor_id` names the account.
@@ -20,7 +20,7 @@ pub enum ActorKind {
 }
 
 impl ActorKind {
-    /// Its stable name.
+    /// The name in the database and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,50 +31,47 @@ impl ActorKind {
     }
 }
 
-/// Who does something, as the audit trail names them.
+/// The actor of an activity, as the audit trail names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Performer {
-    /// Kind of actor.
     pub kind: ActorKind,
-    /// Which one, unless it is the system.
+    /// The user's or daemon's id; `None` for the system.
     pub id: Option<Uuid>,
-    /// What it is called.
+    /// The user's or daemon's name.
     pub name: String,
-    /// Where the call came from, where it came over the network.
+    /// The address that the request came from, if it came over the network.
     pub ip: Option<IpAddr>,
 }
 
-/// One row of the audit trail.
+/// An entry of the audit trail.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Activity {
-    /// Its id; sorts by time.
+    /// Ordered by time (UUIDv7).
     pub id: ActivityId,
-    /// When.
     pub at: DateTime<Utc>,
-    /// Kind of actor.
     pub actor_kind: ActorKind,
-    /// Which one, unless it is the system.
+    /// The user's or daemon's id; `None` for the system.
     pub actor_id: Option<Uuid>,
-    /// What it was called then.
+    /// The actor's name at that time.
     pub actor_name: String,
-    /// What was done: `user.created`, `container.power.start`.
+    /// The action, e.g. `user.created` or `container.power.start`.
     pub action: String,
-    /// To what kind of thing.
+    /// The kind of object, e.g. `user` or `container`.
     pub subject_kind: String,
-    /// To which.
+    /// The object's id.
     pub subject_id: Option<Uuid>,
-    /// What it was called then.
+    /// The object's name at that time.
     pub subject_name: String,
-    /// The container that it concerns, if it concerns one.
+    /// The container concerned, if any.
     pub container_id: Option<ContainerId>,
-    /// Where the call came from.
+    /// The address that the request came from.
     pub ip: Option<IpAddr>,
-    /// More, by action. Never a secret.
+    /// Further details, depending on the action. Never contains a secret.
     pub detail: serde_json::Value,
 }
 
 impl Activity {
-    /// `performer` does `action` now.
+    /// An activity of `performer` at the current time.
     pub fn new(clock: &Clock, performer: impl Into<Performer>, action: impl Into<String>) -> Self {
         let performer = performer.into();
         Self {
@@ -93,7 +90,7 @@ impl Activity {
         }
     }
 
-    /// A daemon did it, of itself.
+    /// Sets a daemon as the actor.
     #[must_use]
     pub fn by_daemon(mut self, id: DaemonId, name: &str) -> Self {
         self.actor_kind = ActorKind::Daemon;
@@ -102,7 +99,7 @@ impl Activity {
         self
     }
 
-    /// To this thing.
+    /// Sets the object.
     #[must_use]
     pub fn on(mut self, kind: &str, id: impl Into<Uuid>, name: &str) -> Self {
         self.subject_kind = kind.to_owned();
@@ -111,14 +108,14 @@ impl Activity {
         self
     }
 
-    /// It concerns this container.
+    /// Sets the container concerned.
     #[must_use]
     pub fn in_container(mut self, id: ContainerId) -> Self {
         self.container_id = Some(id);
         self
     }
 
-    /// With more to say.
+    /// Sets further details.
     #[must_use]
     pub fn with(mut self, detail: serde_json::Value) -> Self {
         self.detail = detail;
@@ -126,15 +123,13 @@ impl Activity {
     }
 }
 
-/// Which part of the trail is wanted.
+/// Narrows a list of activity. A `None` field does not filter.
 #[derive(Clone, Debug, Default)]
 pub struct ActivityFilter {
-    /// Of this actor.
     pub actor_id: Option<Uuid>,
-    /// About this container.
     pub container_id: Option<ContainerId>,
-    /// This action.
+    /// The exact action.
     pub action: Option<String>,
-    /// Part of the actor's or subject's name or of the action, without regard to case.
+    /// Part of the actor's or object's name or of the action, without regard to case.
     pub search: Option<String>,
 }

@@ -1,22 +1,21 @@
-//! The catalogue of what can be chosen to run: where it comes from.
+//! The source of the catalogue of programs to choose from.
 
 use chrono::{DateTime, Utc};
 
-/// Where the catalogue comes from.
+/// The source of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogueSource {
-    /// The address that a newer one is fetched from; none for the one that comes with Raptor.
+    /// The address that a newer one is fetched from; `None` for the built-in one.
     pub url: Option<String>,
-    /// SHA-256 of the file that was fetched; none for the one that comes with Raptor.
+    /// SHA-256 of the fetched file; `None` for the built-in one.
     pub sha256: Option<String>,
-    /// When it was fetched.
     pub fetched_at: Option<DateTime<Utc>>,
-    /// Grows by one with each change.
+    /// Incremented with each change.
     pub revision: i64,
 }
 
 impl CatalogueSource {
-    /// Whether it is the catalogue that comes with Raptor.
+    /// Whether it is the built-in catalogue.
     #[must_use]
     pub fn is_built_in(&self) -> bool {
         self.sha256.is_none()

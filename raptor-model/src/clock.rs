@@ -1,26 +1,26 @@
-//! Time as a value that is passed in, so that tests decide what time it is.
+//! Time as an injected value, so that tests can control it.
 
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where the time comes from.
+/// A source of the current time.
 #[derive(Clone, Default)]
 pub enum Clock {
-    /// The machine's clock.
+    /// The operating system's clock.
     #[default]
     System,
-    /// A clock that moves only when told to.
+    /// A clock that only moves when it is told to.
     Manual(Arc<Mutex<DateTime<Utc>>>),
 }
 
 impl Clock {
-    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    /// A manual clock that stays at `start` until [`Clock::advance`] moves it.
     #[must_use]
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self::Manual(Arc::new(Mutex::new(start)))
     }
 
-    /// The time in UTC, cut to microseconds: PostgreSQL keeps no more, and both stores must read back what was written.
+    /// The time in UTC, truncated to microseconds: PostgreSQL stores no more, and both databases must return what was written.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
         match self {
@@ -30,7 +30,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock; the machine's clock stays as it is.
+    /// Moves a manual clock; has no effect on the system's.
     pub fn advance(&self, by: TimeDelta) {
         if let Self::Manual(time) = self {
             *time.lock().unwrap_or_else(PoisonError::into_inner) += by;

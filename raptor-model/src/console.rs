@@ -1,21 +1,21 @@
-//! A console's text: without escape sequences, and looked for.
+//! Searching a console's text, and removing escape sequences.
 
 use crate::node::{ConsoleExport, ConsoleHit, ConsoleLine, ConsoleSearch, HitPart, LineKind, MAX_HITS};
 use chrono::{DateTime, SecondsFormat, Utc};
 use regex::{Regex, RegexBuilder};
 use std::{borrow::Cow, sync::LazyLock};
 
-/// Escape sequences of terminals: CSI, OSC, and the short ones (ECMA-48).
+/// Terminal escape sequences: CSI, OSC, and the short ones (ECMA-48).
 static ANSI: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])").ok());
 
-/// The longest text or pattern that is looked for, in characters.
+/// The longest text or pattern to search for, in characters.
 const MAX_PATTERN: usize = 500;
-/// What a compiled pattern may take, in bytes.
+/// The largest compiled pattern, in bytes.
 const MAX_COMPILED: usize = 1024 * 1024;
-/// Text of one page of hits at most, in bytes.
+/// Most text per page of hits, in bytes.
 const MAX_TEXT: usize = 1024 * 1024;
-/// Parts of one line that are told at most.
+/// Most matches reported per line.
 const MAX_PARTS: usize = 20;
 
 /// The line without escape sequences.
@@ -27,7 +27,7 @@ pub fn plain(line: &str) -> Cow<'_, str> {
     }
 }
 
-/// What is looked for in a console. Patterns take time in proportion to the text, whatever they are.
+/// What to search for in a console. Matching takes linear time, whatever the pattern.
 pub struct SearchPattern {
     pattern: Option<Regex>,
     from: Option<DateTime<Utc>>,
@@ -35,10 +35,10 @@ pub struct SearchPattern {
 }
 
 impl SearchPattern {
-    /// What `search` asks for.
+    /// Compiles the pattern of `search`.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with the text.
+    /// A sentence that says what is wrong with the pattern.
     pub fn new(search: &ConsoleSearch) -> Result<Self, String> {
         let text = search.text.as_deref().filter(|text| !text.is_empty());
         if text.is_some_and(|text| text.chars().count() > MAX_PATTERN) {
@@ -59,7 +59,7 @@ impl SearchPattern {
         Ok(Self { pattern: text.map(compile).transpose()?, from: search.from, to: search.to })
     }
 
-    /// The line as it is shown among the hits; none for one that is not looked for.
+    /// The line as a hit; `None` if it doesn't match.
     #[must_use]
     pub fn hit(&self, line: &ConsoleLine) -> Option<ConsoleHit> {
         if self.from.is_some_and(|from| line.at < from) || self.to.is_some_and(|to| line.at > to) {
@@ -76,7 +76,7 @@ impl SearchPattern {
     }
 }
 
-/// Where the pattern matches, counted in characters.
+/// Where the pattern matches, in characters.
 fn parts(pattern: &Regex, text: &str) -> Vec<HitPart> {
     let (mut bytes, mut chars) = (0, 0);
     let mut count = |until: usize| {
@@ -88,7 +88,7 @@ fn parts(pattern: &Regex, text: &str) -> Vec<HitPart> {
     found.map(|found| HitPart { start: count(found.start()), end: count(found.end()) }).collect()
 }
 
-/// The crate's message shows the pattern first, and what is wrong last.
+/// The end of regex's message, which says what is wrong after showing the pattern.
 fn last_line(message: &str) -> &str {
     message.lines().last().unwrap_or(message).trim_start_matches("error: ")
 }
@@ -102,7 +102,7 @@ pub struct Hits {
     pub next: Option<u64>,
 }
 
-/// Looks for lines among `lines`, which are in the order asked for. `enough` says when to stop though there are more lines.
+/// Searches `lines`, which are in the requested order. `enough` decides when to stop early.
 pub fn search(
     lines: impl Iterator<Item = ConsoleLine>,
     sought: &SearchPattern,
@@ -123,7 +123,7 @@ pub fn search(
     Hits { hits, next: None }
 }
 
-/// One line as it is downloaded, with its line end; empty for one that is not wanted.
+/// One line as it is downloaded, including its line end; empty if it is not included.
 #[must_use]
 pub fn written(line: &ConsoleLine, export: &ConsoleExport) -> String {
     if export.from.is_some_and(|from| line.at < from) || export.to.is_some_and(|to| line.at > to) {
@@ -177,7 +177,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Neither text nor search makes it fail, and every part lies in the text and is what was looked for.
+        /// No text or pattern makes it fail, and every part lies within the text and matches.
         #[test]
         fn any_line_can_be_searched_for_anything(text in "(\\PC|\x1b\\[[0-9;]{0,4}m|\x1b){0,60}", wanted in "\\PC{1,3}") {
             let found = sought(&wanted, false, true).unwrap().hit(&line(&text));

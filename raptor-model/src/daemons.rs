@@ -7,46 +7,44 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 pub use transport::Transport;
 
-/// For how many hours known SSH keys work while the control side is away, where no administrator says otherwise: a key that was
-/// revoked meanwhile would work as well.
+/// The default for how many hours known SSH keys work while the control side is unavailable. 0, since revoked keys would work
+/// too.
 pub const DEFAULT_OFFLINE_HOURS: i64 = 0;
-/// Ports and ranges for self-service that a daemon may have.
+/// Most ports and ranges for self-service per daemon.
 const MAX_RANGES: usize = 64;
 
 /// A daemon's record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Daemon {
-    /// Its id.
     pub id: DaemonId,
-    /// Its small stable number.
+    /// A short number that never changes, counted from 1.
     pub number: i64,
     /// Unique without regard to case.
     pub name: String,
-    /// Whether it is this very process's host.
+    /// Whether it is this process's own host.
     pub local: bool,
-    /// Host name or address.
+    /// Host name or IP address.
     pub host: String,
-    /// Port of its API.
+    /// Port of the daemon's API.
     pub port: u16,
-    /// How the connection to it is protected.
+    /// How the connection to it is encrypted.
     pub transport: Transport,
-    /// Memory in MiB that containers may have together; the host's own where not given.
+    /// MiB of memory that its containers may have in total; `None` = the host's memory.
     pub memory_limit_mib: Option<i64>,
-    /// Disk in MiB that containers may have together; the host's own where not given.
+    /// MiB of disk space that its containers may have in total; `None` = the host's disk.
     pub disk_limit_mib: Option<i64>,
-    /// Whether files can't be changed by SFTP there.
+    /// Whether files can't be changed by SFTP.
     pub sftp_read_only: bool,
-    /// For how many hours keys that are known there work while the control side is away; 0 = never.
+    /// For how many hours known SSH keys work while the control side is unavailable; 0 = never.
     pub sftp_offline_hours: i64,
-    /// The ports that people without `containers.update` are given, as ports and ranges; all free ones where it is none.
+    /// The ports that people without `containers.update` can choose from, as ports and ranges; `None` = all free ones.
     pub self_service_ports: Option<String>,
-    /// Why nothing is placed on it and its containers are left alone, while that is so.
+    /// The reason for maintenance, during which nothing is placed on it and its containers are left alone; `None` = no
+    /// maintenance.
     pub maintenance: Option<String>,
-    /// When it was added.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// What its containers have together.
+    /// What its containers use in total.
     pub usage: Usage,
 }
 
@@ -71,18 +69,18 @@ pub struct Usage {
     pub cpu_percent: i64,
 }
 
-/// What somebody gives to add or change a daemon.
+/// The input for adding or changing a daemon.
 #[derive(Clone, Debug)]
 pub struct DaemonDraft {
     /// 1 to 64 characters.
     pub name: String,
-    /// Host name or address.
+    /// Host name or IP address.
     pub host: String,
-    /// Port of its API.
+    /// Port of the daemon's API.
     pub port: u16,
-    /// How the connection to it is protected. None keeps what is, but for [`Transport::Certificate`], in whose place it puts
-    /// [`Transport::Pinned`], which is also what a new daemon has. [`Transport::Upgrading`] can be kept, not chosen: it means
-    /// [`Transport::Pinned`] where the daemon has another.
+    /// How the connection to it is encrypted. `None` keeps the current value, except that [`Transport::Certificate`] becomes
+    /// [`Transport::Pinned`], which is also the default of a new daemon. [`Transport::Upgrading`] can be kept but not chosen:
+    /// for a daemon with another value it means [`Transport::Pinned`].
     pub transport: Option<Transport>,
     /// As in [`Daemon`].
     pub memory_limit_mib: Option<i64>,
@@ -97,7 +95,7 @@ pub struct DaemonDraft {
 }
 
 impl DaemonDraft {
-    /// How a daemon is to be reached that is reached like `now`, or is new.
+    /// The transport of a daemon whose transport is `now`, or that is new.
     #[must_use]
     pub fn transport(&self, now: Option<Transport>) -> Transport {
         match self.transport {
@@ -121,8 +119,8 @@ impl DaemonDraft {
         Ok(())
     }
 
-    /// Validates the draft and trims blanks around its texts. A `local` host, which runs in this process, has no address, so host
-    /// and port are not checked.
+    /// Validates the draft and trims its texts. A `local` host, which runs in this process, has no address, so host and port
+    /// are not checked.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -151,7 +149,7 @@ impl DaemonDraft {
         self.self_service_ports =
             self.self_service_ports.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
         if let Some(text) = &self.self_service_ports {
-            // Each is a condition of its own in the database's statement.
+            // Each becomes a condition in a statement.
             if Ports::parse("self_service_ports", text)?.ranges().len() > MAX_RANGES {
                 let why = format!("Use at most {MAX_RANGES} ports and ranges.");
                 return Err(Error::invalid("self_service_ports", why));

@@ -1,56 +1,56 @@
-//! What can go wrong, by what a caller can do about it.
+//! Errors, classified by what a caller can do about them.
 
 use crate::containers::lifecycle::Refused;
 use std::time::Duration;
 
-/// The error of every operation of this crate. `Display` is safe to show to the person who called;
-/// the cause, where there is one, is in [`std::error::Error::source`].
+/// The error of all operations. `Display` is safe to show to the caller; the cause, if any, is in
+/// [`std::error::Error::source`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Nothing of this kind has this id, or the actor may not know that it exists.
     #[error("This {what} does not exist or is not yours to see.")]
     NotFound {
-        /// The noun, in lower case: `container`, `user`.
+        /// The noun in lower case: `container`, `user`.
         what: &'static str,
     },
-    /// The state of things does not allow it now.
+    /// The current state does not allow it.
     #[error("{message}")]
     Conflict {
         /// Stable machine-readable reason, in snake_case.
         code: &'static str,
-        /// What is in the way and what to do about it.
+        /// The reason, and what to do about it.
         message: String,
     },
     /// The container's state machine refused a power action.
     #[error("{0}")]
     Refused(#[from] Refused),
-    /// One field of the input is wrong.
+    /// A field of the input is invalid.
     #[error("{why}")]
     Invalid {
         /// Path of the field in the input: `name`, `limits.memory_mib`, `variables.SERVER_NAME`.
         field: String,
-        /// What is wrong with it and what is allowed.
+        /// What is wrong and what is allowed.
         why: String,
     },
-    /// The actor may see the thing and may not do this to it.
+    /// The actor may see the object but may not do this.
     #[error("You need the permission `{permission}` to do this.")]
     Forbidden {
-        /// The permission that is missing.
+        /// The missing permission.
         permission: String,
     },
-    /// Another user holds rights that the actor lacks, so their account is not the actor's to change.
+    /// The other user has rights that the actor lacks, so the actor can't change their account.
     #[error("{message}")]
     Outranked {
-        /// A permission that is missing.
+        /// A missing permission.
         permission: String,
-        /// What the other user holds and which permission the actor needs.
+        /// Which right the other user has, and which permission the actor needs.
         message: String,
     },
-    /// Nobody is signed in, or the session has ended.
+    /// There is no session, or it has ended.
     #[error("{0}")]
     Unauthenticated(&'static str),
-    /// The account can do nothing until its user has chosen another password.
+    /// The user has to choose a new password before anything else.
     #[error(
         "Choose a new password first: PUT /api/v1/account/password, or sign in to the panel, which asks for it."
     )]
@@ -58,10 +58,10 @@ pub enum Error {
     /// Too many attempts.
     #[error("Too many attempts. Try again in {} s.", retry_after.as_secs().max(1))]
     Throttled {
-        /// When the next attempt is allowed.
+        /// The time until the next attempt is allowed.
         retry_after: Duration,
     },
-    /// A bound was reached.
+    /// A limit was reached.
     #[error("{message}")]
     LimitReached {
         /// Stable machine-readable name of the limit.
@@ -69,39 +69,37 @@ pub enum Error {
         /// Which limit, how much is left and what to do.
         message: String,
     },
-    /// Something that this operation needs cannot be reached now; trying again later may help.
+    /// Something that this operation needs is unavailable; trying again later may help.
     #[error("{message}")]
     Unavailable {
         /// Stable machine-readable reason.
         code: &'static str,
-        /// What is away and what to do.
+        /// What is unavailable, and what to do.
         message: String,
     },
-    /// A fault of ours. The cause is for the log, not for the caller.
+    /// A bug or fault on our side. The cause is for the log, not for the caller.
     #[error("Something went wrong on our side. The server's log has the details.")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// Shorthand for results of this crate.
+/// A result with this crate's error.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    /// An input error at `field`.
     pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), why: why.into() }
     }
 
-    /// A conflict with a stable `code`.
     pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
         Self::Conflict { code, message: message.into() }
     }
 
-    /// A fault of ours, with its cause.
+    /// An internal error with its cause.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Internal(cause.into())
     }
 
-    /// What happened and why, for the log: the message and, where there is one, what is behind it.
+    /// The message and the cause, if any, for logs.
     #[must_use]
     pub fn with_cause(&self) -> String {
         let mut text = self.to_string();
@@ -113,7 +111,7 @@ impl Error {
         text
     }
 
-    /// The stable code of this error in the HTTP contract.
+    /// The code on the wire.
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
@@ -136,8 +134,7 @@ impl Error {
 impl From<sqlx::Error> for Error {
     fn from(cause: sqlx::Error) -> Self {
         match cause {
-            // A proxy whose PostgreSQL is away closes connections in the middle of everything, which the driver calls a breach of
-            // the protocol.
+            // A proxy whose PostgreSQL is down closes connections at any point, which the driver reports as a protocol error.
             sqlx::Error::PoolTimedOut
             | sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_)
@@ -152,7 +149,7 @@ impl From<sqlx::Error> for Error {
 }
 
 #[cfg(feature = "sqlx")]
-/// What is said while the database is away.
+/// The error while the database is down.
 #[must_use]
 pub fn database_unavailable() -> Error {
     Error::Unavailable {
@@ -161,7 +158,7 @@ pub fn database_unavailable() -> Error {
     }
 }
 
-/// What a database says with `code`, where it is about the database's state or the text that was given, and no fault of ours.
+/// The error for a database's `code` that is about the database's state or the input, and not a bug.
 ///
 /// PostgreSQL's codes have five letters (<https://www.postgresql.org/docs/current/errcodes-appendix.html>); SQLite's are numbers
 /// whose lowest byte is the kind (<https://www.sqlite.org/rescode.html>).
@@ -169,9 +166,9 @@ pub fn database_unavailable() -> Error {
 fn meaning(code: &str) -> Option<Error> {
     let kind = if code.len() == 5 { None } else { code.parse::<u32>().ok().map(|code| code & 0xff) };
     match (code, kind) {
-        // 4874: there was no room for the index of SQLite's log.
+        // 4874: there was no space for the index of SQLite's log.
         ("53100" | "4874", _) | (_, Some(13)) => {
-            Some(storage("storage_full", "is full. Free some room there"))
+            Some(storage("storage_full", "is full. Free some space there"))
         }
         ("25006", _) | (_, Some(8)) => {
             Some(storage("storage_read_only", "can't be written now. Make it writable again"))
@@ -179,11 +176,11 @@ fn meaning(code: &str) -> Option<Error> {
         ("58030" | "XX001" | "XX002", _) | (_, Some(10 | 11 | 14)) => {
             Some(storage("storage_failed", "reports a fault. Look at the disk and at the system's log"))
         }
-        // NUL, in text and in JSON: what everybody sends is checked before, and named.
+        // NUL, in text and in JSON. Input is checked for it before, so this has no better name for the field.
         ("22021" | "22P05", _) => {
             Some(Error::invalid("text", "This holds a character that can't be stored. Leave it out."))
         }
-        // The database is ending, starting, or has no room for another connection.
+        // The database is stopping, starting, or has reached its limit of connections.
         (code, None) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
             Some(database_unavailable())
         }

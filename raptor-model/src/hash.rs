@@ -1,9 +1,9 @@
-//! Hashes as text.
+//! Hashes as strings.
 
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
-/// The SHA-256 of `bytes`, as 64 hexadecimal digits in lower case.
+/// The SHA-256 of `bytes` as 64 lower-case hexadecimal digits.
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(64);

@@ -1,35 +1,31 @@
-//! What has to happen on hosts: rows that are committed with the change that needs them.
+//! Background jobs for hosts: rows committed together with the change that requires them.
 
 use crate::id::{ContainerId, DaemonId, JobId};
 
-/// A piece of work for a host.
+/// A background job for a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Job {
-    /// Its id.
     pub id: JobId,
-    /// What is to be done.
     pub kind: Kind,
-    /// Where.
     pub daemon_id: DaemonId,
-    /// With what.
     pub container_id: ContainerId,
-    /// How often it was tried, this time included.
+    /// Attempts so far, including the current one.
     pub attempts: i64,
 }
 
-/// What is to be done. Each may be done twice without harm.
+/// The kind of a job. All are idempotent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Tell the host what the container should be.
+    /// Send the container's declaration to the host.
     Declare,
-    /// Tell it, and start the container.
+    /// Send the declaration, and start the container.
     Start,
-    /// Remove the container and its files.
+    /// Remove the container and its files from the host.
     Remove,
 }
 
 impl Kind {
-    /// Its stable name.
+    /// The name in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -39,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// The one with this name.
+    /// The kind with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Declare, Self::Start, Self::Remove].into_iter().find(|kind| kind.name() == name)

@@ -1,11 +1,12 @@
-//! The words and rules of Raptor: what there is, what is allowed, and what a host is asked and answers.
+//! The types and rules of Raptor, and the interface to hosts.
 //!
-//! Nothing in here does input or output. `raptor-core` keeps it in a database and offers the operations; `raptor-node-lib`
-//! makes it so on a host. Both meet at the trait [`node::Node`].
+//! Nothing in this crate does I/O. `raptor-core` stores it in a database and provides the operations; `raptor-node-lib` carries
+//! it out on a host. Their interface is the trait [`node::Node`].
 //!
 //! # Features
-//! `configfiles`, on by default, edits configuration files in their own formats. `openapi` derives the schemas of what crosses the wire. `sqlx` lets ids be columns of a database and makes errors of its
-//! errors; it names no database and brings no driver.
+//! `configfiles`, on by default, edits configuration files in their own formats. `openapi` derives schemas of the types on the
+//! wire. `sqlx` makes ids usable as database columns and converts database errors; it selects no database and includes no
+//! driver.
 
 pub mod activity;
 pub mod allocations;

@@ -1,4 +1,4 @@
-//! Mails: what is sent to users, and what became of it.
+//! Mails to users, and their outcomes.
 
 use crate::id::MailId;
 use chrono::{DateTime, Utc};
@@ -28,14 +28,14 @@ pub struct Mail {
     pub last_error: Option<String>,
 }
 
-/// What became of all mails of the last 30 days.
+/// Counts of the mails of the last 30 days.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailCounts {
-    /// How many wait.
+    /// Mails waiting to be sent.
     pub waiting: i64,
-    /// How many were given up.
+    /// Mails that were given up.
     pub given_up: i64,
-    /// When the mail server last took one.
+    /// When the mail server last accepted a mail.
     pub last_sent_at: Option<DateTime<Utc>>,
     /// The newest failed attempt; none where a mail was taken since.
     pub last_error: Option<MailFailure>,

@@ -1,15 +1,15 @@
-//! The character U+0000: PostgreSQL takes it neither in text nor in JSON, so it is refused in what people send, and replaced in
-//! what hosts tell.
+//! The character U+0000: PostgreSQL accepts it neither in text nor in JSON, so it is rejected in input, and replaced in what
+//! hosts report.
 
 use crate::{Error, Result};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// What stands in its place.
+/// The replacement character.
 const REPLACEMENT: &str = "\u{fffd}";
 
-/// Refuses `text`, which is the input's `field`, where it holds the character.
+/// Rejects `text`, which is the input's `field`, if it contains the character.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`.
@@ -17,13 +17,13 @@ pub fn check(field: &str, text: &str) -> Result<()> {
     if text.contains('\0') { Err(refusal(field)) } else { Ok(()) }
 }
 
-/// The refusal of an input whose `field` holds the character.
+/// The error for an input whose `field` contains the character.
 #[must_use]
 pub fn refusal(field: &str) -> Error {
     Error::invalid(field, "This holds the character U+0000 (NUL), which can't be stored. Leave it out.")
 }
 
-/// The dotted path to the first text or key that holds the character: `variables.MOTD`, `ports.0.note`.
+/// The dotted path of the first string or key that contains the character: `variables.MOTD`, `ports.0.note`.
 #[must_use]
 pub fn field(value: &Value) -> Option<String> {
     let below = |name: &dyn std::fmt::Display, value| {
@@ -40,13 +40,13 @@ pub fn field(value: &Value) -> Option<String> {
     }
 }
 
-/// The text with U+FFFD in the character's place.
+/// The text with the character replaced by U+FFFD.
 #[must_use]
 pub fn replaced(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', REPLACEMENT)) } else { Cow::Borrowed(text) }
 }
 
-/// The value with U+FFFD in the character's place, in every text and key of it.
+/// The value with the character replaced by U+FFFD in all strings and keys.
 #[must_use]
 pub fn replaced_in(value: Value) -> Value {
     match value {
@@ -59,7 +59,7 @@ pub fn replaced_in(value: Value) -> Value {
     }
 }
 
-/// A message as it may be stored.
+/// A message with the character replaced, so that it can be stored.
 #[must_use]
 pub fn storable<T: Serialize + DeserializeOwned>(message: T) -> T {
     let escaped = serde_json::to_string(&message).is_ok_and(|text| text.contains(r"\u0000"));

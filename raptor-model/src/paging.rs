@@ -1,20 +1,20 @@
-//! One shape for all lists: keyset paging, so that page 1,000 costs what page 1 costs.
+//! Pagination of all lists with keyset cursors, so that page 1,000 costs as much as page 1.
 
 use crate::{Error, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// The most items of one page.
+/// Most items per page.
 pub const MAX_LIMIT: u32 = 100;
 
-/// Which page is wanted.
+/// Which page to return.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageRequest {
-    /// 1 to [`MAX_LIMIT`].
+    /// Items per page, 1 to [`MAX_LIMIT`].
     pub limit: u32,
-    /// [`Page::next`] of the page before.
+    /// [`Page::next`] of the previous page; `None` for the first page.
     pub cursor: Option<String>,
-    /// Whether to count all.
+    /// Whether to count the items of all pages.
     pub with_total: bool,
 }
 
@@ -24,19 +24,17 @@ impl Default for PageRequest {
     }
 }
 
-/// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// What is on it.
     pub items: Vec<T>,
-    /// Where the next one begins; none on the last.
+    /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
-    /// How many there are on all pages, when asked for.
+    /// The number of items on all pages, if requested.
     pub total: Option<i64>,
 }
 
 impl<T> Page<T> {
-    /// The same page of something else.
+    /// Converts the items.
     #[must_use]
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
         Page { items: self.items.into_iter().map(f).collect(), next: self.next, total: self.total }
@@ -47,7 +45,7 @@ impl PageRequest {
     /// The key after which the page begins.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `cursor` for one that this list did not give.
+    /// [`Error::Invalid`] at `cursor` if it isn't from this list.
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let wrong = || {
@@ -57,13 +55,13 @@ impl PageRequest {
         serde_json::from_slice(&bytes).map(Some).map_err(|_| wrong())
     }
 
-    /// How many rows to read: one more than fit, which tells whether there is another page.
+    /// How many rows to read: one more than fits, to know whether there is another page.
     #[must_use]
     pub fn fetch(&self) -> i64 {
         i64::from(self.limit.clamp(1, MAX_LIMIT)) + 1
     }
 
-    /// Cuts what was read to the page and names where the next one begins.
+    /// Truncates rows to the page, and creates the cursor of the next one.
     #[must_use]
     pub fn cut<T, K: Serialize>(
         &self,

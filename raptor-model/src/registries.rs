@@ -1,4 +1,4 @@
-//! Registries: who may pull images from where. A host is given the logins while it is connected and keeps none on disk.
+//! Logins for image registries. Hosts get them while they are connected and never store them on disk.
 
 use crate::{Error, Result, id::RegistryId};
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub struct Registry {
     pub updated_at: DateTime<Utc>,
 }
 
-/// Checks a registry's host and writes it as references do.
+/// Validates a registry's host, and normalises it as in image references.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `host`.

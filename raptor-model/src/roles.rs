@@ -1,4 +1,4 @@
-//! Roles: named sets of rights over the whole system.
+//! Roles: named sets of system permissions.
 
 use crate::{
     Error, Result,
@@ -8,26 +8,20 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-/// A role.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Role {
-    /// Its id.
     pub id: RoleId,
-    /// Its small stable number.
+    /// A short number that never changes, counted from 1.
     pub number: i64,
     /// Unique without regard to case.
     pub name: String,
-    /// What it is for.
     pub description: String,
-    /// What it holds.
     pub permissions: SystemSet,
-    /// Which of Raptor's own roles it is; those can't be changed or deleted.
+    /// The built-in role that it is, if it is one; those can't be changed or deleted.
     pub builtin: Option<Builtin>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Whether its record in the database can't be read. It allows nothing then, until it is saved again.
+    /// Whether its record is damaged. It grants nothing then, until it is saved again.
     pub damaged: bool,
 }
 
@@ -55,7 +49,7 @@ pub struct RoleDraft {
 }
 
 impl RoleDraft {
-    /// Checks it and trims what people leave at the ends.
+    /// Validates the draft and trims its texts.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -72,10 +66,10 @@ impl RoleDraft {
     }
 }
 
-/// The roles that are always there.
+/// The built-in roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Builtin {
-    /// Everything.
+    /// All permissions.
     Admin,
     /// The admin area: users, containers, allocations.
     Manager,
@@ -87,7 +81,7 @@ impl Builtin {
     /// All of them, the most powerful first.
     pub const ALL: [Self; 3] = [Self::Admin, Self::Manager, Self::User];
 
-    /// Its stable name.
+    /// The name in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -97,13 +91,13 @@ impl Builtin {
         }
     }
 
-    /// The one with this name.
+    /// The role with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
     }
 
-    /// What it is for.
+    /// The description for people.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -113,7 +107,6 @@ impl Builtin {
         }
     }
 
-    /// What it holds.
     #[must_use]
     pub fn permissions(self) -> SystemSet {
         match self {

@@ -1,24 +1,20 @@
-//! Sessions: who is signed in, from where and until when.
+//! Sessions of signed-in users.
 
 use crate::id::{SessionId, UserId};
 use chrono::{DateTime, Utc};
 use std::net::IpAddr;
 
-/// A signed-in session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
-    /// Its id.
     pub id: SessionId,
-    /// Whose.
     pub user_id: UserId,
-    /// Where it was begun.
+    /// The address that it was started from.
     pub ip: Option<IpAddr>,
-    /// With which program, as it calls itself.
+    /// The `User-Agent` header of the program that started it.
     pub user_agent: Option<String>,
-    /// When it was begun.
     pub created_at: DateTime<Utc>,
-    /// When it was last used, to the minute.
+    /// The time of the last request, to the minute.
     pub last_seen_at: DateTime<Utc>,
-    /// When it ends by itself.
+    /// When it ends unless it is ended before.
     pub expires_at: DateTime<Utc>,
 }

@@ -1,4 +1,4 @@
-//! Users' public keys, for signing in by SFTP.
+//! Users' public SSH keys, for SFTP.
 
 use crate::id::{SshKeyId, UserId};
 use chrono::{DateTime, Utc};

@@ -1,42 +1,41 @@
-//! YAML 1.2 with its core schema: documents as trees that know where in the text each part stands.
+//! YAML 1.2 with its core schema: documents as trees with the position of each part in the text.
 //!
-//! Words such as `yes`, `no`, `on` and `off` are text. Depth, size and what aliases expand to are bounded, so that no
-//! document takes more than it is worth.
+//! Words such as `yes`, `no`, `on` and `off` are strings. Depth, size and the expansion of aliases are limited, so that no
+//! document takes excessive resources.
 
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::{Map, Number, Value};
 use std::ops::Range;
 
-/// How deep collections may be nested.
+/// The deepest nesting of collections.
 pub(crate) const MAX_DEPTH: usize = 64;
-/// How many parts a document may have, those that aliases repeat included.
+/// Most nodes of a document, including those repeated by aliases.
 const MAX_NODES: usize = 200_000;
-/// How many bytes of text a document may have, those that aliases repeat included.
+/// Most bytes of text in a document, including those repeated by aliases.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
 
-/// Why a text was not read.
+/// Why a text was not parsed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum YamlError {
-    /// It is no YAML.
     #[error("{0}")]
     Syntax(String),
-    /// It is nested too deeply, has too many parts, or its aliases expand to too much.
+    /// It is nested too deeply, has too many nodes, or its aliases expand to too much.
     #[error("it is nested too deeply or its aliases expand to too much")]
     TooLarge,
 }
 
-/// A part of a document and where it stands, in bytes.
+/// A node of a document, with its position in bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
     pub(crate) kind: Kind,
-    /// Of a scalar: its text with anchor and tag. Of a collection: from its first sign to behind its last.
+    /// For a scalar: its text with anchor and tag. For a collection: from its first to its last character.
     pub(crate) span: Range<usize>,
-    /// In which column it begins, in characters.
+    /// The column where it begins, in characters.
     pub(crate) column: usize,
     anchor: usize,
 }
 
-/// What a part is.
+/// The kind of a node.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Scalar { text: String, style: ScalarStyle, tagged: bool },
@@ -45,10 +44,10 @@ pub(crate) enum Kind {
     Alias(usize),
 }
 
-/// A text that was read.
+/// A parsed text.
 #[derive(Debug)]
 pub(crate) struct Document {
-    /// Its first document; none in an empty text.
+    /// The first document; `None` if the text is empty.
     pub(crate) root: Option<Node>,
     /// Whether more documents follow.
     pub(crate) more: bool,
@@ -79,13 +78,12 @@ impl Offsets {
     }
 }
 
-/// A collection that is being read.
+/// A collection being parsed.
 struct Open {
     node: Node,
     key: Option<Node>,
 }
 
-/// Reads a text.
 pub(crate) fn parse(text: &str) -> Result<Document, YamlError> {
     let offsets = Offsets::new(text);
     let mut parser = Parser::new_from_str(text);
@@ -144,7 +142,7 @@ pub(crate) fn parse(text: &str) -> Result<Document, YamlError> {
     Ok(Document { root, more })
 }
 
-/// Where a quoted scalar really ends: the parser counts a comment behind it as part of it.
+/// The real end of a quoted scalar: the parser includes a comment after it.
 fn closing_quote(text: &str, span: &Range<usize>, style: ScalarStyle) -> Option<usize> {
     let quote = match style {
         ScalarStyle::SingleQuoted => '\'',
@@ -178,7 +176,7 @@ fn is_text_tag(tag: &Tag) -> bool {
 }
 
 impl Document {
-    /// What it says, with aliases expanded. The second part names the keys that are there twice; the last one counts.
+    /// The value with aliases expanded. The second value lists repeated keys, of which the last one counts.
     pub(crate) fn value(&self) -> Result<(Value, Vec<String>), YamlError> {
         let Some(root) = &self.root else { return Ok((Value::Null, Vec::new())) };
         let mut anchors = Vec::new();
@@ -250,7 +248,7 @@ impl<'n> Reading<'n> {
     }
 }
 
-/// A key as text: keys that are collections have none.
+/// A key as a string; `None` if it is a collection.
 pub(crate) fn key_text(key: &Node) -> Option<String> {
     match &key.kind {
         Kind::Scalar { text, .. } => Some(text.clone()),
@@ -258,8 +256,8 @@ pub(crate) fn key_text(key: &Node) -> Option<String> {
     }
 }
 
-/// What a plain scalar means in the core schema. A number that would be written otherwise than it stands there stays text:
-/// `1.10` is a version more often than it is 1.1.
+/// The meaning of a plain scalar in the core schema. A number that would be written differently stays a string: `1.10` is more
+/// likely a version than 1.1.
 pub(crate) fn resolve(text: &str) -> Value {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => return Value::Null,

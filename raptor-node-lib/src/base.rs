@@ -1,6 +1,6 @@
-//! The folder below which a daemon keeps everything: that it is this daemon's alone, and that it is still there.
+//! The daemon's base folder: making sure that it belongs to this daemon alone, and that its disk is mounted.
 
-use crate::runtime::{Engine, Made};
+use crate::runtime::{Engine, OwnedContainer};
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write},
@@ -9,7 +9,7 @@ use std::{
 };
 use uuid::Uuid;
 
-/// A daemon's base folder, locked.
+/// A daemon's locked base folder.
 pub(crate) struct Base {
     path: PathBuf,
     instance: Uuid,
@@ -18,25 +18,25 @@ pub(crate) struct Base {
 }
 
 enum State {
-    /// It is known whose it is.
+    /// It belongs to this daemon.
     Known,
-    /// It is new as far as the disk says; what the engine says is not known yet.
+    /// It looks new on disk; the engine has not confirmed that yet.
     Unsettled,
-    /// Containers that the engine has keep their files in it, and nothing of them is there.
+    /// The engine has containers whose files should be in it, and none of them is there.
     Lost {
         /// The sentence for people.
         why: String,
-        /// The id of the daemon that made those containers.
+        /// The id of the daemon that created those containers.
         instance: Uuid,
     },
 }
 
 impl Base {
-    /// Locks the folder at `path`, which is made where it is missing, and finds out whose it is. The id of a daemon whose disk
-    /// is not mounted is taken from its containers.
+    /// Locks the folder at `path`, creating it if it is missing, and finds out which daemon it belongs to. If the disk of a
+    /// daemon is not mounted, its id is taken from its containers.
     ///
     /// # Errors
-    /// When it can't be used, or another daemon uses it.
+    /// If the folder is unusable or in use by another daemon.
     pub(crate) async fn open(path: &Path, engine: &dyn Engine) -> io::Result<Self> {
         let state = path.join(".raptor");
         fs::create_dir_all(&state)?;
@@ -66,24 +66,22 @@ impl Base {
                 Ok(base(first.instance, State::Lost { why, instance: first.instance }))
             }
             Some(first) => {
-                tracing::warn!(folder = %path.display(), "the daemon's state was lost; its containers are taken over again");
+                tracing::warn!(folder = %path.display(), "the daemon's state was lost; taking over its containers again");
                 keep(&path, first.instance)?;
                 Ok(base(first.instance, State::Known))
             }
         }
     }
 
-    /// The id of the daemon.
     pub(crate) fn instance(&self) -> Uuid {
         self.instance
     }
 
-    /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Asks an engine that was away at first whose the folder is.
+    /// Finds out which daemon the folder belongs to, once an engine that was unavailable at first answers.
     pub(crate) async fn settle(&self, engine: &dyn Engine) {
         if !matches!(*self.state(), State::Unsettled) {
             return;
@@ -97,23 +95,23 @@ impl Base {
         } else {
             match keep(&self.path, self.instance) {
                 Ok(()) => *state = State::Known,
-                Err(error) => tracing::error!(%error, "the daemon's id was not kept"),
+                Err(error) => tracing::error!(%error, "storing the daemon's id failed"),
             }
         }
     }
 
-    /// Why nothing may be started or installed in it; none where all is well. Blocking, for an instant.
+    /// Why nothing may be started or installed in it; `None` if all is well. Blocks briefly.
     pub(crate) fn problem(&self) -> Option<String> {
         let folder = self.path.display();
         match (&*self.state(), read(&self.path)) {
             (State::Unsettled, _) => None,
             (State::Lost { why, .. }, None) => Some(why.clone()),
             (State::Lost { instance, .. }, Some(found)) if found == *instance => Some(format!(
-                "The disk of {folder} is back. The daemon goes on with it in a moment, unless another daemon uses it."
+                "The disk of {folder} is back. The daemon continues with it in a moment, unless another daemon uses it."
             )),
             (State::Known, Some(instance)) if instance == self.instance => None,
             (State::Known, None) => Some(format!(
-                "The folder {folder} no longer holds what the daemon keeps there. Is its disk still mounted? Nothing is started until it is back."
+                "The folder {folder} no longer contains the daemon's data. Is its disk still mounted? Nothing is started until it is back."
             )),
             (_, Some(_)) => Some(format!(
                 "Another folder was mounted at {folder} while the daemon ran. Restart the daemon: until then nothing is started."
@@ -121,25 +119,25 @@ impl Base {
         }
     }
 
-    /// Whether the disk that was missing is there now: with the id that its containers were made with, and used by no other
-    /// daemon. What this one has open leads to the folder below the mount. Blocking.
+    /// Whether the missing disk is mounted now: it has the id that its containers were created with, and no other daemon uses
+    /// it. What this process has open still refers to the folder below the mount. Blocking.
     pub(crate) fn is_back(&self) -> bool {
         let State::Lost { instance, .. } = *self.state() else { return false };
         read(&self.path) == Some(instance) && lock(&self.path).is_ok()
     }
 
-    /// Whether a disk was mounted over the folder that this daemon has begun with: what it knows of containers is poorer than what
-    /// that disk holds, and must not be written there. Blocking.
+    /// Whether a disk was mounted over the folder that this daemon started with. What the daemon knows is older than what that
+    /// disk holds, and must not be written to it. Blocking.
     pub(crate) fn is_covered(&self) -> bool {
         matches!(*self.state(), State::Lost { .. }) && read(&self.path).is_some()
     }
 
-    /// Lets another daemon use the folder.
+    /// Releases the lock, so that another daemon can use the folder.
     pub(crate) fn release(&self) {
         let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Closing it is not enough: a program that is being started just now has it open too, until it is another program.
+        // Closing is not enough: a child process that is being started inherits the file until it executes its program.
         if let Some(Err(error)) = lock.map(|lock| lock.unlock()) {
-            tracing::warn!(%error, "the lock on the folder is not given up");
+            tracing::warn!(%error, "releasing the lock on the folder failed");
         }
     }
 
@@ -148,8 +146,8 @@ impl Base {
     }
 }
 
-/// Keeps other daemons out, as long as the file is open: the kernel lets go of it with the process. None where the file system
-/// has no locks.
+/// Locks out other daemons for as long as the file is open; the kernel releases the lock when the process ends. `None` if the
+/// file system does not support locks.
 fn lock(base: &Path) -> io::Result<Option<File>> {
     let path = base.join(".raptor/lock");
     let mut file = File::options().create(true).truncate(false).read(true).write(true).open(&path)?;
@@ -164,13 +162,13 @@ fn lock(base: &Path) -> io::Result<Option<File>> {
             return Err(io::Error::new(
                 io::ErrorKind::WouldBlock,
                 format!(
-                    "Another Raptor daemon{holder} uses the folder {}. Stop that one, or give this one a folder of its own.",
+                    "Another Raptor daemon{holder} uses the folder {}. Stop it, or give this one a folder of its own.",
                     base.display()
                 ),
             ));
         }
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => {
-            tracing::warn!(folder = %base.display(), "this file system has no locks: see to it that only one daemon uses the folder");
+            tracing::warn!(folder = %base.display(), "this file system does not support locks: make sure that only one daemon uses the folder");
             return Ok(None);
         }
         Err(TryLockError::Error(error)) => return Err(error),
@@ -184,7 +182,7 @@ fn read(base: &Path) -> Option<Uuid> {
     fs::read_to_string(base.join(".raptor/instance")).ok()?.trim().parse().ok()
 }
 
-/// Keeps the daemon's id. Written beside and moved into place.
+/// Stores the daemon's id atomically.
 fn keep(base: &Path, instance: Uuid) -> io::Result<()> {
     let folder = base.join(".raptor");
     fs::create_dir_all(&folder)?;
@@ -193,12 +191,12 @@ fn keep(base: &Path, instance: Uuid) -> io::Result<()> {
     fs::rename(temporary, folder.join("instance"))
 }
 
-/// Whether none of the containers' folders is there: the disk is missing, not the state alone.
-fn is_lost(base: &Path, made: &[Made]) -> bool {
+/// Whether none of the containers' folders exists: the disk is missing, and not just the state.
+fn is_lost(base: &Path, made: &[OwnedContainer]) -> bool {
     !made.iter().any(|made| base.join(made.id.to_string()).exists())
 }
 
-fn lost(base: &Path, made: &[Made]) -> String {
+fn lost(base: &Path, made: &[OwnedContainer]) -> String {
     let instance = made.first().map_or(Uuid::nil(), |made| made.instance);
     let count = match made.len() {
         1 => "Docker has a container that keeps its files".to_owned(),
@@ -210,15 +208,15 @@ fn lost(base: &Path, made: &[Made]) -> String {
     )
 }
 
-/// What is said where the daemon's own state is missing, as it is found out while the daemon runs.
-fn missing(base: &Path, made: &[Made]) -> String {
+/// The message if the daemon's own state is missing, found out while it runs.
+fn missing(base: &Path, made: &[OwnedContainer]) -> String {
     if is_lost(base, made) { lost(base, made) } else { forgotten(base) }
 }
 
-/// What is said where the containers' files are there, and whose they are is known only since the daemon runs.
+/// The message if the containers' files exist, but whose they are was only found out while the daemon runs.
 fn forgotten(base: &Path) -> String {
     format!(
-        "What the daemon kept in {} is gone, but its containers' files are there. Docker was away when the daemon was started: restart the daemon, and it takes them over again. Until then nothing is started, and what runs is left alone.",
+        "The daemon's data in {} is gone, but its containers' files are there. Docker was not available when the daemon was started: restart the daemon, and it takes over its containers again. Until then nothing is started, and running containers are left alone.",
         base.display()
     )
 }
@@ -267,7 +265,7 @@ mod tests {
         let (own, other) = (Uuid::now_v7(), Uuid::now_v7());
         base.state = Mutex::new(State::Lost { why: "It is empty.".into(), instance: own });
         assert!(!base.is_back() && !base.is_covered());
-        // As a mount hides what is below it.
+        // As if a mount hid the folder's content.
         let mount = |id| {
             fs::remove_dir_all(folder.path().join(".raptor")).unwrap();
             keep(folder.path(), id).unwrap();
@@ -286,7 +284,8 @@ mod tests {
     #[test]
     fn a_folder_that_has_the_containers_files_is_not_called_empty() {
         let folder = tempfile::tempdir().unwrap();
-        let made = [Made { id: raptor_model::id::ContainerId::generate(), instance: Uuid::now_v7() }];
+        let made =
+            [OwnedContainer { id: raptor_model::id::ContainerId::generate(), instance: Uuid::now_v7() }];
         assert!(missing(folder.path(), &made).contains("that folder is empty"));
         fs::create_dir(folder.path().join(made[0].id.to_string())).unwrap();
         let said = missing(folder.path(), &made);

@@ -1,4 +1,4 @@
-//! What should be on this host, kept on disk so that the daemon needs nobody to know it.
+//! The desired state of this host, stored on disk so that the daemon does not depend on the API.
 
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -16,93 +16,92 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// One started process.
+/// A started process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// When it was started.
     pub started_at: DateTime<Utc>,
-    /// The newest console line before it.
+    /// The number of the newest console line before it.
     pub after_line: u64,
-    /// The kernel's id of the host's uptime in which it was started.
+    /// The boot id of the host on which it was started.
     pub boot_id: String,
-    /// The engine's id of its container; none where an earlier version started it.
+    /// The engine's id of its container; `None` if an earlier version of the daemon started it.
     #[serde(default)]
     pub container: Option<String>,
-    /// The revision of the declaration that it was made from; 0 where an earlier version of the daemon started it.
+    /// The revision of the declaration that it was created from; 0 if an earlier version of the daemon started it.
     #[serde(default)]
     pub revision: u64,
 }
 
-/// What must survive the daemon.
+/// What has to survive a restart of the daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Saved {
-    /// Where the container was.
+    /// The state of the container's lifecycle.
     pub life: Life,
-    /// Since when.
+    /// When the container entered that state.
     pub since: DateTime<Utc>,
-    /// Its process, if it had one.
+    /// Its process, if it has one.
     pub run: Option<Run>,
-    /// The process that installs it, if it had one.
+    /// Its installer's process, if it has one.
     pub installer: Option<Run>,
-    /// The number of the newest installation that has ended.
+    /// The number of the last installation that ended.
     pub installed: u64,
     /// How the last process ended.
     pub last_exit: Option<Exit>,
-    /// Its crashes.
+    /// Recent crashes.
     pub crashes: Option<Crashes>,
-    /// Why its last start or installation failed.
+    /// Why the last start or installation failed.
     pub problem: Option<String>,
-    /// Configuration files that its last start could not edit, a sentence for each.
+    /// Configuration files that the last start could not edit, one sentence for each.
     #[serde(default)]
     pub config_problems: Vec<String>,
-    /// The number (inode) of its data folder, once there was one.
+    /// The inode number of the data folder, once it exists.
     #[serde(default)]
     pub folder: Option<u64>,
-    /// What of it can be mended by other means than by trying again.
+    /// A known cause of `problem` that can be fixed other than by retrying.
     #[serde(default)]
     pub fault: Option<Box<Fault>>,
 }
 
-/// What the name of a folder ends with that belongs to a container no more.
+/// Suffix of the folder of a container that was removed.
 const REMOVED: &str = "removed";
 
-/// The file that holds the declaration.
+/// The file with the declaration.
 const SPEC: &str = "spec.json";
 
-/// The name under which a file is written before it takes its place.
+/// The name of a file while it is being written, before it is renamed.
 fn unfinished(name: &str) -> String {
     format!("{name}.new")
 }
 
-/// The folder of one container's state.
+/// The state folder of one container.
 #[derive(Clone)]
 pub struct StateFolder(PathBuf);
 
 impl StateFolder {
-    /// Below the daemon's base folder.
+    /// The folder of container `id` below the daemon's base folder.
     #[must_use]
     pub fn new(base: &Path, id: ContainerId) -> Self {
         Self(base.join(".raptor").join(id.to_string()))
     }
 
-    /// The containers that have one.
+    /// The containers that have a state folder.
     ///
     /// # Errors
-    /// When the base folder can't be used.
+    /// If the base folder is unusable.
     pub fn all(base: &Path) -> io::Result<Vec<ContainerId>> {
         let folder = base.join(".raptor");
         fs::create_dir_all(&folder)?;
-        // Declarations hold the containers' environment, and with it their secrets.
+        // Declarations contain the containers' environments, and so their secrets.
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o700))?;
         let ids = fs::read_dir(folder)?.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         Ok(ids.collect())
     }
 
-    /// Removes what is left of removals that were interrupted, and of containers whose first declaration was not kept in full.
-    /// For the start, before there are new ones.
+    /// Deletes what is left of interrupted removals, and of containers whose first declaration was not written completely. Call
+    /// it at startup, before new containers are declared.
     ///
     /// # Errors
-    /// When the base folder can't be used.
+    /// If the base folder is unusable.
     pub fn sweep(base: &Path) -> io::Result<()> {
         for entry in fs::read_dir(base.join(".raptor"))? {
             let path = entry?.path();
@@ -115,11 +114,11 @@ impl StateFolder {
         Ok(())
     }
 
-    /// Removes the folder of a container whose first declaration was cut off: the daemon was killed or the disk was full while
-    /// it was written. Nothing was begun for it, and nobody was told that it is there. A folder that holds anything else stays.
+    /// Deletes the folder of a container whose first declaration was not written completely, because the daemon was killed or
+    /// the disk was full. Nothing was done for it, and nobody knows of it. A folder that contains anything else is kept.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn remove_unborn(&self) -> io::Result<()> {
         let entries = match fs::read_dir(&self.0) {
             Ok(entries) => entries,
@@ -137,85 +136,85 @@ impl StateFolder {
         }
     }
 
-    /// Where its trash, earlier versions and unfinished uploads are kept.
+    /// The folder of its trash, previous versions and unfinished uploads.
     #[must_use]
     pub fn files(&self) -> PathBuf {
         self.0.join("files")
     }
 
-    /// Where its console is kept.
+    /// The folder of its console log.
     #[must_use]
     pub fn console(&self) -> PathBuf {
         self.0.join("console")
     }
 
-    /// The declaration.
+    /// The stored declaration.
     #[must_use]
     pub fn spec(&self) -> Option<ContainerSpec> {
         self.read(SPEC)
     }
 
-    /// Keeps the declaration.
+    /// Stores the declaration.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn keep_spec(&self, spec: &ContainerSpec) -> io::Result<()> {
         self.write(SPEC, spec)
     }
 
-    /// What was saved last.
+    /// The stored state.
     #[must_use]
     pub fn saved(&self) -> Option<Saved> {
         self.read("state.json")
     }
 
-    /// Saves.
+    /// Stores the state.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn save(&self, saved: &Saved) -> io::Result<()> {
         self.write("state.json", saved)
     }
 
-    /// What earlier starts wrote into its configuration files.
+    /// What earlier starts wrote into the configuration files.
     #[must_use]
     pub fn memory(&self) -> Option<Memory> {
         self.read("edits.json")
     }
 
-    /// Keeps what was written into its configuration files.
+    /// Stores what was written into the configuration files.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn keep_memory(&self, memory: &Memory) -> io::Result<()> {
         self.write("edits.json", memory)
     }
 
-    /// Where the installation script is put.
+    /// The path of the installation script.
     #[must_use]
     pub fn script(&self) -> PathBuf {
         self.0.join("install")
     }
 
-    /// Notes that the container is being removed: whoever comes next goes on with that.
+    /// Marks the container as being removed, so that a later daemon continues the removal.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn condemn(&self) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
         fs::write(self.0.join("removing"), "")
     }
 
-    /// Whether its removal was begun.
+    /// Whether its removal has begun.
     #[must_use]
     pub fn is_condemned(&self) -> bool {
         self.0.join("removing").exists()
     }
 
-    /// The place of its project among those of this daemon: the kernel limits disk use by project.
+    /// The container's number among the disk quota projects of this daemon.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn project(&self, base: &Path) -> io::Result<u32> {
         static TURN: Mutex<()> = Mutex::new(());
         let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -225,17 +224,17 @@ impl StateFolder {
         let newest = base.join(".raptor/projects");
         let project =
             fs::read_to_string(&newest).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0) + 1;
-        // A number that is lost between the two is never used, which harms nobody.
+        // If the number is lost between the two writes, it is never used, which is harmless.
         fs::write(newest, project.to_string())?;
         self.write("project.json", &project)?;
         Ok(project)
     }
 
-    /// Forgets the container, at once or not at all: of a removal that was interrupted in the middle, the note that it was begun
-    /// might be gone and the rest still there. What is left on the disk then is removed at the daemon's next start.
+    /// Deletes the state folder atomically: otherwise an interrupted removal might lose the mark that it has begun while the
+    /// rest is still there. What is left on disk is deleted at the daemon's next start.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub fn remove(&self) -> io::Result<()> {
         let gone = self.0.with_extension(REMOVED);
         crate::files::remove(&gone)?;
@@ -255,7 +254,7 @@ impl StateFolder {
             .ok()
     }
 
-    /// Writes beside and moves into place: after a crash there is the old or the new, never half.
+    /// Writes a file atomically: after a crash it is either the old or the new one.
     fn write(&self, name: &str, value: &impl Serialize) -> io::Result<()> {
         fs::create_dir_all(&self.0)?;
         let temporary = self.0.join(unfinished(name));
@@ -266,7 +265,7 @@ impl StateFolder {
     }
 }
 
-/// The kernel's id of the host's present uptime: another one means that the host was restarted.
+/// The kernel's boot id, which changes when the host restarts.
 #[must_use]
 pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
@@ -283,7 +282,7 @@ mod tests {
         let state = StateFolder::new(base.path(), id);
         fs::create_dir_all(state.files()).unwrap();
         state.condemn().unwrap();
-        // Where the daemon is killed between the two steps of `remove`.
+        // As if the daemon was killed between the two steps of `remove`.
         let gone = state.0.with_extension(REMOVED);
         fs::rename(&state.0, &gone).unwrap();
         assert_eq!(StateFolder::all(base.path()).unwrap(), []);

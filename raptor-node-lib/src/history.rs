@@ -1,4 +1,4 @@
-//! What the host keeps of the past, for whoever asks.
+//! The host's history of measurements and console lines.
 
 use crate::{console, host::Host};
 use async_trait::async_trait;

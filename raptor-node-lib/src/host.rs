@@ -2,8 +2,8 @@
 
 mod builder;
 mod held;
+mod periodic;
 mod remount;
-mod turns;
 
 pub use builder::Builder;
 pub use remount::start_again;
@@ -185,17 +185,15 @@ impl Node for Host {
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
         }
         if self.0.context.kept.is_covered() {
-            return Err(NodeError::Docker(
-                "The daemon is starting again with the disk that was mounted.".into(),
-            ));
+            return Err(NodeError::Docker("The daemon is restarting with the disk that was mounted.".into()));
         }
         let state = self.0.context.place(spec.id).state;
         if let Err(error) = state.keep_spec(&spec) {
             // Where the disk is full, half of it is there; what that takes is needed by others.
             if let Err(error) = state.remove_unborn() {
-                tracing::warn!(%error, id = %spec.id, "what is left of a declaration can't be removed");
+                tracing::warn!(%error, id = %spec.id, "removing an incomplete declaration failed");
             }
-            return Err(NodeError::Internal(format!("The declaration can't be kept: {error}")));
+            return Err(NodeError::Internal(format!("The declaration can't be stored: {error}")));
         }
         let handle = self.supervise(spec)?;
         let status = handle.status.borrow().clone();

@@ -1,4 +1,4 @@
-//! Which images were pulled for this host's containers, and when each was last used.
+//! Images that were pulled for this host's containers, and when each was last used.
 
 use crate::{desired::StateFolder, lifecycle::HostContext, runtime::RuntimeError};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -10,40 +10,40 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Images by reference, kept on disk. What is not in it was not pulled by this daemon and is none of its business.
+/// Images by reference, stored on disk. Other images were not pulled by this daemon and are none of its business.
 pub(crate) struct Ledger {
     path: PathBuf,
     used: Mutex<BTreeMap<String, DateTime<Utc>>>,
 }
 
 impl Ledger {
-    /// Opens what is in `folder`.
+    /// Opens the ledger in `folder`.
     pub(crate) fn open(folder: &Path) -> Self {
         let path = folder.join("images.json");
         let used = fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok());
         Self { path, used: Mutex::new(used.unwrap_or_default()) }
     }
 
-    /// An image was pulled, or is used now.
+    /// Records that an image was pulled or used.
     pub(crate) fn note(&self, image: &str, at: DateTime<Utc>) {
         self.change(|used| {
             used.insert(image.to_owned(), at);
         });
     }
 
-    /// Whether an image was pulled by this daemon.
+    /// Whether this daemon pulled the image.
     pub(crate) fn knows(&self, image: &str) -> bool {
         self.used.lock().unwrap_or_else(PoisonError::into_inner).contains_key(image)
     }
 
-    /// An image is there no more.
+    /// Records that an image was removed.
     pub(crate) fn forget(&self, image: &str) {
         self.change(|used| {
             used.remove(image);
         });
     }
 
-    /// The images that were not used since `unused` ago.
+    /// The images that have not been used for `unused`.
     pub(crate) fn idle(&self, now: DateTime<Utc>, unused: TimeDelta) -> Vec<String> {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.iter().filter(|(_, at)| now - **at >= unused).map(|(image, _)| image.clone()).collect()
@@ -53,7 +53,7 @@ impl Ledger {
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut used);
         if let Err(error) = self.keep(&used) {
-            tracing::warn!(%error, "which images are in use was not kept");
+            tracing::warn!(%error, "storing which images are in use failed");
         }
     }
 
@@ -64,11 +64,11 @@ impl Ledger {
     }
 }
 
-/// Removes the images that were pulled for this host's containers and that nobody has used for `unused_s` seconds. What any
-/// container of the engine was made from stays, whoever made it, as does what a declared container would start from.
+/// Removes images that were pulled for this host's containers and have not been used for `unused_s` seconds. Images of existing
+/// containers, whoever created them, and of declared containers are kept.
 ///
 /// # Errors
-/// When the engine does not answer.
+/// If the engine does not answer.
 pub(crate) async fn clean(context: &HostContext, unused_s: u64) -> Result<CleanedImages, NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     let unused =
@@ -91,7 +91,7 @@ pub(crate) async fn clean(context: &HostContext, unused_s: u64) -> Result<Cleane
                 context.images.forget(&image);
             }
             Err(RuntimeError::NotFound) => context.images.forget(&image),
-            Err(RuntimeError::Refused(why)) => tracing::debug!(image, why, "an image stays"),
+            Err(RuntimeError::Refused(why)) => tracing::debug!(image, why, "removing an image failed"),
             Err(error) => return Err(away(error)),
         }
     }

@@ -1,10 +1,11 @@
 //! The host side of Raptor: everything that happens on a machine that runs containers.
 //!
-//! [`Host`] implements [`raptor_model::node::Node`], the seam between the two halves: a daemon serves it over HTTP, an
-//! all-in-one process calls it directly. It runs containers on Docker, or on another [`runtime::Engine`]: on
-//! [`runtime::Scripted`] they do what a script says, and nothing real is run.
+//! [`Host`] implements [`raptor_model::node::Node`], the interface between the two sides: a daemon serves it over HTTP, an
+//! all-in-one process calls it directly. It runs containers on Docker or on another [`runtime::Engine`]; on
+//! [`runtime::Scripted`] they follow a script, and nothing real is run.
 
 mod base;
+mod bounded_sort;
 pub mod console;
 mod desired;
 pub mod files;
@@ -19,12 +20,11 @@ mod link;
 mod quota;
 mod removal;
 pub mod runtime;
-mod seldom;
 mod sftp;
-mod smallest;
 mod spool;
 mod stats;
 mod system;
+mod warning_limit;
 mod workspace;
 
 pub use firewall::{Reach, remove_rules};

@@ -1,4 +1,4 @@
-//! The host's side of the link: questions go up with whatever else happens, answers and hints come down.
+//! The host's side of the link: questions go up among the events, answers and hints come down.
 
 use raptor_model::{
     id::{ActivityId, ContainerId, UserId},
@@ -15,22 +15,22 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot};
 
-/// How long an answer may take: a password is checked in its turn.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Questions and reports that wait for a slow control side.
+/// How long an answer may take. Verifying a password may have to wait for its turn.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Most questions and reports queued for a slow control side.
 const WAITING: usize = 256;
 
-/// What may have changed, as far as it is known: this user's grants, those in this container.
+/// What may have changed: grants of this user, in this container. `None` means any.
 pub(crate) type Recheck = (Option<UserId>, Option<ContainerId>);
 
-/// The way to whoever listens to this host's events.
+/// The connection to whoever receives this host's events.
 pub(crate) struct Link {
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,
     listeners: Mutex<Vec<mpsc::Sender<NodeEvent>>>,
     rechecks: broadcast::Sender<Recheck>,
     noted: broadcast::Sender<ActivityId>,
-    /// What fetches files.
+    /// The client for fetching files.
     outbound: Outbound,
 }
 
@@ -41,7 +41,7 @@ impl Default for Link {
 }
 
 impl Link {
-    /// One that tells `outbound` which hosts it may not fetch from.
+    /// A link that tells `outbound` which hosts it must not fetch from.
     pub(crate) fn new(outbound: Outbound) -> Self {
         Self {
             outbound,
@@ -53,8 +53,8 @@ impl Link {
         }
     }
 
-    /// Another listener, who is asked first from now on. Whatever was granted before is looked at again: changes may have been
-    /// missed while nobody listened.
+    /// Adds a listener, which is asked first from now on. Everything granted before is checked again, since changes may have
+    /// been missed while there was no listener.
     pub(crate) fn join(&self) -> mpsc::Receiver<NodeEvent> {
         let (sender, receiver) = mpsc::channel(WAITING);
         let mut listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
@@ -70,12 +70,12 @@ impl Link {
         self.rechecks.subscribe()
     }
 
-    /// Reports that were written down.
+    /// Reports that were stored.
     pub(crate) fn noted(&self) -> broadcast::Receiver<ActivityId> {
         self.noted.subscribe()
     }
 
-    /// What the control side says.
+    /// Handles a message from the control side.
     pub(crate) fn hear(&self, word: HostMessage) {
         match word {
             HostMessage::Answer { id, answer } => {
@@ -94,12 +94,12 @@ impl Link {
         }
     }
 
-    /// Tells something to one listener; whether there was one.
+    /// Sends an event to one listener. Returns whether there was one.
     pub(crate) fn tell(&self, event: NodeEvent) -> bool {
         self.newest().is_some_and(|listener| listener.try_send(event).is_ok())
     }
 
-    /// Asks the listeners, the newest first, until one answers; nothing where none does.
+    /// Asks the listeners, newest first, until one answers; `None` if none does.
     pub(crate) async fn ask(&self, question: Question) -> Option<Answer> {
         let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for listener in listeners.iter().rev() {
@@ -111,11 +111,11 @@ impl Link {
                 listener.send(asking).await.ok()?;
                 tokio::select! {
                     answer = answer => answer.ok(),
-                    // Whoever was asked is gone.
+                    // The listener that was asked is gone.
                     () = listener.closed() => None,
                 }
             };
-            let answered = tokio::time::timeout(PATIENCE, answered).await;
+            let answered = tokio::time::timeout(ANSWER_TIMEOUT, answered).await;
             self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
             if let Ok(Some(answer)) = answered
                 && answer != Answer::Unavailable
@@ -141,10 +141,10 @@ mod tests {
 
     #[tokio::test]
     async fn files_are_not_fetched_from_the_hosts_that_the_control_side_names() {
-        // Every address is a public one here.
+        // All addresses count as public here.
         let outbound = Outbound::default().allowed(|_| true);
         let link = Link::new(outbound.clone());
-        // Nobody listens on port 1.
+        // No server listens on port 1.
         let fetch = async || outbound.read("http://127.0.0.1:1/", 10, Duration::from_secs(5)).await;
         assert!(matches!(fetch().await, Err(OutboundError::Failed(_))));
         link.hear(HostMessage::Hosts { hosts: vec!["localhost".into()] });

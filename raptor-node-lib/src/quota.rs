@@ -1,8 +1,8 @@
-//! Disk limits: by the kernel's quotas where the file system has them, else by measuring.
+//! Disk limits: enforced by the kernel's quotas if the file system has them, otherwise by measuring.
 //!
-//! XFS and ext4 limit projects, which a container's folder and what is kept beside it (trash, versions, uploads) share. btrfs
-//! limits subvolumes: the container's folder becomes one. The programs of the file systems set the limits (`xfs_quota`;
-//! `find`, `chattr` and `setquota`; `btrfs`): the system calls behind them have no interface that is safe and kept.
+//! XFS and ext4 limit projects; a container's folder and what is kept beside it (trash, versions, uploads) form one. btrfs
+//! limits subvolumes; the container's folder becomes one. The limits are set with the file systems' programs (`xfs_quota`;
+//! `find`, `chattr` and `setquota`; `btrfs`), since the system calls behind them have no safe and maintained bindings.
 
 use raptor_model::node::DiskLimits;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -14,23 +14,23 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Which programs set the limits.
+/// The programs that set the limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum Method {
     Xfs,
     Ext4,
     Btrfs,
     Measured,
 }
 
-/// How this host keeps disk limits.
+/// How this host enforces disk limits.
 #[derive(Clone, Debug)]
 pub(crate) struct Quota {
-    way: Way,
+    method: Method,
     mount: PathBuf,
     file_system: String,
     note: String,
-    /// The first project of this daemon: others may share the file system.
+    /// The first project id of this daemon: others may share the file system.
     first: u32,
 }
 
@@ -42,53 +42,53 @@ struct Mount {
 }
 
 impl Quota {
-    /// Looks at the file system that holds `base`.
+    /// Determines the method for the file system of `base`.
     pub(crate) fn detect(base: &Path, instance: Uuid) -> Self {
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let mount = mounts
             .lines()
             .filter_map(parse)
             .filter(|mount| base.starts_with(&mount.point))
-            // Of mounts one over another, the last is the one that is seen.
+            // Of several mounts at the same place, the last one is visible.
             .max_by_key(|mount| mount.point.as_os_str().len());
         let mount =
             mount.unwrap_or(Mount { point: "/".into(), file_system: String::new(), options: Vec::new() });
         let has =
             |options: &[&str]| options.iter().any(|option| mount.options.iter().any(|has| has == option));
-        let (way, note) = match mount.file_system.as_str() {
+        let (method, note) = match mount.file_system.as_str() {
             "xfs" if !has(&["prjquota", "pquota"]) => (
-                Way::Measured,
-                "Measured once a minute. Mount this XFS with the option prjquota for limits that the kernel keeps.".to_owned(),
+                Method::Measured,
+                "Measured once a minute. Mount this XFS with the option prjquota for limits enforced by the kernel.".to_owned(),
             ),
-            "xfs" => with_programs(Way::Xfs, &["xfs_quota"], "xfsprogs"),
+            "xfs" => with_programs(Method::Xfs, &["xfs_quota"], "xfsprogs"),
             "ext4" if !has(&["prjquota"]) => (
-                Way::Measured,
-                "Measured once a minute. For limits that the kernel keeps, run tune2fs -O project,quota on this ext4 while it is not mounted, and mount it with the option prjquota.".to_owned(),
+                Method::Measured,
+                "Measured once a minute. For limits enforced by the kernel, run tune2fs -O project,quota on this ext4 while it is not mounted, and mount it with the option prjquota.".to_owned(),
             ),
-            "ext4" => with_programs(Way::Ext4, &["setquota", "chattr", "find"], "quota"),
-            "btrfs" => match with_programs(Way::Btrfs, &["btrfs"], "btrfs-progs") {
-                (Way::Btrfs, _) if run("btrfs", &["qgroup", "show", &mount.point.to_string_lossy()]).is_err() => (
-                    Way::Measured,
-                    format!("Measured once a minute. Run btrfs quota enable {} for limits that the kernel keeps.", mount.point.display()),
+            "ext4" => with_programs(Method::Ext4, &["setquota", "chattr", "find"], "quota"),
+            "btrfs" => match with_programs(Method::Btrfs, &["btrfs"], "btrfs-progs") {
+                (Method::Btrfs, _) if run("btrfs", &["qgroup", "show", &mount.point.to_string_lossy()]).is_err() => (
+                    Method::Measured,
+                    format!("Measured once a minute. Run btrfs quota enable {} for limits enforced by the kernel.", mount.point.display()),
                 ),
                 found => found,
             },
             other => (
-                Way::Measured,
-                format!("Measured once a minute. Put the containers' folder on XFS or ext4 with project quotas, or on btrfs, for limits that the kernel keeps; {other} has none that are used here."),
+                Method::Measured,
+                format!("Measured once a minute. Put the containers' folder on XFS or ext4 with project quotas, or on btrfs, for limits enforced by the kernel; {other} has no supported quotas."),
             ),
         };
         let bytes = instance.into_bytes();
         let first = u32::from_be_bytes([0, bytes[14], bytes[15], 0]) << 7;
-        Self { way, mount: mount.point, file_system: mount.file_system, note, first: first.max(1 << 10) }
+        Self { method, mount: mount.point, file_system: mount.file_system, note, first: first.max(1 << 10) }
     }
 
-    /// Whether the kernel keeps the limits.
+    /// Whether the kernel enforces the limits.
     pub(crate) fn by_kernel(&self) -> bool {
-        self.way != Way::Measured
+        self.method != Method::Measured
     }
 
-    /// What people are told.
+    /// What people are shown.
     pub(crate) fn info(&self) -> DiskLimits {
         DiskLimits {
             by_kernel: self.by_kernel(),
@@ -97,23 +97,23 @@ impl Quota {
         }
     }
 
-    /// The number of the project at place `place`.
+    /// The project id of the container with number `place`.
     fn project(&self, place: u32) -> u32 {
         self.first.saturating_add(place)
     }
 
-    /// Counts a container's `data` and what is kept `beside` it together and limits them to `mib`; 0 lifts the limit. Both
-    /// folders are there. All that is in them is gone through: for a container that does not run. Blocking.
+    /// Limits a container's `data` folder together with what is kept `beside` it to `mib`; 0 removes the limit. Both folders
+    /// must exist. Visits every file in them, so the container should not be running. Blocking.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn limit(&self, data: &Path, beside: &Path, place: u32, mib: u64) -> io::Result<()> {
-        match self.way {
-            Way::Measured => return Ok(()),
-            Way::Btrfs => make_subvolume(data)?,
-            Way::Xfs | Way::Ext4 => {
+        match self.method {
+            Method::Measured => return Ok(()),
+            Method::Btrfs => make_subvolume(data)?,
+            Method::Xfs | Method::Ext4 => {
                 for folder in [data, beside] {
-                    // What is deleted meanwhile, over SFTP for example, is in the way once.
+                    // A file that is deleted meanwhile, e.g. over SFTP, makes it fail once.
                     self.count(folder, place).or_else(|_| self.count(folder, place))?;
                 }
             }
@@ -121,14 +121,14 @@ impl Quota {
         self.change(data, place, mib)
     }
 
-    /// Counts what is in a folder for a project, and what will be.
+    /// Assigns everything in a folder, and files created in it later, to a project.
     fn count(&self, folder: &Path, place: u32) -> io::Result<()> {
         let (project, folder) = (self.project(place).to_string(), folder.to_string_lossy());
-        if self.way == Way::Xfs {
+        if self.method == Method::Xfs {
             let set = format!("project -s -p {folder} {project}");
             return run("xfs_quota", &["-x", "-c", &set, &self.mount.to_string_lossy()]);
         }
-        // ext4 refuses files the flag by which a folder's files are counted as it is (`ext4_ioctl_setflags`).
+        // ext4 refuses the inheritance flag on files (`ext4_ioctl_setflags`).
         for (kind, change) in [("f", ["-p", &project].as_slice()), ("d", ["+P", "-p", &project].as_slice())] {
             let find = [&folder, "-xdev", "-type", kind, "-execdir", "chattr"];
             run("find", &[&find, change, &["{}", "+"]].concat())?;
@@ -136,77 +136,82 @@ impl Quota {
         Ok(())
     }
 
-    /// Changes the limit of what [`Quota::limit`] has limited before. Blocking.
+    /// Changes a limit that [`Quota::limit`] has set before. Blocking.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn change(&self, data: &Path, place: u32, mib: u64) -> io::Result<()> {
         let (project, mount) = (self.project(place).to_string(), self.mount.to_string_lossy());
-        match self.way {
-            Way::Measured => Ok(()),
-            Way::Xfs => run("xfs_quota", &["-x", "-c", &format!("limit -p bhard={mib}m {project}"), &mount]),
-            Way::Ext4 => run("setquota", &["-P", &project, "0", &(mib * 1024).to_string(), "0", "0", &mount]),
-            Way::Btrfs if !is_subvolume(data)? => Ok(()),
-            Way::Btrfs => {
+        match self.method {
+            Method::Measured => Ok(()),
+            Method::Xfs => {
+                run("xfs_quota", &["-x", "-c", &format!("limit -p bhard={mib}m {project}"), &mount])
+            }
+            Method::Ext4 => {
+                run("setquota", &["-P", &project, "0", &(mib * 1024).to_string(), "0", "0", &mount])
+            }
+            Method::Btrfs if !is_subvolume(data)? => Ok(()),
+            Method::Btrfs => {
                 let limit = if mib == 0 { "none".into() } else { format!("{mib}M") };
                 run("btrfs", &["qgroup", "limit", &limit, &data.to_string_lossy()])
             }
         }
     }
 
-    /// Takes a container's limit away before its folder is removed. Blocking.
+    /// Removes a container's limit before its folder is deleted. Blocking.
     ///
     /// # Errors
-    /// When the file system refuses.
+    /// If the file system refuses.
     pub(crate) fn lift(&self, data: &Path, place: u32) -> io::Result<()> {
-        match self.way {
-            Way::Btrfs if data.exists() && is_subvolume(data)? => {
+        match self.method {
+            Method::Btrfs if data.exists() && is_subvolume(data)? => {
                 self.change(data, place, 0)?;
                 let id = output("btrfs", &["inspect-internal", "rootid", &data.to_string_lossy()])?;
                 run("btrfs", &["subvolume", "delete", "--commit-after", &data.to_string_lossy()])?;
-                // The kernel gives the group up when it has cleaned up behind the subvolume; without a limit it binds nobody.
+                // The kernel may delete the group only after it has cleaned up the subvolume; without a limit the group has no
+                // effect.
                 let _ = run(
                     "btrfs",
                     &["qgroup", "destroy", &format!("0/{}", id.trim()), &self.mount.to_string_lossy()],
                 );
                 Ok(())
             }
-            Way::Btrfs => Ok(()),
+            Method::Btrfs => Ok(()),
             _ => self.change(data, place, 0),
         }
     }
 }
 
-/// The number of every subvolume's own folder (btrfs(5)).
+/// The inode number of every subvolume's root (btrfs(5)).
 const SUBVOLUME: u64 = 256;
 
 fn is_subvolume(folder: &Path) -> io::Result<bool> {
     Ok(fs::symlink_metadata(folder)?.ino() == SUBVOLUME)
 }
 
-/// Makes a subvolume of a folder, with all that is in it.
+/// Turns a folder into a subvolume with the same content.
 fn make_subvolume(folder: &Path) -> io::Result<()> {
     if is_subvolume(folder)? {
         return Ok(());
     }
     let was = fs::symlink_metadata(folder)?;
     let beside = folder.with_extension("subvolume");
-    // What an earlier attempt left.
+    // Left by an earlier attempt.
     if beside.exists() {
         crate::files::remove(&beside)?;
     }
     let (from, to) = (folder.to_string_lossy(), beside.to_string_lossy());
     run("btrfs", &["subvolume", "create", &to])?;
-    // The blocks are shared, so that this takes no room and little time.
+    // Blocks are shared, so it takes no space and little time.
     run("cp", &["-a", "--reflink=auto", &format!("{from}/."), &to])?;
     chown(&beside, Some(was.uid()), Some(was.gid()))?;
     fs::set_permissions(&beside, fs::Permissions::from_mode(was.mode() & 0o7777))?;
-    // In one step: after a crash there is the old or the new.
+    // Atomic: after a crash it is either the old or the new folder.
     renameat_with(CWD, &beside, CWD, folder, RenameFlags::EXCHANGE)?;
     crate::files::remove(&beside)
 }
 
-fn with_programs(way: Way, programs: &[&str], package: &str) -> (Way, String) {
+fn with_programs(method: Method, programs: &[&str], package: &str) -> (Method, String) {
     let missing = programs.iter().find(|program| {
         ["/usr/sbin", "/sbin", "/usr/bin", "/bin"]
             .iter()
@@ -214,12 +219,12 @@ fn with_programs(way: Way, programs: &[&str], package: &str) -> (Way, String) {
     });
     match missing {
         Some(program) => (
-            Way::Measured,
+            Method::Measured,
             format!(
-                "Measured once a minute. The file system has quotas; install {program} (package {package}) for limits that the kernel keeps."
+                "Measured once a minute. The file system has quotas; install {program} (package {package}) for limits enforced by the kernel."
             ),
         ),
-        None => (way, "The kernel keeps the limits: a container finds its disk full.".into()),
+        None => (method, "The kernel enforces the limits: a container finds its disk full.".into()),
     }
 }
 
@@ -230,7 +235,7 @@ fn run(program: &str, args: &[&str]) -> io::Result<()> {
 fn output(program: &str, args: &[&str]) -> io::Result<String> {
     let output = Command::new(program).args(args).output()?;
     let errors = String::from_utf8_lossy(&output.stderr);
-    // xfs_quota ends well whatever happened.
+    // xfs_quota exits successfully even if it failed.
     let failed = !output.status.success() || (program == "xfs_quota" && !errors.trim().is_empty());
     if failed {
         return Err(io::Error::other(format!("{program}: {}", errors.trim())));
@@ -238,8 +243,8 @@ fn output(program: &str, args: &[&str]) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Fields of the kernel's format: id, parent, device, root, mount point, options, optional ones, `-`, type, source, super
-/// options (proc_pid_mountinfo(5)).
+/// Fields: id, parent, device, root, mount point, options, optional fields, `-`, type, source, super options
+/// (proc_pid_mountinfo(5)).
 fn parse(line: &str) -> Option<Mount> {
     let (before, after) = line.split_once(" - ")?;
     let point = before.split(' ').nth(4)?.replace("\\040", " ");

@@ -1,29 +1,29 @@
-//! Removing what containers leave: their own things, and those of containers that nobody knows any more.
+//! Removing containers, and what is left of containers that nobody knows any more.
 
 use crate::{
-    lifecycle::{HostContext, Place},
-    runtime::{Ours, Part},
+    lifecycle::{ContainerPaths, HostContext},
+    runtime::{EngineContainer, Part},
 };
 use raptor_model::{containers::lifecycle::Hold, id::ContainerId, node::NodeError};
 use std::{sync::Arc, time::Duration};
 
-/// How often the engine is asked again when it did not answer.
+/// The pause before an engine that did not answer is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How soon a removal that failed is tried again.
+/// The pause before a failed removal is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Removes a container with its installer, network, files and state.
 ///
 /// # Errors
-/// When the engine does not answer or the disk refuses; then it can be tried again.
-pub(crate) async fn remove(context: &HostContext, place: &Place) -> Result<(), NodeError> {
+/// If the engine does not answer or the disk fails; it can be tried again.
+pub(crate) async fn remove(context: &HostContext, place: &ContainerPaths) -> Result<(), NodeError> {
     let away = |error: crate::runtime::RuntimeError| NodeError::Docker(error.to_string());
     for part in [Part::Server, Part::Installer] {
         context.engine.remove(place.id, part).await.map_err(away)?;
     }
     context.engine.remove_network(&place.name).await.map_err(away)?;
     if let Some(spec) = place.state.spec() {
-        // An owner's network goes with the last of its containers: the engine refuses while one is in it.
+        // An owner's network is removed with the last of its containers: the engine refuses while it is in use.
         context.engine.remove_network(&context.network_name(&spec)).await.map_err(away)?;
     }
     let (quota, base, place) = (context.quota.clone(), context.base.clone(), place.clone());
@@ -31,7 +31,7 @@ pub(crate) async fn remove(context: &HostContext, place: &Place) -> Result<(), N
         if quota.by_kernel() {
             let lifted = place.state.project(&base).and_then(|project| quota.lift(&place.data, project));
             if let Err(error) = lifted {
-                tracing::warn!(%error, id = %place.id, "a disk limit is left");
+                tracing::warn!(%error, id = %place.id, "removing a disk limit failed");
             }
         }
         crate::files::remove(&place.data)?;
@@ -41,9 +41,9 @@ pub(crate) async fn remove(context: &HostContext, place: &Place) -> Result<(), N
     gone.map_err(|error| NodeError::Internal(format!("The container's files can't be removed: {error}")))
 }
 
-/// Removes what is this daemon's by its label and belongs to no container that it knows, and goes on with removals that were
-/// begun, until they are done. What runs stays, and so does what has files: it is the state that is missing. Others' things are
-/// left alone. Waits for the engine.
+/// Removes everything that carries this daemon's label and belongs to no known container, and continues interrupted removals
+/// until they are done. Running containers and those with files are kept: then it is the state that is missing. Things of
+/// others are left alone. Waits for the engine.
 pub(crate) async fn sweep(context: Arc<HostContext>, condemned: Vec<ContainerId>) {
     while context.engine.version().await.is_err() {
         tokio::time::sleep(ASK_AGAIN).await;
@@ -52,34 +52,34 @@ pub(crate) async fn sweep(context: Arc<HostContext>, condemned: Vec<ContainerId>
     if context.folder_problem().await.is_some() {
         return;
     }
-    // Looked up at each: containers are declared meanwhile.
+    // Checked each time, since containers may be declared meanwhile.
     let unknown = |id: ContainerId| context.place(id).state.spec().is_none();
     for found in context.engine.ours().await.unwrap_or_default() {
         if is_left(&context, &found) {
-            tracing::info!(name = found.name, "removing a container that belongs to nothing");
+            tracing::info!(name = found.name, "removing an orphaned container");
             if let Err(error) = context.engine.discard(&found.engine_id).await {
-                tracing::warn!(%error, name = found.name, "it can't be removed");
+                tracing::warn!(%error, name = found.name, "removing an orphaned container failed");
             }
         } else if found.runs && unknown(found.id) {
-            tracing::warn!(name = found.name, id = %found.id, "a container runs that is not known here; it is left alone");
+            tracing::warn!(name = found.name, id = %found.id, "an unknown container is running; it is left alone");
         }
     }
     for network in context.engine.our_networks().await.unwrap_or_default() {
-        // An owner's network goes when no container is in it; the engine refuses while one is.
+        // An owner's network is removed when no container is in it; the engine refuses while one is.
         if network.id.is_none_or(unknown) {
             let _ = context.engine.remove_network(&network.name).await;
         }
     }
     for id in &condemned {
         while let Err(error) = remove(&context, &context.place(*id)).await {
-            tracing::warn!(%error, %id, "a removal that was begun can't be ended yet");
+            tracing::warn!(%error, %id, "continuing an interrupted removal failed");
             tokio::time::sleep(TRY_AGAIN).await;
         }
     }
 }
 
-/// Whether nothing needs what the engine has there.
-fn is_left(context: &HostContext, found: &Ours) -> bool {
+/// Whether a container of the engine is a leftover that nothing needs.
+fn is_left(context: &HostContext, found: &EngineContainer) -> bool {
     let place = context.place(found.id);
     match (place.state.saved(), found.part) {
         (Some(saved), Part::Installer) => saved.life.hold != Some(Hold::Installing),

@@ -1,4 +1,4 @@
-//! What must reach the API: numbered events on disk until they are acknowledged.
+//! Events that must reach the API: numbered, and stored on disk until they are acknowledged.
 
 use chrono::{DateTime, Utc};
 use raptor_model::{
@@ -16,7 +16,7 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-/// Events that wait at most; older ones are given up, which the log says.
+/// Most unacknowledged events; beyond it, the oldest are dropped and logged.
 const MAX_WAITING: usize = 20_000;
 
 #[derive(Serialize, Deserialize)]
@@ -29,7 +29,7 @@ struct Head {
 struct Inner {
     newest: u64,
     waiting: VecDeque<Happened>,
-    /// Where appending failed, the whole file is written at the next occasion.
+    /// Whether appending failed, so that the whole file has to be rewritten.
     torn: bool,
 }
 
@@ -42,12 +42,12 @@ pub(crate) struct Spool {
 }
 
 impl Spool {
-    /// Opens what is in `folder`. New events get `id`, which nothing may have had before: a folder that was restored from a copy
-    /// goes on with numbers that the API has heard already, and would otherwise be taken for telling them again. What waits keeps
-    /// its own id, so that it counts once.
+    /// Opens the spool in `folder`. New events get the spool id `id`, which must never have been used: a folder restored from a
+    /// backup would otherwise reuse numbers that the API has already seen, and its events would be taken for duplicates. Stored
+    /// events keep their id, so that each counts once.
     ///
     /// # Errors
-    /// When the folder can't be used.
+    /// If the folder is unusable.
     pub(crate) fn open(folder: &Path, id: Uuid) -> io::Result<Self> {
         let path = folder.join("events.jsonl");
         let mut lines = match File::open(&path) {
@@ -57,7 +57,7 @@ impl Spool {
         };
         let head = lines.next().and_then(|line| serde_json::from_str::<Head>(&line).ok());
         let before = head.map_or(0, |head| head.before);
-        // A line that was cut short by a crash is the last one; its event was never told to anybody.
+        // A line that was cut short by a crash is the last one; its event was never sent.
         let waiting: VecDeque<Happened> = lines.map_while(|line| serde_json::from_str(&line).ok()).collect();
         let newest = waiting.back().map_or(before, |event| event.number);
         let inner = Inner { newest, waiting, torn: true };
@@ -70,13 +70,13 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds an event. On disk before anybody is told.
+    /// Adds an event. It is on disk before it is sent.
     pub(crate) fn add(&self, at: DateTime<Utc>, id: ContainerId, what: Happening) {
         let mut inner = self.inner();
         inner.newest += 1;
         let event = Happened { spool: self.id, number: inner.newest, at, id, what };
         if inner.waiting.len() >= MAX_WAITING {
-            tracing::error!("no API has taken {MAX_WAITING} events; the oldest is given up");
+            tracing::error!("{MAX_WAITING} events were not acknowledged; dropping the oldest");
             inner.waiting.pop_front();
             inner.torn = true;
         }
@@ -84,7 +84,7 @@ impl Spool {
         let kept = if inner.torn { self.rewrite(&mut inner) } else { self.append(&event) };
         if let Err(error) = kept {
             inner.torn = true;
-            tracing::error!(%error, "an event is kept in memory only");
+            tracing::error!(%error, "storing an event failed; it is kept in memory only");
         }
         self.newest.send_replace(inner.newest);
     }
@@ -114,10 +114,10 @@ impl Spool {
         Ok(())
     }
 
-    /// Forgets the events of `spool` up to `number`.
+    /// Deletes the events of `spool` up to `number`.
     ///
     /// # Errors
-    /// When the disk refuses: they are told again after a restart.
+    /// If the disk fails; the events are sent again after a restart.
     pub(crate) fn acknowledge(&self, spool: Uuid, number: u64) -> io::Result<()> {
         let mut inner = self.inner();
         let before = inner.waiting.len();
@@ -125,12 +125,12 @@ impl Spool {
         if inner.waiting.len() == before { Ok(()) } else { self.rewrite(&mut inner) }
     }
 
-    /// The oldest event after number `after` that waits.
+    /// The oldest unacknowledged event after number `after`.
     pub(crate) fn after(&self, after: u64) -> Option<Happened> {
         self.inner().waiting.iter().find(|event| event.number > after).cloned()
     }
 
-    /// The number of the newest event, as it grows.
+    /// A receiver of the newest event's number.
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }

@@ -1,4 +1,4 @@
-//! What the host is and how it does.
+//! Information about the host and its current load.
 
 use crate::firewall;
 use raptor_model::{
@@ -13,7 +13,8 @@ use std::{
 };
 use sysinfo::{Disks, Networks, System};
 
-/// All addresses of this host's interfaces but for the bridges of containers' networks, on which no allocation is of use.
+/// All addresses of this host's interfaces, except for the bridges of containers' networks, which are of no use for
+/// allocations.
 fn addresses() -> Vec<IpAddr> {
     let Ok(networks) = Networks::new_with_refreshed_list() else { return Vec::new() };
     let own = networks.iter().filter(|(name, _)| !firewall::is_bridge_name(&name.to_string_lossy()));
@@ -21,7 +22,7 @@ fn addresses() -> Vec<IpAddr> {
     all.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
-/// Measures the host. Blocking, for some milliseconds.
+/// Measures the host. Blocks for some milliseconds.
 pub struct Meter {
     system: Mutex<System>,
     base: PathBuf,
@@ -32,10 +33,10 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Measures the file system of `base` too.
+    /// A meter that includes the file system of `base`.
     ///
     /// # Errors
-    /// Where this kind of machine can't be measured.
+    /// If this platform is not supported.
     pub fn new(
         base: &Path,
         ips: Vec<IpAddr>,
@@ -47,9 +48,10 @@ impl Meter {
         Ok(Self { system: Mutex::new(system), base: base.to_owned(), ips, disk_limits, mounts, clock })
     }
 
-    /// Bytes that the host received and sent over its own interfaces since they came up. Blocking, for some milliseconds.
+    /// Bytes received and sent over the host's external interfaces since they came up. Blocks for some milliseconds.
     pub fn network(&self) -> (u64, u64) {
-        // What the host's containers exchange passes bridges and pairs; what leaves the host passes one of the others too.
+        // Traffic among containers passes bridges and veth pairs only; traffic that leaves the host also passes one of the
+        // others.
         let inner = ["lo", "veth", "br-", "docker", "podman", "cni", "virbr", "tap", "tun"];
         let Ok(networks) = Networks::new_with_refreshed_list() else { return (0, 0) };
         let own = networks.iter().filter(|(name, _)| {
@@ -59,7 +61,7 @@ impl Meter {
         own.fold((0, 0), |(rx, tx), (_, data)| (rx + data.total_received(), tx + data.total_transmitted()))
     }
 
-    /// The host now; CPU use is since the call before. What Docker says of itself is added by the caller.
+    /// The current state; CPU usage is since the previous call. The caller adds what Docker reports.
     pub fn measure(&self) -> SystemInfo {
         let mut system = self.system.lock().unwrap_or_else(PoisonError::into_inner);
         system.refresh_cpu_usage();

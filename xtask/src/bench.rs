@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the benchmarks, with what they need around them.
+//! `cargo xtask bench`: the benchmarks and the services that they need.
 
 use crate::{
     images,
@@ -6,7 +6,7 @@ use crate::{
     services::{self, Postgres},
 };
 
-/// Builds the programs as they are shipped and measures them. Flags go to `raptor-bench run`.
+/// Builds release programs and measures them. Flags are passed to `raptor-bench run`.
 pub fn bench(flags: &[String]) -> Outcome {
     services::packages()?;
     services::docker()?;
@@ -20,7 +20,7 @@ pub fn bench(flags: &[String]) -> Outcome {
     let programs = target.join("release");
     let mut bench = command(&programs.join("raptor-bench").to_string_lossy(), &["run"]);
     bench.arg("--programs").arg(&programs).args(["--postgres", &postgres.url]).args(flags);
-    // A part of the table would replace the whole of it.
+    // A partial run must not replace the whole table.
     if !flags.iter().any(|flag| flag == "--only" || flag == "--out") {
         bench.args(["--out", "docs/benchmarks.md"]);
     }

@@ -1,10 +1,10 @@
-//! Which crate may depend on what, proven from cargo's own tree.
+//! Checking which crates may depend on what, with cargo's dependency tree.
 
 use crate::run::{Outcome, command, output};
 
-/// Crate, flags for its tree, what must not be in it.
+/// Crate, flags for its tree, and forbidden dependencies.
 const RULES: &[(&str, &[&str], &[&str])] = &[
-    // No input or output, and no runtime that could do any.
+    // No I/O, and no async runtime.
     ("raptor-model", &["--no-default-features"], &["roxmltree", "toml_edit", "jsonc-parser"]),
     (
         "raptor-model",
@@ -37,18 +37,18 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("raptor-daemon-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
 ];
 
-/// What is built from the libraries and not a library itself, or has parts that are outside its folder.
+/// Crates that are not libraries, or have files outside of their folder.
 const NOT_PACKAGED: [&str; 5] =
     ["raptor-api-bin", "raptor-daemon-bin", "raptor-bench", "xtask", "xtask-codegen"];
 
-/// Packages the libraries as they would be published, without compiling them again.
+/// Packages the libraries as for publishing, without compiling them again.
 fn package() -> Outcome {
     let mut args = vec!["package", "--quiet", "--workspace", "--no-verify", "--offline", "--allow-dirty"];
     args.extend(NOT_PACKAGED.iter().flat_map(|name| ["--exclude", name]));
     output(&mut command("cargo", &args)).map(drop)
 }
 
-/// Fails with every forbidden dependency that there is, and where a library could not be published.
+/// Fails for every forbidden dependency, and if a library can't be packaged.
 pub fn check() -> Outcome {
     let mut found = Vec::new();
     for (package, flags, forbidden) in RULES {

@@ -1,21 +1,22 @@
-//! What is generated and checked in.
+//! Generating files that are checked in.
 
 use crate::run::{Outcome, command, output, root, run};
 use std::fs;
 
-/// Document and the program that prints it.
+/// Documents and the programs that print them.
 const DOCUMENTS: &[(&str, &str, &str)] = &[
     ("openapi.json", "raptor-api-bin", "raptor-api"),
     ("raptor-daemon-bin/openapi.json", "raptor-daemon-bin", "raptor-daemon"),
 ];
 
-/// Writes the OpenAPI documents, or checks that they are what the code says.
+/// Writes the OpenAPI documents, or checks that they match the code.
 pub fn openapi(check: bool) -> Outcome {
     for (file, package, program) in DOCUMENTS {
         let args = ["run", "--quiet", "--package", package, "--bin", program, "--", "openapi"];
         let mut printing = command("cargo", &args);
         if check {
-            // Those that the tests use: built for itself, each program has other features, and all would be compiled once more.
+            // The programs that the tests use: built separately, each would have other features, and everything would be
+            // compiled again.
             run(&mut command("cargo", &["build", "--workspace", "--all-targets", "--quiet"]))?;
             printing = command(&format!("target/debug/{program}"), &["openapi"]);
         }
@@ -24,7 +25,7 @@ pub fn openapi(check: bool) -> Outcome {
     Ok(())
 }
 
-/// Generates the clients, or checks that they are what the documents say.
+/// Generates the clients, or checks that they match the documents.
 pub fn client(check: bool) -> Outcome {
     let args = ["run", "--quiet", "--package", "xtask-codegen", "--"];
     for (file, _, _) in DOCUMENTS {

@@ -1,8 +1,8 @@
-//! The container images of the tests, made from Debian packages: nothing is pulled from anywhere.
+//! The tests' container images, built from Debian packages without pulling anything.
 
 use crate::run::{Outcome, command, is_root, output, root, run, succeeds};
 
-/// Image, the folder of its recipe.
+/// Images and the folders of their recipes.
 const IMAGES: &[(&str, &str)] = &[
     ("raptor-test/busybox:1", "busybox"),
     ("raptor-test/openttd:1", "openttd"),
@@ -10,10 +10,10 @@ const IMAGES: &[(&str, &str)] = &[
     (DEBIAN, "debian"),
 ];
 
-/// What the tests of Compose are made of; only root can make it.
+/// The base of the Compose tests' images, which only root can build.
 const DEBIAN: &str = "raptor-test/debian:1";
 
-/// Makes the images that are missing or older than their recipes.
+/// Builds images that are missing or older than their recipes.
 pub fn make() -> Outcome {
     for (image, recipe) in IMAGES {
         let recipes = root().join("e2e/images");

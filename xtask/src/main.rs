@@ -1,4 +1,4 @@
-//! `cargo xtask`: what a person or CI does with this repository, as commands.
+//! `cargo xtask`: the commands for working on this repository, for people and CI.
 
 mod bench;
 mod deps;

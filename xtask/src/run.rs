@@ -5,29 +5,29 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What goes wrong, in a sentence.
+/// The result of a command; the error is a sentence.
 pub type Outcome<T = ()> = Result<T, String>;
 
-/// The repository's top folder.
+/// The root folder of the repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new(".")).to_owned()
 }
 
-/// `program args…` in the top folder.
+/// `program args…`, to be run in the root folder.
 pub fn command(program: &str, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(root());
     command
 }
 
-/// Runs it with its output on ours.
+/// Runs a command with its output passed through.
 pub fn run(command: &mut Command) -> Outcome {
     let shown = show(command);
     let status = command.status().map_err(|error| format!("`{shown}` can't be started: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("`{shown}` failed ({status})")) }
 }
 
-/// Runs it and gives what it prints, or what it complained of.
+/// Runs a command and returns its output; the error is what it wrote to standard error.
 pub fn output(command: &mut Command) -> Outcome<String> {
     let shown = show(command);
     let output = command
@@ -40,7 +40,7 @@ pub fn output(command: &mut Command) -> Outcome<String> {
     Err(format!("`{shown}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// Whether it runs and succeeds, in silence.
+/// Runs a command silently, and returns whether it succeeded.
 pub fn succeeds(command: &mut Command) -> bool {
     command
         .stdin(Stdio::null())
@@ -59,12 +59,11 @@ fn show(command: &Command) -> String {
     shown
 }
 
-/// Whether this process is root.
 pub fn is_root() -> bool {
     output(&mut command("id", &["-u"])).is_ok_and(|id| id.trim() == "0")
 }
 
-/// Whether a skip is a failure.
+/// Whether a skipped test is a failure.
 pub fn in_ci() -> bool {
     std::env::var("CI").is_ok_and(|ci| ci == "true")
 }

@@ -1,4 +1,4 @@
-//! What the tests need around them: Debian packages, Docker, PostgreSQL.
+//! Services that the tests need: Debian packages, Docker, PostgreSQL.
 
 use crate::run::{Outcome, command, is_root, output, root, run, succeeds};
 use std::{
@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Debian packages by a program or file that shows that they are there.
+/// Debian packages, each with a program or file that shows that it is installed.
 const PACKAGES: &[(&str, &str)] = &[
     ("docker.io", "/usr/sbin/dockerd"),
     ("iptables", "/usr/sbin/iptables"),
@@ -47,7 +47,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("quota", "/usr/sbin/setquota"),
 ];
 
-/// Installs what is missing, where this user may.
+/// Installs missing packages, if this user is allowed to.
 pub fn packages() -> Outcome {
     let missing: Vec<&str> = PACKAGES
         .iter()
@@ -80,7 +80,7 @@ pub fn docker_answers() -> bool {
     succeeds(&mut command("docker", &["version"]))
 }
 
-/// Starts Docker where it does not answer and this user may. It stays when the tests end.
+/// Starts Docker if it does not answer and this user is allowed to. It keeps running after the tests.
 pub fn docker() -> Outcome {
     if docker_answers() {
         return Ok(());
@@ -102,7 +102,7 @@ pub fn docker() -> Outcome {
     wait("Docker", docker_answers).map_err(|error| format!("{error}; target/dockerd.log says why"))
 }
 
-/// Polls until `ready`, for a minute at most.
+/// Polls until `ready`, for up to a minute.
 pub fn wait(what: &str, ready: impl Fn() -> bool) -> Outcome {
     let deadline = Instant::now() + Duration::from_secs(60);
     while !ready() {
@@ -114,16 +114,16 @@ pub fn wait(what: &str, ready: impl Fn() -> bool) -> Outcome {
     Ok(())
 }
 
-/// A PostgreSQL server of the tests' own, which ends with this value.
+/// A PostgreSQL server for the tests, stopped when dropped.
 pub struct Postgres {
     server: Child,
     folder: PathBuf,
-    /// Where it listens, for a user who may create databases.
+    /// The URL for a user who may create databases.
     pub url: String,
 }
 
 impl Postgres {
-    /// Makes a cluster in a folder of its own and starts it on a free port.
+    /// Creates a cluster in a folder of its own and starts it on a free port.
     pub fn start() -> Outcome<Self> {
         let programs = fs::read_dir("/usr/lib/postgresql")
             .map_err(|_| "PostgreSQL is not installed".to_owned())?
@@ -191,7 +191,7 @@ impl Drop for Postgres {
     }
 }
 
-/// What is free for this user on the disk that holds the repository, in MiB.
+/// Free disk space for this user on the repository's disk, in MiB.
 pub fn free_mib() -> Outcome<u64> {
     let table = output(&mut command("df", &["-Pm", "."]))?;
     let free = table.lines().nth(1).and_then(|row| row.split_whitespace().nth(3));

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: everything, in the order in which it fails soonest.
+//! `cargo xtask test`: all checks and tests, ordered so that failures show as early as possible.
 
 use crate::{
     deps, generate, images,
@@ -7,7 +7,7 @@ use crate::{
 };
 use std::time::{Duration, Instant};
 
-/// How a step ended.
+/// The result of a step.
 enum End {
     Passed,
     Failed(String),
@@ -21,7 +21,7 @@ struct Suite {
     postgres: Outcome<Postgres>,
 }
 
-/// Runs all steps, or those named.
+/// Runs all steps, or the named ones.
 pub fn test(args: &[String]) -> Outcome {
     tell_room();
     let packages = services::packages();
@@ -40,10 +40,10 @@ pub fn test(args: &[String]) -> Outcome {
     suite.report()
 }
 
-/// What the build, its databases and its containers take, in MiB.
+/// Disk space needed by the build, its databases and its containers, in MiB.
 const ROOM_MIB: u64 = 14 * 1024;
 
-/// Warns before a run that a full disk would end with failures that name something else.
+/// Warns if disk space is short, since a full disk would cause misleading failures.
 fn tell_room() {
     match services::free_mib() {
         Ok(free) if free < ROOM_MIB => {
@@ -70,8 +70,8 @@ impl Suite {
         let postgres = self.postgres.as_ref().ok().map(|postgres| postgres.url.clone());
         let docker = self.docker.is_ok();
         self.step("rust", || {
-            // The tests run the programs of other crates, which cargo does not build for them. With the tests at once: they have
-            // features of their dependencies switched on, and everything would be compiled twice.
+            // Tests start programs of other crates, which cargo does not build for them. Built together with the tests: those
+            // enable more features of dependencies, and everything would be compiled twice otherwise.
             run(&mut command("cargo", &["build", "--workspace", "--all-targets", "--quiet"]))?;
             let mut cargo = command("cargo", &["test", "--workspace", "--quiet", "--no-fail-fast"]);
             if let Some(url) = &postgres {
@@ -102,7 +102,7 @@ impl Suite {
         });
     }
 
-    /// The panel in Chromium against the programs that the step before built.
+    /// Browser tests of the panel against the programs built before.
     fn browser(&mut self, docker: bool) {
         let chromium = std::path::Path::new("/usr/bin/chromium").exists();
         if !docker || !chromium {
@@ -113,7 +113,7 @@ impl Suite {
         self.step("browser", || run(command("npm", &["run", "e2e"]).current_dir(root().join("panel"))));
     }
 
-    /// What could not be tried here is said, and counts as a failure in CI.
+    /// Reports what could not be tested here, which is a failure in CI.
     fn missing(&mut self) {
         let docker = self.docker.as_ref().err().cloned();
         let postgres = self.postgres.as_ref().err().cloned();

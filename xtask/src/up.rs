@@ -6,7 +6,7 @@ use std::{fs, os::unix::process::CommandExt, path::Path, time::SystemTime};
 /// The help of `raptor-api up`.
 const FLAGS: &str = include_str!("../../docs/up.txt");
 
-/// Builds what changed and becomes `raptor-api up`.
+/// Builds what changed, then executes `raptor-api up`.
 pub fn up(flags: &[String]) -> Outcome {
     // As the program says it, without building the program first.
     if flags.iter().any(|flag| matches!(flag.as_str(), "--help" | "-h" | "help")) {
@@ -24,7 +24,7 @@ pub fn up(flags: &[String]) -> Outcome {
     Err(format!("raptor-api can't be started: {error}"))
 }
 
-/// The first of `flags` that the program does not have, which would otherwise be said only when everything is built.
+/// The first of `flags` that the program does not know, so that it is reported before building.
 fn unknown(flags: &[String]) -> Option<&str> {
     let known = |flag: &str| {
         let name = flag.split('=').next().unwrap_or_default();
@@ -33,7 +33,7 @@ fn unknown(flags: &[String]) -> Option<&str> {
     flags.iter().map(String::as_str).find(|flag| flag.starts_with("--") && !known(flag))
 }
 
-/// Builds the panel where its sources are newer than what was built.
+/// Builds the panel if its sources are newer than the last build.
 fn panel() -> Outcome {
     let panel = root().join("panel");
     let built = modified(&panel.join("build/index.html"));
@@ -54,7 +54,7 @@ fn panel() -> Outcome {
     npm(&["run", "build"])
 }
 
-/// As `engines` of the panel's package.json and Vite ask for.
+/// Whether the Node.js version meets `engines` of the panel's package.json and Vite's requirements.
 fn new_enough(node: &str) -> bool {
     let mut parts = node.split('.').map_while(|part| part.parse::<u32>().ok());
     (parts.next().unwrap_or(0), parts.next().unwrap_or(0)) >= (20, 19)

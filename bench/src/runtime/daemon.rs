@@ -10,19 +10,19 @@ use serde_json::json;
 use std::time::{Duration, Instant};
 
 const CONTAINERS: usize = 200;
-/// How long they have run before the daemon's memory is read.
+/// How long the containers have run before the daemon's memory is read.
 const RUN: Duration = Duration::from_secs(30);
-/// Over which its CPU time is counted.
+/// How long CPU time is measured.
 const WATCH: Duration = Duration::from_secs(20);
-/// Lines of each container in a second, and for how long: then a console has in memory what it keeps there of a server that
-/// has run for days.
+/// Lines per container and second, and for how long: afterwards a console has as much in memory as that of a server that has
+/// run for days.
 const STEADY: u64 = 4;
 const SETTLED: Duration = Duration::from_secs(300);
-/// Lines of each container in a second when all are loud, and how many there are to be: more than stay in memory.
+/// Lines per container and second when all are loud, and their total number: more than is kept in memory.
 const FILLING: u64 = 80;
 const FILL: u64 = 6_000;
 
-/// Runs it.
+/// Runs the suite.
 pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     let engine = Engine::start()?;
     let api = Api::start(setting, None, 4).await?;
@@ -55,7 +55,7 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Has all containers print at once.
+/// Makes all containers print at once.
 async fn fill(engine: &Engine) -> anyhow::Result<()> {
     let wanted = engine.printed() + FILL * CONTAINERS as u64;
     engine.print(FILLING);

@@ -1,4 +1,4 @@
-//! An engine without containers: it answers what `raptor-daemon` asks of Docker, and its containers are tasks that print lines.
+//! An engine without containers: it answers raptor-daemon's requests to Docker, and its containers are tasks that print lines.
 
 use anyhow::Context;
 use axum::{
@@ -37,12 +37,11 @@ use tokio::{
 };
 
 const MIB: u64 = 1024 * 1024;
-/// How often a container prints and its measurements change.
+/// How often containers print and their measurements change.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The engine behind a socket, until this is dropped.
+/// The engine behind a socket, stopped when dropped.
 pub struct Engine {
-    /// Its socket.
     pub socket: PathBuf,
     shared: Arc<Shared>,
     _serving: JoinSet<()>,
@@ -52,15 +51,14 @@ pub struct Engine {
 struct Shared {
     containers: Mutex<HashMap<String, Arc<Simulated>>>,
     networks: Mutex<HashMap<String, NetworkCreateRequest>>,
-    /// Lines that each container prints in a tick.
+    /// Lines that each container prints per tick.
     lines: AtomicU64,
     printed: AtomicU64,
     began: Instant,
 }
 
-/// A container.
 struct Simulated {
-    /// Counts them, so that no two have the same measurements.
+    /// A number that makes the container's measurements unique.
     number: u64,
     life: watch::Sender<Life>,
 }
@@ -75,7 +73,7 @@ enum Life {
 type Shares = State<Arc<Shared>>;
 
 impl Engine {
-    /// Begins to answer at a socket of its own.
+    /// Starts answering on a new socket.
     pub fn start() -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("engine.sock");
@@ -97,12 +95,12 @@ impl Engine {
         Ok(Self { socket, shared, _serving: serving, _folder: folder })
     }
 
-    /// Has each container print so many lines in a second from now on.
+    /// Makes each container print this many lines per second from now on.
     pub fn print(&self, lines: u64) {
         self.shared.lines.store(lines, Ordering::Relaxed);
     }
 
-    /// Lines that were printed so far, by all containers together.
+    /// Lines printed so far by all containers.
     pub fn printed(&self) -> u64 {
         self.shared.printed.load(Ordering::Relaxed)
     }
@@ -130,7 +128,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// What the engine says of what it does not have.
+/// The response, or the engine's error for something that doesn't exist.
 type Found<T> = Result<T, (StatusCode, Json<serde_json::Value>)>;
 
 fn missing() -> (StatusCode, Json<serde_json::Value>) {
@@ -143,7 +141,7 @@ impl Shared {
     }
 }
 
-/// A container's name, with the version before it where there is one.
+/// A container's name, after the optional API version.
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -153,7 +151,7 @@ async fn version() -> Json<SystemVersion> {
     Json(SystemVersion { version: Some("simulated".into()), ..SystemVersion::default() })
 }
 
-/// Every image is there.
+/// Every image exists.
 async fn image() -> Json<ImageInspect> {
     Json(ImageInspect { id: Some("sha256:simulated".into()), ..ImageInspect::default() })
 }
@@ -225,13 +223,13 @@ async fn start(State(shared): Shares, Path(Named { name }): Path<Named>) -> Foun
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Every signal ends it.
+/// Every signal kills it.
 async fn kill(State(shared): Shares, Path(Named { name }): Path<Named>) -> Found<StatusCode> {
     shared.container(&name)?.life.send_replace(Life::Ended(137));
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Answers at once, as the engine does, and says how it ended once it has.
+/// Responds at once, as the engine does, and sends the exit code when the container has ended.
 async fn wait(State(shared): Shares, Path(Named { name }): Path<Named>) -> Found<Body> {
     let mut life = shared.container(&name)?.life.subscribe();
     Ok(Body::from_stream(stream::once(async move {
@@ -241,7 +239,7 @@ async fn wait(State(shared): Shares, Path(Named { name }): Path<Named>) -> Found
     })))
 }
 
-/// Leaves the connection to the container's terminal.
+/// Upgrades the connection to the container's terminal.
 async fn attach(
     State(shared): Shares,
     Path(Named { name }): Path<Named>,
@@ -259,7 +257,7 @@ async fn attach(
 }
 
 impl Shared {
-    /// Prints lines from the start to the end, and throws away what is typed.
+    /// Prints lines until the container ends, and discards input.
     async fn terminal(
         &self,
         container: &Simulated,
@@ -292,7 +290,7 @@ impl Shared {
     }
 }
 
-/// About 75 bytes, as terminals end them.
+/// About 75 bytes, with CRLF as from a terminal.
 fn line(number: u64) -> String {
     format!("[INFO] line {number:08} of a server on which somebody does something every second\r\n")
 }

@@ -1,4 +1,4 @@
-//! One real API with very many daemons, each of which tells every second how its containers do.
+//! One real API with thousands of simulated daemons, each of which reports the state of its containers every second.
 
 use super::host::{self, EventCounts};
 use crate::{
@@ -26,18 +26,18 @@ use std::{
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
-/// Containers of each daemon.
+/// Containers per daemon.
 const EACH: u32 = 100;
-/// Browsers that each look at a container of another daemon.
+/// Browsers that each watch a container of another daemon.
 const VIEWERS: usize = 50;
-/// How long it is looked at.
+/// How long they watch.
 const WATCH: Duration = Duration::from_secs(30);
-/// Requests at the same time while things are made or looked up.
+/// Concurrent requests during set-up.
 const AT_ONCE: usize = 16;
-/// A measurement that is not older belongs to the last second.
+/// A measurement up to this age in milliseconds belongs to the last second.
 const FRESH_MS: f64 = 2_000.0;
 
-/// A daemon as the API knows it.
+/// A daemon that was added to the API.
 struct Registered {
     id: DaemonId,
     key: String,
@@ -45,7 +45,7 @@ struct Registered {
     port: u16,
 }
 
-/// Runs it.
+/// Runs the suite.
 pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     allow_many_sockets()?;
     let database = fresh_postgres(setting).await?;
@@ -77,7 +77,7 @@ pub async fn run(setting: &Setting, report: &mut Report) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The API has one socket for each link and some for its requests; here is the other end of all of them. Children inherit it.
+/// Raises the limit of open files, since all ends of the API's links are in this process. Child processes inherit it.
 fn allow_many_sockets() -> anyhow::Result<()> {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
@@ -97,7 +97,7 @@ async fn register(api: &Api, count: u32) -> anyhow::Result<Vec<Registered>> {
     stream::iter(adding).buffered(AT_ONCE).try_collect().await
 }
 
-/// Makes one container through the API and copies it in the database until each daemon has its own.
+/// Creates one container through the API, and copies it in the database until each daemon has its own.
 async fn populate(api: &Api, daemons: &[Registered]) -> anyhow::Result<HashMap<DaemonId, Vec<ContainerId>>> {
     let first = daemons.first().context("there are no daemons")?;
     let container = json!({
@@ -114,7 +114,7 @@ async fn populate(api: &Api, daemons: &[Registered]) -> anyhow::Result<HashMap<D
     Ok(containers)
 }
 
-/// Begins to answer as all of them. Their measurements are spread over the second.
+/// Starts answering as all daemons, with measurements spread over the second.
 async fn serve(
     daemons: Vec<Registered>,
     mut containers: HashMap<DaemonId, Vec<ContainerId>>,
@@ -131,7 +131,7 @@ async fn serve(
     Ok(tasks)
 }
 
-/// Starts the API again and tells after how many seconds it had a fresh measurement of each of these.
+/// Restarts the API, and returns after how many seconds it had a fresh measurement of each of these containers.
 async fn connect(api: &mut Api, shown: &[ContainerId]) -> anyhow::Result<f64> {
     let begun = Instant::now();
     api.restart().await?;
@@ -144,19 +144,19 @@ async fn connect(api: &mut Api, shown: &[ContainerId]) -> anyhow::Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// How old the measurement is that the API shows of a container.
+/// The age of the measurement that the API shows for a container.
 async fn age_ms(api: &Api, id: ContainerId) -> anyhow::Result<Option<f64>> {
     let container = api.get(&format!("/containers/{id}")).await?;
     Ok(container["live"]["stats"]["network_rx_bytes"].as_u64().map(since_ms))
 }
 
-/// Milliseconds since the microsecond `at`.
+/// Milliseconds since the time `at`, in microseconds.
 fn since_ms(at: u64) -> f64 {
     let now: DateTime<Utc> = Clock::System.now();
     (now.timestamp_micros() as f64 - at as f64) / 1_000.0
 }
 
-/// What was seen while everything ran.
+/// The results of watching.
 struct Watched {
     rate: f64,
     cpu_percent: f64,
@@ -195,13 +195,13 @@ async fn watch(api: &Api, shown: &[ContainerId], counts: &EventCounts) -> anyhow
 type Frames = stream::BoxStream<'static, String>;
 
 async fn open(api: &Api, id: ContainerId) -> anyhow::Result<Frames> {
-    // Sets the process up for the client library.
+    // Prepares the process for the client library.
     raptor_client_http()?;
     let url = format!("{}/api/v1/containers/{id}/live?tail=0", api.base.replacen("http", "ws", 1));
     Ok(raptor_client::connect(&url, &api.token).await?.boxed())
 }
 
-/// Milliseconds from each measurement to the time at which a viewer has it.
+/// The delays in milliseconds from each measurement to its arrival at a viewer.
 async fn view(mut frames: Frames) -> anyhow::Result<Vec<f64>> {
     let (deadline, mut lags) = (tokio::time::Instant::now() + WATCH, Vec::new());
     while let Ok(frame) = tokio::time::timeout_at(deadline, frames.next()).await {
@@ -214,7 +214,7 @@ async fn view(mut frames: Frames) -> anyhow::Result<Vec<f64>> {
     Ok(lags)
 }
 
-/// The value below which such a part of all lie.
+/// The value below which this fraction of the values lies.
 fn percentile(values: &[f64], part: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! Daemons without hosts: each tells every second how its containers do, in the words of real ones.
+//! Daemons without hosts: each reports the state of its containers every second, in the format of a real one.
 
 use async_trait::async_trait;
 use axum::serve::Listener;
@@ -29,38 +29,37 @@ use tokio::{sync::watch, task::JoinSet};
 use uuid::Uuid;
 
 const MIB: u64 = 1024 * 1024;
-/// As real daemons do.
+/// As in real daemons.
 const STATS_EVERY: Duration = Duration::from_secs(1);
-/// The host's own load is told with every so manieth measurement.
+/// The host's own load is reported with every n-th measurement.
 const SYSTEM_EVERY: u64 = 5;
 
-/// What was told so far, by all daemons together.
+/// Counts of what all daemons have reported.
 #[derive(Default)]
 pub struct EventCounts {
-    /// Links that were opened.
+    /// Links opened.
     pub opened: AtomicU64,
-    /// Links that have ended.
+    /// Links closed.
     pub ended: AtomicU64,
     /// Measurements of containers.
     pub stats: AtomicU64,
 }
 
-/// One daemon.
 struct Daemon {
     containers: Vec<ContainerId>,
     since: DateTime<Utc>,
     system: SystemInfo,
-    /// The number of the newest measurement, and when it was made.
+    /// The number of the newest measurement, and its time.
     measured: watch::Sender<(u64, DateTime<Utc>)>,
     counts: Arc<EventCounts>,
-    /// What answers all that is not about measurements.
+    /// Answers everything but measurements.
     rest: SimulatedHost,
 }
 
-/// A daemon as its routes know it.
+/// A daemon as the state of its routes.
 struct Handle(Arc<Daemon>);
 
-/// Serves a daemon with these containers, all running since `since`, and measures them from `first` on. `tasks` ends it.
+/// Serves a daemon with these containers, all running since `since`, with measurements from `first` on. `tasks` ends it.
 pub async fn serve(
     tasks: &mut JoinSet<()>,
     listener: impl Listener<Addr: std::fmt::Debug>,
@@ -116,7 +115,7 @@ impl Daemon {
         SystemInfo { time: Clock::System.now(), ..self.system.clone() }
     }
 
-    /// The measurement number `turn`. The time at which it was made travels as the bytes that were received.
+    /// Measurement number `turn`. Its time is transported in the field for received bytes.
     fn stats(&self, (turn, at): (u64, DateTime<Utc>)) -> Stats {
         Stats {
             cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
@@ -143,7 +142,6 @@ impl Daemon {
     }
 }
 
-/// An open link.
 struct Link {
     daemon: Arc<Daemon>,
     measured: watch::Receiver<(u64, DateTime<Utc>)>,

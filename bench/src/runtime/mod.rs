@@ -1,4 +1,4 @@
-//! Many containers: on one real daemon with a simulated engine, and on very many simulated daemons of one real API.
+//! Many containers: on one real daemon with a simulated engine, and on thousands of simulated daemons with one real API.
 
 mod daemon;
 mod engine;

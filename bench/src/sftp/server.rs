@@ -15,15 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A server and where its files are.
+/// An SFTP server and its files.
 pub struct Server {
-    /// Port.
     pub port: u16,
-    /// User name.
     pub user: String,
-    /// The folder as clients name it.
+    /// The folder's path for clients.
     pub path: String,
-    /// The same folder here.
+    /// The same folder on this machine.
     pub data: PathBuf,
     process: Process,
 }
@@ -34,7 +32,7 @@ enum Process {
 }
 
 impl Server {
-    /// Raptor's daemon with one container, and an API that lets the client's key in.
+    /// Raptor's daemon with one container, and an API that accepts the client's key.
     pub async fn raptor(setting: &Setting, client: &Client) -> anyhow::Result<Self> {
         let api = Api::start(setting, None, 4).await?;
         let folder = quick_folder()?;
@@ -53,13 +51,13 @@ impl Server {
             process: Process::Raptor { daemon, _api: Box::new(api), _folder: folder },
         };
         server.settle()?;
-        // What the tests write belongs to the containers' user.
+        // Files written by the tests belong to the containers' user.
         let owned = Command::new("chown").arg("988:988").arg(&server.data).status()?;
         ensure!(owned.success(), "the data folder was not given to the containers' user");
         Ok(server)
     }
 
-    /// OpenSSH's, with its SFTP server inside.
+    /// OpenSSH with its internal SFTP server.
     pub fn openssh(client: &Client) -> anyhow::Result<Self> {
         let folder = quick_folder()?;
         let path = |name: &str| folder.path().join(name);
@@ -78,7 +76,7 @@ impl Server {
             path("keys").display()
         );
         fs::write(path("config"), config)?;
-        // sshd needs this folder for its unprivileged half.
+        // sshd needs this folder for privilege separation.
         fs::create_dir_all("/run/sshd").context("only root can run sshd")?;
         let config = path("config").display().to_string();
         let program =
@@ -111,14 +109,14 @@ impl Server {
         }
     }
 
-    /// CPU that it and its children that have ended used so far.
+    /// CPU seconds used by it and by those of its children that have ended.
     pub fn cpu_seconds(&self) -> anyhow::Result<f64> {
-        // sshd's children are counted once it has seen them end.
+        // sshd's children count once it has noticed their end.
         std::thread::sleep(Duration::from_millis(100));
         self.program().cpu_seconds()
     }
 
-    /// The most resident memory that it had.
+    /// Peak resident memory in MiB.
     pub fn peak_mib(&self) -> anyhow::Result<f64> {
         self.program().peak_mib()
     }

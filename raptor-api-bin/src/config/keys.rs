@@ -1,4 +1,4 @@
-//! What the commands need that change keys.
+//! The keys and settings of the commands that rotate keys.
 
 use super::{Config, app_key, key_in, secret_file};
 use anyhow::{Context, anyhow};
@@ -12,29 +12,29 @@ use std::{
 const NOT_SET: &str =
     "APP_KEY is not set. Set it to the key that the server is to start with; `raptor-api key` makes one.";
 
-/// Where the key comes from that a command works with.
+/// Where a command gets its key from.
 #[derive(Clone, Copy, Debug)]
 pub enum KeySource<'a> {
-    /// `APP_KEY` itself.
+    /// The value of `APP_KEY`.
     Given(&'a Secret),
-    /// `APP_KEY_FILE`.
+    /// The file named by `APP_KEY_FILE`.
     File(&'a Path),
 }
 
 impl<'a> KeySource<'a> {
-    /// As it is set. Nothing is read or made yet.
+    /// The source in the configuration. Nothing is read or created yet.
     ///
     /// # Errors
-    /// Where neither is set.
+    /// If neither is set.
     pub fn of(config: &'a Config) -> anyhow::Result<Self> {
         let file = config.app_key_file.as_deref().map(Self::File);
         config.app_key.as_ref().map(Self::Given).or(file).context(NOT_SET)
     }
 
-    /// The key that is there.
+    /// The existing key.
     ///
     /// # Errors
-    /// When the file can't be read or holds no key. It is not made.
+    /// If the file can't be read or contains no key. It is not created.
     pub fn present(self) -> anyhow::Result<Secret> {
         match self {
             Self::Given(key) => Ok(key.clone()),
@@ -45,10 +45,10 @@ impl<'a> KeySource<'a> {
         }
     }
 
-    /// The key that is there, or a new one in the file where that is missing; then the file that was made.
+    /// The existing key, or a new one if the file doesn't exist, with the file if it was created.
     ///
     /// # Errors
-    /// When the file can't be read or made, or holds no key.
+    /// If the file can't be read or created, or contains no key.
     pub fn present_or_made(self) -> anyhow::Result<(Secret, Option<&'a Path>)> {
         match self {
             Self::Given(key) => Ok((key.clone(), None)),
@@ -57,7 +57,7 @@ impl<'a> KeySource<'a> {
     }
 }
 
-/// What `rotate-key` needs beside [`Config`].
+/// Settings of `rotate-key` in addition to [`Config`].
 #[derive(Args, Clone, Debug)]
 pub struct KeyRotation {
     /// The key until now; APP_KEY is the new one
@@ -75,10 +75,10 @@ pub struct KeyRotation {
 }
 
 impl KeyRotation {
-    /// The key until now, where it is known.
+    /// The former key, if it is known.
     ///
     /// # Errors
-    /// When its file can't be read.
+    /// If its file can't be read.
     pub fn former(&self) -> anyhow::Result<Option<Secret>> {
         match (&self.old_app_key, &self.old_app_key_file) {
             (Some(key), _) => Ok(Some(key.clone())),
@@ -88,7 +88,7 @@ impl KeyRotation {
     }
 }
 
-/// What `rotate-jwt-secret` needs beside [`Config`].
+/// Settings of `rotate-jwt-secret` in addition to [`Config`].
 #[derive(Args, Clone, Debug)]
 pub struct JwtRotation {
     /// Folder of the SQLite database, where DATABASE_URL is not set
@@ -96,7 +96,7 @@ pub struct JwtRotation {
     pub data_dir: PathBuf,
 }
 
-/// Of any length: it was good enough until now.
+/// Of any length, since it was accepted until now.
 fn former_key(text: &str) -> Result<Secret, Infallible> {
     Ok(Secret::new(text))
 }

@@ -4,14 +4,14 @@ use super::{DEFAULT_APP_URL, port};
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use raptor_core::mail::{
-    Carrier,
+    MailTransport,
     smtp::{Security, Smtp, SmtpLogin, SmtpSettings, check_from},
 };
 use raptor_server::Secret;
 use std::{fs, net::IpAddr, path::PathBuf, sync::Arc};
 use url::Url;
 
-/// How mail is sent; not at all without a host.
+/// Settings of the mail server. Without a host, no mail is sent.
 #[derive(Args, Clone, Debug)]
 pub struct SmtpConfig {
     /// Name of the mail server (SMTP). Without it no mail is sent and nobody can reset a forgotten password
@@ -37,23 +37,26 @@ pub struct SmtpConfig {
     pub smtp_ca_file: Option<PathBuf>,
 }
 
-/// As it is written in `SMTP_SECURITY`.
+/// A value of `SMTP_SECURITY`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum SmtpSecurity {
-    /// After the greeting, or not at all.
+    /// STARTTLS, required.
     Starttls,
-    /// From the first byte.
+    /// TLS from the first byte.
     Tls,
-    /// Never.
+    /// No encryption.
     None,
 }
 
 impl SmtpConfig {
-    /// The mail server and where links in mails lead, if it is set up.
+    /// The mail server and the base URL for links in mails, if mail is set up.
     ///
     /// # Errors
-    /// One sentence with the name that is missing.
-    pub fn carrier(&self, app_url: Option<&Url>) -> anyhow::Result<Option<(Arc<dyn Carrier>, String)>> {
+    /// One sentence that names the missing setting.
+    pub fn transport(
+        &self,
+        app_url: Option<&Url>,
+    ) -> anyhow::Result<Option<(Arc<dyn MailTransport>, String)>> {
         let Some((settings, panel)) = self.settings(app_url)? else { return Ok(None) };
         let smtp = Smtp::new(settings).map_err(|error| match error {
             raptor_core::Error::Invalid { field, why } => anyhow::anyhow!("{field}: {why}"),
@@ -185,7 +188,10 @@ mod tests {
             (&["--smtp-port=25"], "SMTP_HOST is not set"),
             (&[HOST, URL], "SMTP_FROM is not set"),
             (&[HOST, FROM], "APP_URL is not set"),
-            (&[HOST, FROM, URL, "--smtp-ca-file=/nowhere/ca.pem"], "SMTP_CA_FILE is /nowhere/ca.pem"),
+            (
+                &[HOST, FROM, URL, "--smtp-ca-file=/unknown_path/ca.pem"],
+                "SMTP_CA_FILE is /unknown_path/ca.pem",
+            ),
             (&[HOST, FROM, URL, "--smtp-username=me"], "SMTP_PASSWORD is not set"),
             (&[HOST, FROM, URL, "--smtp-password=secret"], "SMTP_USERNAME is not set"),
         ] {

@@ -1,4 +1,4 @@
-//! Queries. A parameter that means nothing is refused, since it was meant to do something.
+//! Query parameters. Unknown ones are rejected, since they were meant to do something.
 
 use crate::{Problem, openapi::openapi};
 use axum::{
@@ -12,13 +12,13 @@ use std::{
     sync::LazyLock,
 };
 
-/// The query, without unknown parameters and without the character U+0000 in any value.
+/// Query parameters. Rejects unknown parameters, and the character U+0000 in any value.
 pub struct Query<T>(pub T);
 
-/// What every path of the OpenAPI document begins with.
+/// The common prefix of all paths in the OpenAPI document.
 const BEGIN: &str = "/api/v1/";
 
-/// The parameters of each operation, by its method and path, as the OpenAPI document names them.
+/// The parameters of each operation in the OpenAPI document, by method and path.
 static PARAMETERS: LazyLock<HashMap<(String, String), BTreeSet<String>>> = LazyLock::new(|| {
     let document = openapi();
     let mut known = HashMap::new();
@@ -52,10 +52,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     }
 }
 
-/// `path` may have more before it where another program has these routes beneath its own.
+/// `path` may have a prefix if another program has nested these routes.
 fn known(method: &Method, path: &str) -> Option<&'static BTreeSet<String>> {
     let path = &path[path.find(BEGIN)?..];
-    // HEAD is answered by what answers GET.
+    // HEAD requests are answered by the GET route.
     let method = if method == Method::HEAD { Method::GET } else { method.clone() };
     PARAMETERS.get(&(method.to_string(), path.to_owned()))
 }

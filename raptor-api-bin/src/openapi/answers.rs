@@ -1,4 +1,4 @@
-//! What every operation may answer, beside what its route says.
+//! Responses that many operations share.
 
 use raptor_server::openapi::{Operation, Shared, add_answers, operations};
 use serde_json::{Value, json};
@@ -97,7 +97,7 @@ const SHARED: [Shared; 12] = [
     },
 ];
 
-/// Adds to each operation the problems that it may answer, and to those that make something the address of what they made.
+/// Adds to each operation the problems that it may respond with, and the `Location` header to those that create something.
 pub(super) fn add(document: &mut Value) {
     add_answers(document, &SHARED);
     for (.., operation) in operations(document) {

@@ -1,7 +1,7 @@
 //! Which permissions operations require.
 
-/// Operations by the permission that they require. One that is listed more than once requires, depending on the request, one or
-/// several of them. What is not listed needs no permission beyond seeing what it is about.
+/// Operations by required permission. An operation that is listed several times requires one or several of them, depending on
+/// the request. One that is not listed requires no permission beyond seeing its object.
 const REQUIRED: &[(&str, &[&str])] = &[
     ("settings.read", &["get_mail_state", "list_mails", "get_catalogue_origin"]),
     (
@@ -186,10 +186,10 @@ const REQUIRED: &[(&str, &[&str])] = &[
     ("file.archive", &["start_file_operation"]),
 ];
 
-/// Operations that require the first two of their permissions whatever is asked.
+/// Operations that require the first two of their permissions in any case.
 const BOTH: [&str; 2] = ["get_template_switch", "switch_container_template"];
 
-/// The sentence about the permissions that the operation with this id requires; none where it requires none.
+/// The sentence about the permissions required by this operation; `None` if it requires none.
 pub(super) fn required(id: &str) -> Option<String> {
     let names: Vec<String> = REQUIRED
         .iter()

@@ -1,4 +1,4 @@
-//! Schemas as generators of clients expect them.
+//! Adjusting schemas to what client generators expect.
 
 use crate::problem::CODES;
 use raptor_core::{
@@ -9,7 +9,7 @@ use raptor_core::{
 };
 use serde_json::{Value, json};
 
-/// Properties that are written as text and have a fixed set of values: the schema, the property and the values.
+/// String properties with a fixed set of values: schema, property and values.
 const CHOICES: [(&str, &str, &[&str]); 2] = [
     ("ActivityActor", "kind", &["user", "system", "daemon"]),
     (
@@ -19,7 +19,7 @@ const CHOICES: [(&str, &str, &[&str]); 2] = [
     ),
 ];
 
-/// Says what bytes are, what events hold, and which values there are.
+/// Adds formats of binary data, contents of event streams, and fixed sets of values.
 pub(super) fn refine(document: &mut Value) {
     raptor_server::openapi::refine(document);
     events(document);

@@ -1,10 +1,10 @@
-//! What the document says in words: groups of operations, and a summary and a description of each.
+//! The document's texts: groups of operations, and a summary and a description of each operation.
 
 use super::permissions::required;
 use raptor_server::openapi::{operations, split_summary};
 use serde_json::{Value, json};
 
-/// The groups of operations in the order in which they are shown, with what they are about.
+/// The groups of operations in display order, with their descriptions.
 const TAGS: [(&str, &str); 16] = [
     ("settings", "What anybody may know of this installation, its health, and how its mail is set up."),
     (
@@ -33,7 +33,7 @@ const TAGS: [(&str, &str); 16] = [
     ("events", "Changes as they happen, over server-sent events or WebSocket."),
 ];
 
-/// Adds the groups, and splits what is known of each operation into a summary of one sentence and a description.
+/// Adds the groups, and splits each operation's text into a summary of one sentence and a description.
 pub(super) fn add(document: &mut Value) {
     document["tags"] =
         TAGS.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect();

@@ -1,4 +1,4 @@
-//! The panel's files as gzip. Each is compressed once in the life of the process, not for every visitor.
+//! The panel's files compressed with gzip. Each is compressed once per process, not per visitor.
 
 use axum::{
     body::Bytes,
@@ -12,19 +12,19 @@ use std::{
     sync::{LazyLock, PoisonError, RwLock},
 };
 
-/// By the SHA-256 of what is compressed. The files are part of the program, so there is no end of them to fear.
+/// Compressed files by the SHA-256 of their content. Bounded, since the files are part of the program.
 static PACKED: LazyLock<RwLock<HashMap<[u8; 32], Bytes>>> = LazyLock::new(RwLock::default);
 
-/// Whether a request takes gzip, without conditions.
+/// Whether a request accepts gzip unconditionally.
 pub fn accepted(asked: &HeaderMap) -> bool {
     let codings = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     codings.flat_map(|value| value.split(',')).any(|coding| coding.trim().eq_ignore_ascii_case("gzip"))
 }
 
-/// The file as gzip, from memory where it was asked for before.
+/// The compressed file, cached after its first use.
 ///
 /// # Errors
-/// When the thread that compresses it ends early.
+/// If the thread that compresses it panics.
 pub async fn once(file: EmbeddedFile) -> io::Result<Bytes> {
     let hash = file.metadata.sha256_hash();
     let known = PACKED.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();

@@ -1,17 +1,17 @@
-//! Which addresses are pages of the panel. Its build writes them down (`routes.txt`, by `panel/scripts/routes.mjs`), so that no list
-//! is kept by hand.
+//! The paths of the panel's pages. Its build writes them to `routes.txt` (with `panel/scripts/routes.mjs`), so that no list has
+//! to be maintained by hand.
 
 use super::Files;
 use axum::http::{HeaderMap, header};
 
-/// Whether a page of the panel has this address, without the `/` that it begins with.
+/// Whether a page of the panel has this path, given without the leading `/`.
 pub(super) fn known(path: &str) -> bool {
-    // A build of the panel from before there was this list.
+    // A build of the panel that predates this list.
     let Some(file) = Files::get("routes.txt") else { return true };
     std::str::from_utf8(&file.data).is_ok_and(|routes| routes.lines().any(|route| leads_to(route, path)))
 }
 
-/// Whether `path` is an address of the page at `route`, such as `/containers/[id]`.
+/// Whether `path` matches the route of a page, such as `/containers/[id]`.
 fn leads_to(route: &str, path: &str) -> bool {
     let mut given = path.strip_suffix('/').unwrap_or(path).split('/');
     let fits = route.trim_start_matches('/').split('/').all(|part| {
@@ -20,7 +20,7 @@ fn leads_to(route: &str, path: &str) -> bool {
     fits && given.next().is_none()
 }
 
-/// Whether a browser asks for a page, rather than a program for data.
+/// Whether the request is for a page in a browser, rather than for data.
 pub(super) fn wanted(asked: &HeaderMap) -> bool {
     let accepted = asked.get(header::ACCEPT).and_then(|kinds| kinds.to_str().ok()).unwrap_or_default();
     accepted.split(',').any(|kind| kind.trim().starts_with("text/html"))

@@ -1,6 +1,6 @@
-//! Every `code` that a problem can have.
+//! All codes of problems.
 
-/// The codes with what each of them means, in alphabetical order. A code keeps its meaning for good: programs go by it.
+/// The codes and their meanings, in alphabetical order. A code never changes its meaning, since programs depend on it.
 pub(crate) const CODES: &[(&str, &str)] = &[
     ("allocation_held", "The allocation is still published by a process that runs"),
     ("allocation_reserved", "The allocation is being given to another container"),
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
     use std::{collections::BTreeSet, fs, path::Path};
 
-    /// What stands before a code in the sources.
+    /// What precedes a code in the sources.
     const BEFORE: [&str; 5] = ["conflict(", "code: ", "Problem::new(", "limit_reached(", "unavailable("];
 
     fn sources(folder: &Path, found: &mut Vec<String>) {
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// The first text in quotes among the arguments of a call.
+    /// The first string literal among the arguments of a call.
     fn quoted(arguments: &str) -> Option<&str> {
         let end = arguments.find([')', ';', '}']).unwrap_or(arguments.len());
         let code = arguments[..end].split('"').nth(1)?;
@@ -158,7 +158,7 @@ mod tests {
             let literal = format!("\"{code}\"");
             assert!(
                 texts.iter().any(|text| text.contains(&literal)),
-                "{code} is listed and nowhere in the sources"
+                "{code} is listed and unknown_path in the sources"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! Who has access to a container, and what was done to it.
+//! Access to a container, and its activity.
 
 use crate::{
     App,

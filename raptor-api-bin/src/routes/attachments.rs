@@ -1,4 +1,4 @@
-//! Answers that a browser saves as a file, whole or in part.
+//! Responses that browsers save as files, complete or partial.
 
 use crate::problem::{Answer, Problem};
 use axum::{
@@ -29,7 +29,7 @@ pub(super) struct Range {
 impl Range {
     /// One range of bytes (RFC 9110, 14.1.2); none where there is none, or several.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        // With `If-Range` the client would have to know the version; it gets the whole, which is always right.
+        // With `If-Range`, a range would be right only for that version, so the whole file is sent, which is always right.
         if headers.contains_key(header::IF_RANGE) {
             return None;
         }

@@ -1,4 +1,4 @@
-//! The catalogue: what can be chosen to run.
+//! The catalogue of programs to choose from.
 
 use crate::{
     App,

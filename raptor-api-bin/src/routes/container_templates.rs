@@ -1,4 +1,4 @@
-//! A container and its template.
+//! The template of a container.
 
 use crate::{
     App,

@@ -1,4 +1,4 @@
-//! The content of a file, byte for byte: read and saved as a whole. Bytes go through as they come; nothing is gathered here.
+//! Reading and writing a file's content byte by byte. Bytes are streamed; nothing is buffered here.
 
 use super::attachments::{Range, attachment, whole};
 use crate::{

@@ -1,4 +1,4 @@
-//! Links by which files are downloaded without signing in again.
+//! Links for downloading files without authenticating again.
 
 use super::attachments::{Range, attachment, whole};
 use crate::{

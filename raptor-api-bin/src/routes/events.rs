@@ -1,11 +1,11 @@
-//! What happens, as it happens: the same news as server-sent events, for programs, and over WebSocket, for the panel. Browsers allow
-//! six connections to an HTTP/1.1 server for all tabs together; sockets are not among them.
+//! Live events: the same as server-sent events, for programs, and over WebSocket, for the panel. Browsers open at most six
+//! connections to an HTTP/1.1 server for all tabs together; WebSockets don't count.
 
 use crate::{
     App,
     extract::{Caller, Query},
     problem::{Answer, Problem},
-    streams::{BEAT_EVERY, Beats, StreamSlot, WRITE_PATIENCE},
+    streams::{Beats, HEARTBEAT_INTERVAL, StreamSlot, WRITE_TIMEOUT},
 };
 use axum::{
     extract::{
@@ -22,7 +22,7 @@ use chrono::{DateTime, Utc};
 use futures_util::{SinkExt, Stream, StreamExt};
 use raptor_core::{
     id::{ContainerId, DaemonId},
-    live::{Follower, MAX_WATCHED, Measured, News, Place},
+    live::{Follower, FollowerEvent, MAX_WATCHED, Measurements, Position},
     store::{Subject, Verb},
 };
 use serde::{Deserialize, Serialize};
@@ -100,22 +100,22 @@ pub(crate) enum EventFrame {
 }
 
 impl EventFrame {
-    fn new(news: News, place: Place) -> Self {
-        let event_id = place.to_string();
+    fn new(news: FollowerEvent, position: Position) -> Self {
+        let event_id = position.to_string();
         match news {
-            News::Change(change) => {
+            FollowerEvent::Change(change) => {
                 Self::Change { event_id, subject: change.subject, verb: change.verb, id: change.id }
             }
-            News::Live(ids) => Self::Live { event_id, ids },
-            News::Measured(measured) => Self::stats(event_id, measured),
-            News::Daemon(id) => Self::Daemon { event_id, id },
+            FollowerEvent::Live(ids) => Self::Live { event_id, ids },
+            FollowerEvent::Measured(measured) => Self::stats(event_id, measured),
+            FollowerEvent::Daemon(id) => Self::Daemon { event_id, id },
             // After something that this version has no frame for, listeners look again.
             _ => Self::Resync { event_id },
         }
     }
 
-    fn stats(event_id: String, measured: Measured) -> Self {
-        let Measured { number, rows, .. } = measured;
+    fn stats(event_id: String, measured: Measurements) -> Self {
+        let Measurements { number, rows, .. } = measured;
         Self::Stats {
             event_id,
             watch: number,
@@ -125,8 +125,8 @@ impl EventFrame {
         }
     }
 
-    fn beat(app: &App, place: Place) -> Self {
-        Self::Beat { event_id: place.to_string(), time: app.raptor.clock().now() }
+    fn beat(app: &App, position: Position) -> Self {
+        Self::Beat { event_id: position.to_string(), time: app.raptor.clock().now() }
     }
 
     /// The frame as a server-sent event, which has its kind and its id in fields of their own. None where it is no JSON object.
@@ -138,9 +138,9 @@ impl EventFrame {
     }
 }
 
-/// The place in the stream that an event's id stands for. An id that stands for none, such as one of another process, becomes a
-/// place that is no longer kept, which is answered by `resync`.
-fn place(id: &str) -> Place {
+/// The position in the stream that an event's id stands for. An id that stands for none, such as one of another process, becomes a
+/// position that is no longer kept, which is answered by `resync`.
+fn position(id: &str) -> Position {
     id.parse().unwrap_or_default()
 }
 
@@ -157,25 +157,25 @@ async fn stream_events(
     let ending = app.ending.clone();
     let slot = app.streams.take(&actor)?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).filter(|id| !id.is_empty());
-    let follower = app.raptor.follow(actor, last.map(place));
+    let follower = app.raptor.follow(actor, last.map(position));
     let begin = futures_util::stream::iter([Ok(Event::default().retry(AGAIN_AFTER))]);
     let events = begin.chain(events(app, follower, slot)).take_until(ending.cancelled_owned());
-    // nginx would keep what comes until it has a block full of it.
+    // Otherwise nginx buffers events until it has a full block.
     Ok(([("x-accel-buffering", "no")], Sse::new(events)))
 }
 
-/// The events of one caller for as long as their session lasts, with a `beat` every [`BEAT_EVERY`].
+/// The events of one caller for as long as their session lasts, with a `beat` every [`HEARTBEAT_INTERVAL`].
 fn events(
     app: App,
     follower: Follower,
     slot: Option<StreamSlot>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let beats = tokio::time::interval(BEAT_EVERY);
+    let beats = tokio::time::interval(HEARTBEAT_INTERVAL);
     futures_util::stream::unfold((app, follower, beats, slot), |(app, mut follower, mut beats, slot)| async {
         loop {
             let frame = tokio::select! {
-                _ = beats.tick() => EventFrame::beat(&app, follower.place()),
-                news = follower.next() => EventFrame::new(news?, follower.place()),
+                _ = beats.tick() => EventFrame::beat(&app, follower.position()),
+                news = follower.next() => EventFrame::new(news?, follower.position()),
             };
             if let Some(event) = frame.event() {
                 return Some((Ok(event), (app, follower, beats, slot)));
@@ -220,7 +220,7 @@ async fn live_events(
         Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
     })?;
     let slot = app.streams.take(&actor)?;
-    let mut follower = app.raptor.follow(actor, query.after.as_deref().map(place));
+    let mut follower = app.raptor.follow(actor, query.after.as_deref().map(position));
     follower.watch(0, Vec::new());
     let upgrade = upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
     Ok(upgrade.on_upgrade(async move |socket| {
@@ -247,7 +247,7 @@ fn take(heard: &Message, follower: &mut Follower) -> Result<(), &'static str> {
 }
 
 /// Sends events over a socket until the session or the process ends, the other side leaves, sends too much, or is too slow
-/// ([`WRITE_PATIENCE`]).
+/// ([`WRITE_TIMEOUT`]).
 async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
     let (mut sink, mut source) = socket.split();
     let mut beats = Beats::new();
@@ -259,11 +259,11 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
                 if !there {
                     return;
                 }
-                let _ = tokio::time::timeout(WRITE_PATIENCE, sink.feed(Message::Ping(axum::body::Bytes::new()))).await;
-                EventFrame::beat(app, follower.place())
+                let _ = tokio::time::timeout(WRITE_TIMEOUT, sink.feed(Message::Ping(axum::body::Bytes::new()))).await;
+                EventFrame::beat(app, follower.position())
             }
             news = follower.next() => match news {
-                Some(news) => EventFrame::new(news, follower.place()),
+                Some(news) => EventFrame::new(news, follower.position()),
                 None => break (close_code::POLICY, "your session has ended"),
             },
             heard = source.next() => {
@@ -281,7 +281,7 @@ async fn tell(app: &App, socket: WebSocket, mut follower: Follower) {
             () = app.ending.cancelled() => break (close_code::RESTART, "Raptor is being restarted"),
         };
         let Ok(text) = serde_json::to_string(&frame) else { continue };
-        match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::text(text))).await {
+        match tokio::time::timeout(WRITE_TIMEOUT, sink.send(Message::text(text))).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => break (close_code::AGAIN, "too slow"),

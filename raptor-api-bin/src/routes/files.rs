@@ -1,4 +1,4 @@
-//! Containers' files: folders, names, the trash and what goes on by itself.
+//! Containers' files: folders, names, the trash and background operations.
 
 use crate::{
     App,

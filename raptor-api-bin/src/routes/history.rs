@@ -1,4 +1,4 @@
-//! What containers printed, were told, and used; and what hosts used.
+//! Histories: containers' consoles, commands and statistics, and hosts' statistics.
 
 use super::attachments::saved_as;
 use crate::{

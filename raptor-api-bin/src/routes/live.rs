@@ -1,10 +1,10 @@
-//! A container's console, state and measurements, as they happen, over WebSocket.
+//! A container's console, state and statistics over WebSocket.
 
 use crate::{
     App,
     extract::{Caller, Path, Query, TOO_LATE, TOO_LATE_DETAIL},
     problem::{Answer, Problem},
-    streams::{Beats, WRITE_PATIENCE},
+    streams::{Beats, WRITE_TIMEOUT},
 };
 use axum::{
     extract::{
@@ -118,7 +118,8 @@ impl LiveSocket {
         let (mut sink, mut source) = socket.split();
         let mut beats = Beats::new();
         let (mut window, mut sent) = (Instant::now(), 0);
-        // One after the other, and beside the rest: a daemon that does not answer must not make the line look dead.
+        // Commands run one at a time and in the background: a daemon that does not answer must not make the connection look
+        // dead.
         let (orders, waiting) = tokio::sync::mpsc::channel(COMMANDS_A_SECOND as usize);
         let mut answers = pin!(ReceiverStream::new(waiting).then(|text| self.answer(text)).filter_map(ready));
         let (code, reason) = loop {
@@ -155,12 +156,12 @@ impl LiveSocket {
                         return;
                     }
                     let ping = Message::Ping(axum::body::Bytes::new());
-                    let _ = tokio::time::timeout(WRITE_PATIENCE, sink.feed(ping)).await;
+                    let _ = tokio::time::timeout(WRITE_TIMEOUT, sink.feed(ping)).await;
                     SharedFrame::new(LiveFrame::Beat { time: self.app.raptor.clock().now() })
                 }
             };
             let Ok(text) = Utf8Bytes::try_from(frame.json()) else { continue };
-            match tokio::time::timeout(WRITE_PATIENCE, sink.send(Message::Text(text))).await {
+            match tokio::time::timeout(WRITE_TIMEOUT, sink.send(Message::Text(text))).await {
                 Ok(Ok(())) => {}
                 Ok(Err(_)) => return,
                 Err(_) => break (close_code::AGAIN, "too slow"),
@@ -180,7 +181,7 @@ impl LiveSocket {
                 return Err(Error::conflict(TOO_LATE, TOO_LATE_DETAIL));
             }
             let raptor = &self.app.raptor;
-            // The socket stays open to who may still read: what they may send is decided by what they hold now.
+            // The socket stays open for everyone who may still read; what they may send depends on their current permissions.
             let actor = raptor.auth().renewed(&self.actor).await?;
             let actor = actor.ok_or(Error::Unauthenticated("This session has ended. Sign in again."))?;
             let permit = raptor.authz().permit::<SendCommand>(&actor, self.id).await?;

@@ -1,4 +1,4 @@
-//! Mail: whether it works, and which of it people want.
+//! The state of mail, and users' preferences.
 
 use crate::{
     App,

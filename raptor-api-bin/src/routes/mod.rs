@@ -1,4 +1,4 @@
-//! The routes, a file for each part of the address.
+//! The routes, one file per part of the path.
 
 mod access;
 mod account;
@@ -43,7 +43,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// Every route that the OpenAPI document names.
 pub(crate) fn api() -> OpenApiRouter<App> {
-    // Each route says its whole address: nesting would take the address apart anew for each request.
+    // Each route has its full path: nested routers would parse the path again for each request.
     OpenApiRouter::with_openapi(Base::openapi())
         .merge(settings::routes())
         .merge(mail::routes())

@@ -1,4 +1,4 @@
-//! Logins for registries.
+//! Logins for image registries.
 
 use crate::{
     App,

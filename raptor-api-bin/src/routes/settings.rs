@@ -1,4 +1,4 @@
-//! What anybody may know.
+//! Public settings.
 
 use crate::{
     App,

@@ -1,4 +1,4 @@
-//! Importing templates, and newer files for those that are here.
+//! Importing templates, and updating existing ones from newer files.
 
 use crate::{
     App,

@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(get_template_revision))
         .routes(routes!(get_template, delete_template))
         .routes(routes!(export_template))
-        // A little more than a template may have, so that too large a one is refused with a sentence about templates.
+        // Slightly more than the largest template, so that one that is too large fails with a sentence about templates.
         .layer(DefaultBodyLimit::max(raptor_core::templates::import::MAX_SIZE + 1))
 }
 

@@ -1,4 +1,4 @@
-//! Text files: read and saved as text, whatever their encoding.
+//! Reading and saving text files in any encoding.
 
 use crate::{
     App,
@@ -60,7 +60,7 @@ async fn read_text(
     let ReadQuery { path, version, unpack, encoding, tail_bytes } = query;
     let encoding = encoding.map(|name| named("encoding", &name)).transpose()?;
     let text = TextRead { path, version, unpack: unpack.unwrap_or(false), encoding, tail_bytes };
-    // A text is held in memory until it is sent, and its reader may be slow.
+    // A text is held in memory until it is sent, and the client may be slow.
     let slot = slots.take(id).await.map_err(Error::from)?;
     let text = app.raptor.files().read_text(permit, text).await?;
     let json = serde_json::to_vec(&text).map_err(Error::internal)?;

@@ -1,4 +1,4 @@
-//! Uploads: a file in one request, or in pieces that go on after a break.
+//! Uploading files, in one request or in resumable chunks.
 
 use crate::{
     App,

@@ -1,11 +1,11 @@
-//! Rules for pages of other origins, for requests that such pages make.
+//! Applying rules for cross-origin requests only where they are needed.
 
 use axum::http::{Request, header};
 use futures_util::future::Either;
 use std::task::{Context, Poll};
 use tower::{Layer, Service};
 
-/// Lets a layer see only what a page of a named origin asks; programs and the panel's own reading go past it.
+/// Passes only requests with an `Origin` header through a layer; programs and same-origin reads bypass it.
 #[derive(Clone)]
 pub(super) struct WithOrigin<L>(pub L);
 
@@ -16,7 +16,7 @@ impl<L: Layer<S>, S: Clone> Layer<S> for WithOrigin<L> {
     }
 }
 
-/// Both ways that a request may go.
+/// The two ways that a request may take.
 #[derive(Clone)]
 pub(super) struct Choice<R, S> {
     ruled: R,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use raptor_core::{
     catalogue::{
         EggSource, EntryKind, NeededUpload, StatedAmount, StatedPort,
-        service::{Compared, Counted, Fetched, Listed, Listing},
+        service::{CategoryCount, Compared, Fetched, ListedEntry, Listing},
         source::CurrentCatalogue,
     },
     id::TemplateId,
@@ -52,8 +52,8 @@ pub struct CatalogueEntry {
     pub variant_count: usize,
 }
 
-impl From<Listed> for CatalogueEntry {
-    fn from(listed: Listed) -> Self {
+impl From<ListedEntry> for CatalogueEntry {
+    fn from(listed: ListedEntry) -> Self {
         let entry = listed.entry;
         Self {
             id: entry.id,
@@ -90,9 +90,9 @@ pub struct CatalogueCategory {
     pub count: usize,
 }
 
-impl From<Counted> for CatalogueCategory {
-    fn from(counted: Counted) -> Self {
-        let Counted { category, drawing, count, .. } = counted;
+impl From<CategoryCount> for CatalogueCategory {
+    fn from(counted: CategoryCount) -> Self {
+        let CategoryCount { category, drawing, count, .. } = counted;
         Self { id: category.id, name: category.name, paths: drawing.to_vec(), count }
     }
 }

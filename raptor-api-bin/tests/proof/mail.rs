@@ -92,7 +92,7 @@ fn half_a_mail_server_is_refused_with_what_is_missing() {
                 ("APP_URL", "https://p.example.com"),
                 ("SMTP_CA_FILE", "/etc/hostname"),
             ][..],
-            "SMTP_CA_FILE: There is no certificate",
+            "SMTP_CA_FILE: This file contains no valid certificate",
         ),
         (&[("SMTP_SECURITY", "maybe")][..], "starttls, tls or none"),
     ] {

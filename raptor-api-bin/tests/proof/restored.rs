@@ -209,7 +209,7 @@ fn its_ports_are_taken(scene: &mut Scene) {
     let refused = scene.api.post("/containers", scene.draft("Thief", Some(ports[0])), 409);
     assert_eq!(refused["code"], "port_held", "{refused}");
     let said = text(&refused["detail"]);
-    let wanted = format!("127.0.0.1:{} is held on the host by the container Kept", ports[0]);
+    let wanted = format!("127.0.0.1:{} is used on the host by the container Kept", ports[0]);
     assert!(said.contains(&wanted), "{refused}");
     let mut draft = scene.draft("Next", None);
     (draft["allocation_count"], draft["start"]) = (json!(1), json!(false));

@@ -257,7 +257,7 @@ fn a_start_on_a_full_or_read_only_disk_says_so_and_what_mends_it() {
         }
     };
     disk.fill();
-    refusals("disk is full", "Free some room there");
+    refusals("disk is full", "Free some space there");
     disk.make_room();
     // With everything in place as well.
     let mut api = Api::up_in(&data);
@@ -266,7 +266,7 @@ fn a_start_on_a_full_or_read_only_disk_says_so_and_what_mends_it() {
     let api = Api::serve_with(vec![("DATABASE_URL", format!("sqlite://{}", database.display()))]);
     drop(api);
     disk.fill();
-    refusals("disk is full", "Free some room there");
+    refusals("disk is full", "Free some space there");
     disk.make_room();
     disk.forbid_writing();
     refusals("read-only", "mount it for writing");

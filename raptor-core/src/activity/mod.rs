@@ -1,7 +1,7 @@
 //! The audit trail: who did what to what, when, from where.
 
 pub mod actions;
-pub(crate) mod late;
+pub(crate) mod deferred;
 pub(crate) mod redact;
 pub mod service;
 

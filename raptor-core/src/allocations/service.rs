@@ -107,7 +107,7 @@ impl AllocationService<'_> {
             return Err(Error::LimitReached {
                 code: "too_many",
                 message: format!(
-                    "These are {} allocations. Make at most {MAX_AT_ONCE} at once.",
+                    "These are {} allocations. Create at most {MAX_AT_ONCE} at once.",
                     ips.len() * ports.len()
                 ),
             });
@@ -189,7 +189,7 @@ impl AllocationService<'_> {
                 ),
                 None => Error::conflict(
                     "in_use",
-                    "A container has this allocation. Take it away from the container first.",
+                    "A container uses this allocation. Remove it from the container first.",
                 ),
             });
         }

@@ -5,7 +5,7 @@ use crate::{
     Error, Result,
     activity::Activity,
     authz::{Actor, UserActor},
-    mail::{news, notices::ChangedBy, outbox, service::not_set_up},
+    mail::{notices::ChangedBy, notifications, outbox, service::not_set_up},
     store,
     users::{User, check_password, service::end_sessions},
 };
@@ -26,7 +26,7 @@ fn fingerprint(password_hash: &str, email: &str) -> String {
 }
 
 fn spent() -> Error {
-    Error::invalid("token", "This link works no more. Ask for a new one on the sign-in page.")
+    Error::invalid("token", "This link is no longer valid. Request a new one on the sign-in page.")
 }
 
 impl AuthService<'_> {
@@ -37,12 +37,12 @@ impl AuthService<'_> {
     /// [`Error::Throttled`] by address, [`Error::Conflict`] `no_mail` without a mail server, [`Error::Invalid`] at `login`,
     /// [`Error::Unavailable`] `mail_busy`.
     pub async fn request_reset(&self, login: &str, origin: &Origin) -> Result<()> {
-        if self.0.inner.post.is_none() {
+        if self.0.inner.mail.is_none() {
             return Err(not_set_up());
         }
         let login = login.trim();
         if login.is_empty() || login.len() > LOGIN_MAX {
-            return Err(Error::invalid("login", "Give your user name or e-mail address."));
+            return Err(Error::invalid("login", "Enter your user name or e-mail address."));
         }
         self.0.inner.throttles.links.attempt(self.0, login, origin.ip).await?;
         outbox::ask_for_link(self.0, login, origin.ip).await
@@ -91,7 +91,7 @@ impl AuthService<'_> {
             &user.username,
         );
         store::activity::insert(&mut tx.conn(), &activity).await?;
-        news::password_changed(raptor, &mut tx, id, ChangedBy::Link, origin.ip).await?;
+        notifications::password_changed(raptor, &mut tx, id, ChangedBy::Link, origin.ip).await?;
         tx.commit().await
     }
 }

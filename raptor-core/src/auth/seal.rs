@@ -49,7 +49,7 @@ impl Sealer {
         let changed = || {
             Error::conflict(
                 "app_key_changed",
-                "This secret was stored under another APP_KEY. Bring that key back, or renew the secret.",
+                "This secret was encrypted with another APP_KEY. Restore that key, or set the secret again.",
             )
         };
         let (nonce, sealed) = sealed.split_at_checked(NONCE_LEN).ok_or_else(changed)?;

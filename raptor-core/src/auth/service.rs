@@ -6,7 +6,7 @@ use crate::{
     activity::Activity,
     authz::{Actor, UserActor},
     id::{SessionId, UserId},
-    mail::{news, notices::ChangedBy},
+    mail::{notices::ChangedBy, notifications},
     store::{self, Change, Subject, Verb},
     users::{User, check_email, check_name, check_password, check_username, service::end_sessions},
 };
@@ -237,7 +237,7 @@ impl AuthService<'_> {
                 tx.commit().await
             };
             if let Err(error) = noted.await {
-                tracing::debug!(error = %error.with_cause(), "the last use of a session was not written down");
+                tracing::debug!(error = %error.with_cause(), "recording the last use of a session failed");
             }
         });
     }
@@ -315,7 +315,7 @@ impl AuthService<'_> {
             return Ok(entry.user.clone());
         }
         let found = store::users::find(&mut self.0.inner.store.read().await?.conn(), user.user_id).await?;
-        found.ok_or(Error::Unauthenticated("This account is gone."))
+        found.ok_or(Error::Unauthenticated("This account no longer exists."))
     }
 
     /// Changes the actor's account. Changing the user name or e-mail address requires the password.
@@ -344,7 +344,7 @@ impl AuthService<'_> {
         let activity =
             Activity::new(&self.0.inner.clock, actor, "account.updated").on("user", user.id, &user.username);
         store::activity::insert(&mut tx.conn(), &activity).await?;
-        news::email_changed(self.0, &mut tx, &user, &old_email, actor.ip()).await?;
+        notifications::email_changed(self.0, &mut tx, &user, &old_email, actor.ip()).await?;
         tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
         tx.commit().await?;
         Ok(user)
@@ -360,7 +360,7 @@ impl AuthService<'_> {
         let same = current == new;
         self.prove(actor, current).await?;
         if same {
-            return Err(Error::invalid("new_password", "This is your present password. Choose another one."));
+            return Err(Error::invalid("new_password", "This is your current password. Choose another one."));
         }
         let hash = self.0.inner.passwords.hash(new).await?;
         let mut tx = self.0.inner.store.begin().await?;
@@ -374,7 +374,7 @@ impl AuthService<'_> {
             &user.username,
         );
         store::activity::insert(&mut tx.conn(), &activity).await?;
-        news::password_changed(self.0, &mut tx, user.user_id, ChangedBy::Owner, user.ip).await?;
+        notifications::password_changed(self.0, &mut tx, user.user_id, ChangedBy::Owner, user.ip).await?;
         tx.commit().await
     }
 
@@ -387,7 +387,7 @@ impl AuthService<'_> {
         if self.0.inner.passwords.verify(password, hash).await? {
             return Ok(());
         }
-        Err(Error::invalid("current_password", "This is not your present password."))
+        Err(Error::invalid("current_password", "This is not your current password."))
     }
 }
 

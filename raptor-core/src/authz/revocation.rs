@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// How often session expiry is checked, since no change announces it.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a right was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl HeldRights {
     pub(crate) async fn lost(self) -> Revoked {
         let mut changes = self.raptor.inner.store.feed().subscribe();
         let mut gaps = self.raptor.inner.fleet.gaps();
-        let mut ticks = interval(LOOK_EVERY);
+        let mut ticks = interval(EXPIRY_CHECK_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // A change between issuing the permit and subscribing above was missed.
         if let Some(revoked) = self.check().await {

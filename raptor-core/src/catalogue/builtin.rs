@@ -20,7 +20,7 @@ const TEMPLATES: [(&str, &[u8]); 6] = [
 /// Parsed on first use, so that it costs nothing if nobody opens the catalogue.
 static BUILT_IN: LazyLock<Arc<Catalogue>> = LazyLock::new(|| {
     Arc::new(read::read(CATALOGUE).unwrap_or_else(|why| {
-        tracing::error!(%why, "the catalogue that comes with Raptor can't be read");
+        tracing::error!(%why, "the built-in catalogue can't be parsed");
         Catalogue::empty()
     }))
 });

@@ -2,13 +2,13 @@
 //! Raptor's own templates. The format is described in `raptor-core/catalogue/README.md`.
 
 pub(crate) mod builtin;
+mod current;
 mod read;
 mod search;
 pub mod service;
-mod shelf;
 pub mod source;
 
-pub(crate) use shelf::Shelf;
+pub(crate) use current::ParsedCatalogue;
 
 use serde::{Deserialize, Serialize};
 

@@ -43,7 +43,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Catalogue, String> {
         serde_json::from_slice(bytes).map_err(|error| format!("It is not a catalogue: {error}."))?;
     if version.format != FORMAT {
         return Err(format!(
-            "It has the format {}, and this version of Raptor reads format {FORMAT}.",
+            "It has format {}, but this version of Raptor supports format {FORMAT}.",
             version.format
         ));
     }
@@ -84,7 +84,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Catalogue, String> {
 
 fn check(file: &File) -> Result<(), String> {
     let day = chrono::NaiveDate::parse_from_str(&file.indexed_on, "%Y-%m-%d");
-    ensure(day.is_ok(), "indexed_on", "has to be a day such as 2026-11-29")?;
+    ensure(day.is_ok(), "indexed_on", "has to be a date such as 2026-11-29")?;
     for (name, count, limit) in [
         ("entries", file.entries.len(), MAX_ENTRIES),
         ("categories", file.categories.len(), MAX_CATEGORIES),
@@ -103,7 +103,7 @@ fn check(file: &File) -> Result<(), String> {
         ensure(
             builtin::drawing(&category.icon).is_some(),
             place("icon"),
-            "names a drawing that this version of Raptor does not have",
+            "names an icon that this version of Raptor does not have",
         )?;
     }
     for (at, collection) in file.collections.iter().enumerate() {
@@ -127,7 +127,7 @@ fn check_entry(at: &str, entry: &Entry, categories: &BTreeSet<&str>) -> Result<(
     ensure(
         categories.contains(entry.category.as_str()),
         place("category"),
-        "is none of the file's categories",
+        "is not one of the file's categories",
     )?;
     ensure(
         is_line(&entry.description, 220),

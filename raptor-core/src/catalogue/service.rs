@@ -1,6 +1,6 @@
 //! Operations on the catalogue.
 
-use super::{Catalogue, Category, Entry, builtin, shelf::current, source::CurrentCatalogue};
+use super::{Catalogue, Category, Entry, builtin, current::current, source::CurrentCatalogue};
 use crate::{
     Error, Raptor, Result,
     activity::Activity,
@@ -23,7 +23,7 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// Time limit for fetching one file.
-const FETCH_PATIENCE: Duration = Duration::from_secs(20);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A search in the catalogue.
 #[derive(Clone, Debug, Default)]
@@ -61,7 +61,7 @@ impl Variants {
 /// A catalogue entry, and what was made of it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Listed {
+pub struct ListedEntry {
     /// The entry, as in the catalogue file.
     pub entry: Entry,
     /// The paths of its icon.
@@ -77,7 +77,7 @@ pub struct Listed {
 /// A category, and the number of matching entries in it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct Counted {
+pub struct CategoryCount {
     /// The category, as in the catalogue file.
     pub category: Category,
     /// The paths of its icon.
@@ -91,9 +91,9 @@ pub struct Counted {
 #[non_exhaustive]
 pub struct Listing {
     /// The entries on this page.
-    pub page: Page<Listed>,
+    pub page: Page<ListedEntry>,
     /// All categories, in order.
-    pub categories: Vec<Counted>,
+    pub categories: Vec<CategoryCount>,
     /// The date on which the catalogue's hashes were last compared.
     pub indexed_on: String,
     /// Whether it is the built-in catalogue.
@@ -181,7 +181,7 @@ impl CatalogueService<'_> {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<Listed> {
+    pub async fn get(&self, permit: Permit<ListTemplates>, id: &str) -> Result<ListedEntry> {
         let _ = permit.consume();
         let catalogue = current(self.0).await?.catalogue;
         let imported = store::catalogue::imports(&mut self.0.inner.store.read().await?.conn()).await?;
@@ -258,9 +258,9 @@ impl CatalogueService<'_> {
             return Err(Error::conflict(
                 "source_changed",
                 format!(
-                    "The file of {} has changed since {}. Look at the difference, then confirm its hash to use it.",
+                    "The file of {} has changed since {}. Review the difference, then confirm its hash to use it.",
                     entry.name,
-                    if confirmed.is_some() { "you looked at it" } else { "the catalogue was made" }
+                    if confirmed.is_some() { "you reviewed it" } else { "the catalogue was made" }
                 ),
             ));
         }
@@ -326,7 +326,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref().ok_or(Error::NotFound { what: "template" })?;
         let url = source.address(self.0.raw_files(), &source.branch);
         let url = url.ok_or(Error::NotFound { what: "template" })?;
-        let fetched = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await;
+        let fetched = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_TIMEOUT).await;
         fetched.map_err(|error| not_fetched(&error, entry, &url))
     }
 
@@ -335,7 +335,7 @@ impl CatalogueService<'_> {
         let source = entry.source.as_ref()?;
         let collection = catalogue.collections.iter().find(|one| one.repository == source.repository)?;
         let url = source.address(self.0.raw_files(), collection.commit.as_deref()?)?;
-        let file = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_PATIENCE).await.ok()?;
+        let file = self.0.inner.outbound.read(url.as_str(), import::MAX_SIZE, FETCH_TIMEOUT).await.ok()?;
         if sha256(&file) != source.sha256 {
             return None;
         }
@@ -356,10 +356,10 @@ fn origin_of(entry: &Entry) -> Origin {
     origin.drawn(&entry.icon, &entry.colour)
 }
 
-fn listed(catalogue: &Catalogue, entry: &Entry, imported: &[Imported]) -> Listed {
+fn listed(catalogue: &Catalogue, entry: &Entry, imported: &[Imported]) -> ListedEntry {
     let template_id =
         imported.iter().find(|import| import.entry_id == entry.id).map(|import| import.template_id);
-    Listed {
+    ListedEntry {
         entry: entry.clone(),
         drawing: builtin::drawing(&entry.icon).unwrap_or_default(),
         template_id,
@@ -368,8 +368,8 @@ fn listed(catalogue: &Catalogue, entry: &Entry, imported: &[Imported]) -> Listed
     }
 }
 
-fn count(catalogue: &Catalogue, found: &[&Entry]) -> Vec<Counted> {
-    let counted = |category: &Category| Counted {
+fn count(catalogue: &Catalogue, found: &[&Entry]) -> Vec<CategoryCount> {
+    let counted = |category: &Category| CategoryCount {
         category: category.clone(),
         drawing: builtin::drawing(&category.icon).unwrap_or_default(),
         count: found.iter().filter(|entry| entry.category == category.id).count(),
@@ -395,7 +395,7 @@ fn not_fetched(error: &OutboundError, entry: &Entry, url: &url::Url) -> Error {
         error => Error::Unavailable {
             code: "source_unreachable",
             message: format!(
-                "{name} can't be fetched from {host}. {error} Check this server's connection to the internet and try again, or import the template from a file."
+                "{name} can't be fetched from {host}. {error} Check this server's internet connection and try again, or import the template from a file."
             ),
         },
     }

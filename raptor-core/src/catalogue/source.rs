@@ -1,6 +1,6 @@
 //! The address that a newer catalogue is fetched from.
 
-use super::{Catalogue, MAX_SIZE, read, service::CatalogueService, shelf::current};
+use super::{Catalogue, MAX_SIZE, current::current, read, service::CatalogueService};
 use crate::{
     Error, Result,
     activity::Activity,
@@ -16,7 +16,7 @@ use std::{sync::Arc, time::Duration};
 pub use raptor_model::catalogue::CatalogueSource;
 
 /// Time limit for fetching a catalogue.
-const FETCH_PATIENCE: Duration = Duration::from_secs(30);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The catalogue that is shown, and where it comes from.
 #[derive(Clone, Debug)]
@@ -72,7 +72,7 @@ impl CatalogueService<'_> {
         let Some(url) = source.url else {
             return Err(Error::conflict(
                 "no_address",
-                "The catalogue is the one that comes with Raptor. Set an address to fetch a newer one from.",
+                "This is the built-in catalogue. Set an address from which to fetch a newer one.",
             ));
         };
         self.replace(&actor, Some(&url), source.revision).await
@@ -95,7 +95,7 @@ impl CatalogueService<'_> {
         if !store::catalogue::replace(&mut tx.conn(), &new, document).await? {
             return Err(Error::conflict(
                 "changed_meanwhile",
-                "Somebody else has changed where the catalogue comes from in the meantime. Load the page again and repeat your change.",
+                "Somebody else changed the source of the catalogue in the meantime. Reload the page and repeat your change.",
             ));
         }
         let activity = Activity::new(
@@ -118,16 +118,15 @@ impl CatalogueService<'_> {
     async fn fetch_catalogue(&self, url: &str) -> Result<Fetched> {
         let refused = |why: String| Error::invalid("url", why);
         let parsed = url::Url::parse(url).map_err(|error| {
-            refused(format!("This is not a web address: {error}. Write it out, with https://."))
+            refused(format!("This is not a valid web address: {error}. Enter all of it, including https://."))
         })?;
         if url.len() > 2_000 || !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(refused(
                 "Use an address of at most 2,000 characters without a user name and password in it.".into(),
             ));
         }
-        let file = self.0.inner.outbound.read(url, MAX_SIZE, FETCH_PATIENCE).await;
-        let file =
-            file.map_err(|error| refused(format!("{error} The catalogue that is shown stays as it is.")))?;
+        let file = self.0.inner.outbound.read(url, MAX_SIZE, FETCH_TIMEOUT).await;
+        let file = file.map_err(|error| refused(format!("{error} The current catalogue stays in use.")))?;
         let read = tokio::task::spawn_blocking(move || {
             let catalogue = read::read(&file)?;
             let document = String::from_utf8(file).map_err(|_| "It is not UTF-8 text.".to_owned())?;
@@ -135,7 +134,7 @@ impl CatalogueService<'_> {
         });
         read.await.map_err(Error::internal)?.map_err(|why: String| {
             refused(format!(
-                "The file at this address is not a catalogue that Raptor can use. {why} The catalogue that is shown stays as it is."
+                "The file at this address is not a catalogue that Raptor can use. {why} The current catalogue stays in use."
             ))
         })
     }

@@ -14,7 +14,7 @@ use crate::{
         policy::may,
     },
     id::UserId,
-    mail::news,
+    mail::notifications,
     sftp::apart,
     store::{self, Change, Subject, Verb, containers::AccessRights},
 };
@@ -115,7 +115,7 @@ impl ContainerService<'_> {
         let user = found
             .ok_or_else(|| Error::invalid("user", "There is no user with this name or e-mail address."))?;
         if user.id == permit.target().container.owner_id {
-            return Err(Error::invalid("user", "This user owns the container and has all access already."));
+            return Err(Error::invalid("user", "This user owns the container and already has full access."));
         }
         self.set_access(permit, user.id, wanted, "container.access_granted").await
     }
@@ -152,7 +152,7 @@ impl ContainerService<'_> {
             Level::Custom if permissions.is_empty() => {
                 return Err(Error::invalid(
                     "permissions",
-                    "Choose at least one permission, or take the access away.",
+                    "Choose at least one permission, or revoke the access.",
                 ));
             }
             Level::Custom => permissions,
@@ -167,7 +167,9 @@ impl ContainerService<'_> {
             .find(|access| access.user_id == user);
         match &present {
             // An actor can't change the access of somebody with more permissions.
-            Some(present) => may_handle(&actor, &target, present.permissions, &present.denied_files)?,
+            Some(present) => {
+                check_within_own_rights(&actor, &target, present.permissions, &present.denied_files)?
+            }
             None if action == "container.access_changed" => return Err(Error::NotFound { what: "access" }),
             None => {}
         }
@@ -175,7 +177,7 @@ impl ContainerService<'_> {
             Some(present) => present.denied_files.clone(),
             None => target.denied_files.clone(),
         });
-        may_handle(&actor, &target, permissions, &denied_files)?;
+        check_within_own_rights(&actor, &target, permissions, &denied_files)?;
         let granted = (level, permissions, denied_files.as_slice());
         store::containers::set_access(&mut tx.conn(), id, user, granted, self.0.inner.clock.now()).await?;
         let named =
@@ -184,7 +186,7 @@ impl ContainerService<'_> {
             serde_json::json!({ "user": named.username, "level": level, "denied_files": denied_files });
         self.record(&mut tx, &actor, action, &container, detail).await?;
         if present.is_none() {
-            news::access_granted(self.0, &mut tx, &actor, &container, &named).await?;
+            notifications::access_granted(self.0, &mut tx, &actor, &container, &named).await?;
         }
         tx.emit(Change::new(Subject::Access, Verb::Updated, id));
         tx.commit().await
@@ -203,7 +205,7 @@ impl ContainerService<'_> {
             .into_iter()
             .find(|access| access.user_id == user);
         let present = present.ok_or(Error::NotFound { what: "access" })?;
-        may_handle(&actor, &target, present.permissions, &present.denied_files)?;
+        check_within_own_rights(&actor, &target, present.permissions, &present.denied_files)?;
         store::containers::remove_access(&mut tx.conn(), id, user).await?;
         let detail = serde_json::json!({ "user": present.username });
         self.record(&mut tx, &actor, "container.access_revoked", &target.container, detail).await?;
@@ -234,7 +236,7 @@ fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
             ));
         }
         if let Err(error) = GitignoreBuilder::new("").add_line(None, pattern) {
-            return refuse(format!("`{pattern}` can't be read: {error}."));
+            return refuse(format!("`{pattern}` is not a valid pattern: {error}."));
         }
     }
     Ok(patterns)
@@ -249,7 +251,7 @@ pub(crate) fn hides_as_much(patterns: &[String], own: &[String]) -> bool {
 }
 
 /// Nobody can grant or revoke more than they have, or show others what is hidden from themselves.
-fn may_handle(
+fn check_within_own_rights(
     actor: &Actor,
     target: &Visible,
     permissions: ContainerSet,
@@ -259,7 +261,7 @@ fn may_handle(
     if !hides_as_much(denied_files, &target.denied_files) {
         return Err(Error::invalid(
             "denied_files",
-            "Some files are kept from you as well. Begin with your own patterns, and add none with `!`.",
+            "Some files are hidden from you as well. Begin with your own patterns, and add none with `!`.",
         ));
     }
     let held = target.permissions;

@@ -207,7 +207,7 @@ pub(super) fn description(text: Option<String>) -> Result<Option<String>> {
 
 pub(super) fn check_startup(startup: &str) -> Result<()> {
     if startup.trim().is_empty() || startup.len() > 16_384 || startup.contains('\0') {
-        return Err(Error::invalid("startup_command", "Give a startup command of at most 16,384 bytes."));
+        return Err(Error::invalid("startup_command", "Use a startup command of at most 16,384 bytes."));
     }
     Ok(())
 }

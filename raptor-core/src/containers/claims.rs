@@ -27,11 +27,11 @@ impl ContainerService<'_> {
         names: bool,
     ) -> Result<()> {
         for (place, id) in ids.iter().enumerate() {
-            self.claim_this(tx, *id, container, place == 0, names).await?;
+            self.claim_by_id(tx, *id, container, place == 0, names).await?;
         }
         let count = if ids.is_empty() { count } else { 0 };
         for place in 0..count {
-            self.claim_next(tx, container, place == 0, None).await?;
+            self.claim_lowest_free(tx, container, place == 0, None).await?;
         }
         Ok(())
     }
@@ -40,7 +40,7 @@ impl ContainerService<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) `allocation_taken`, `allocation_held` or `port_held`.
-    pub(super) async fn claim_this(
+    pub(super) async fn claim_by_id(
         &self,
         tx: &mut Tx,
         id: AllocationId,
@@ -66,7 +66,7 @@ impl ContainerService<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`](crate::Error::Conflict) `none_free`.
-    pub(super) async fn claim_next(
+    pub(super) async fn claim_lowest_free(
         &self,
         tx: &mut Tx,
         container: &Container,

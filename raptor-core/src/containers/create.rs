@@ -98,7 +98,7 @@ impl ContainerService<'_> {
         let stop_timeout_ms = new.stop_timeout_ms.unwrap_or(Settings::default().stop_timeout_ms);
         check_timeout(stop_timeout_ms)?;
         let owner_id =
-            new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Name the owner."))?;
+            new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Choose an owner."))?;
         let mut tx = self.0.inner.store.begin().await?;
         let owner = store::users::find(&mut tx.conn(), owner_id).await?;
         let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
@@ -113,13 +113,15 @@ impl ContainerService<'_> {
         }
         let who = Chooser { name: actor.name(), manages };
         let images = store::images::policy(&mut tx.conn()).await?;
-        let ChosenImage { image, allowed_by: image_allowed_by } =
-            match new.image.or_else(|| template.images.first().map(|image| image.image.clone())) {
-                Some(image) => images.choose(&image, &template, who)?,
-                None => {
-                    return Err(Error::invalid("image", "This template has no image of its own; name one."));
-                }
-            };
+        let ChosenImage { image, allowed_by: image_allowed_by } = match new
+            .image
+            .or_else(|| template.images.first().map(|image| image.image.clone()))
+        {
+            Some(image) => images.choose(&image, &template, who)?,
+            None => {
+                return Err(Error::invalid("image", "This template has no image of its own. Choose one."));
+            }
+        };
         let startup = new.startup.unwrap_or_else(|| template.startup.clone());
         check_startup(&startup)?;
         let variables = all_variables(&template, new.variables)?;
@@ -246,18 +248,18 @@ impl ContainerService<'_> {
             return Some(format!("it is in maintenance ({reason})"));
         }
         if !chosen && !self.0.inner.fleet.is_online(daemon.id) {
-            return Some("it is not online".into());
+            return Some("it is offline".into());
         }
         let memory = i64::try_from(limits.memory_mib).unwrap_or(i64::MAX);
         let free = self.free_memory_mib(daemon);
         let bounded = daemon.memory_limit_mib.is_some() || !chosen;
         if bounded && memory > free {
-            return Some(format!("it has {} MiB of memory left", free.max(0)));
+            return Some(format!("it has {} MiB of free memory", free.max(0)));
         }
         let disk = i64::try_from(limits.disk_mib).unwrap_or(i64::MAX);
         match daemon.disk_limit_mib {
             Some(limit) if disk > limit - daemon.usage.disk_mib => {
-                Some(format!("it has {} MiB of disk left", (limit - daemon.usage.disk_mib).max(0)))
+                Some(format!("it has {} MiB of free disk space", (limit - daemon.usage.disk_mib).max(0)))
             }
             _ => None,
         }

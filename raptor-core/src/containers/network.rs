@@ -47,7 +47,7 @@ impl ContainerService<'_> {
             Some(id) => {
                 self.claim(&mut tx, &actor, &container, id, first, ports.as_ref()).await?;
             }
-            None => self.claim_next(&mut tx, &container, first, ports.as_ref()).await?,
+            None => self.claim_lowest_free(&mut tx, &container, first, ports.as_ref()).await?,
         }
         self.changed_network(tx, &actor, "container.allocation_added", container).await
     }
@@ -90,11 +90,12 @@ impl ContainerService<'_> {
         }
         let ports = self_service(&mut tx, &actor, container.daemon_id).await?;
         // The new one is chosen before the old one is released, so that it can't be the same.
-        self.claim_next(&mut tx, &container, false, ports.as_ref()).await?;
+        self.claim_lowest_free(&mut tx, &container, false, ports.as_ref()).await?;
         if primary {
             let now = store::allocations::of_container(&mut tx.conn(), container.id).await?;
             let new = now.iter().find(|new| !of_it.iter().any(|old| old.id == new.id));
-            let new = new.ok_or_else(|| Error::internal("an allocation that was claimed is not there"))?;
+            let new =
+                new.ok_or_else(|| Error::internal("an allocation that was just claimed does not exist"))?;
             store::allocations::set_primary(&mut tx.conn(), new.id, container.id).await?;
         }
         self.release(&mut tx, &container, id).await?;
@@ -140,11 +141,11 @@ impl ContainerService<'_> {
         if ports.is_some_and(outside) {
             return Err(Error::conflict(
                 "allocation_reserved",
-                "This allocation is not among those that you can choose yourself. Ask an administrator for it.",
+                "You can't choose this allocation yourself. Ask an administrator for it.",
             ));
         }
         let names = actor.grants().contains(SystemPermission::ContainersRead);
-        self.claim_this(tx, id, container, primary, names).await
+        self.claim_by_id(tx, id, container, primary, names).await
     }
 
     async fn release(&self, tx: &mut Tx, container: &Container, id: AllocationId) -> Result<()> {
@@ -201,7 +202,7 @@ fn within_limit(container: &Container, present: usize) -> Result<()> {
         return Ok(());
     }
     let more = match limit {
-        0 => "This container has its one allocation, and no extra ones are allowed.".to_owned(),
+        0 => "This container can't have more than its one allocation.".to_owned(),
         1 => "This container may have 1 extra allocation.".to_owned(),
         limit => format!("This container may have {limit} extra allocations."),
     };
@@ -228,7 +229,7 @@ async fn within_held(
     Err(Error::LimitReached {
         code: "allocations_held",
         message: format!(
-            "{} still holds the ports that it gave up. Restart or stop it first: then they are free, and it can be given others.",
+            "{} still uses the ports that were removed from it. Restart or stop it to free them, then try again.",
             container.name
         ),
     })
@@ -254,7 +255,7 @@ pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names
     let Some(wanted) = wanted.filter(|wanted| wanted.daemon_id == daemon) else {
         return Ok(Error::conflict(
             "allocation_taken",
-            "This allocation belongs to another daemon, or there is none. Choose another one.",
+            "This allocation belongs to another daemon or does not exist. Choose another one.",
         ));
     };
     let name = |holder: Option<&ContainerRef>| {

@@ -3,7 +3,7 @@
 use super::{Command, Container, service::ContainerService};
 use crate::{
     Error, Result,
-    activity::late::{self, CompletedAction},
+    activity::deferred::{self, CompletedAction},
     authz::{
         Actor, ContainerPermission, ContainerSet, HeldRights, Permit,
         actions::{ReadCommands, ReadConsole, ReadOwnCommands, ReadStats, SendCommand},
@@ -28,7 +28,7 @@ impl ContainerService<'_> {
         let container = target.container;
         let node = self.node(&container)?;
         let (raptor, line) = (self.0.clone(), line.to_owned());
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             node.command(container.id, &line, actor.name()).await?;
             raptor.containers().sent_now(&actor, &container, line).await
         })
@@ -46,8 +46,8 @@ impl ContainerService<'_> {
             command: line,
             at: self.0.inner.clock.now(),
         };
-        let activity = self.deed(actor, "container.command", container, detail);
-        late::write_down(self.0, CompletedAction { activity, command: Some(command) }).await
+        let activity = self.new_activity(actor, "container.command", container, detail);
+        deferred::record(self.0, CompletedAction { activity, command: Some(command) }).await
     }
 
     /// The commands sent to the container, newest first.

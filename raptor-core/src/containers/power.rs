@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    activity::late,
+    activity::deferred,
     authz::{
         Act, Actor, ContainerPermission, HeldRights, Permit, Revoked, SystemPermission,
         actions::{
@@ -86,7 +86,7 @@ impl ContainerService<'_> {
             PowerAction::Kill => "container.power.kill",
         };
         let raptor = self.0.clone();
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             node.power(container.id, action, actor.name()).await?;
             raptor.containers().note(&actor, name, &container, serde_json::json!({})).await
         })
@@ -115,7 +115,7 @@ impl ContainerService<'_> {
             None => Ok(()),
             Some(reason) => Err(Error::conflict(
                 "maintenance",
-                format!("The host is in maintenance: {reason}. Try again when that has ended."),
+                format!("The host is in maintenance: {reason}. Try again later."),
             )),
         }
     }
@@ -178,6 +178,6 @@ impl ContainerService<'_> {
     /// # Errors
     /// [`Error::Unavailable`] if it can't be reached.
     pub(crate) fn node(&self, container: &Container) -> Result<Arc<dyn Node>> {
-        self.0.inner.fleet.present(container.daemon_id)
+        self.0.inner.fleet.connected(container.daemon_id)
     }
 }

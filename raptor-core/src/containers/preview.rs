@@ -58,7 +58,7 @@ impl ContainerService<'_> {
     /// If the store fails.
     pub async fn preview(&self, permit: Permit<ReadStartup>) -> Result<StartPreview> {
         let (actor, Visible { container, permissions, .. }) = permit.consume();
-        let sees = Sees {
+        let sees = PreviewRights {
             all: actor.grants().contains(SystemPermission::ContainersUpdate),
             network: permissions.contains(ContainerPermission::NetworkRead),
         };
@@ -71,7 +71,7 @@ impl ContainerService<'_> {
 
 /// What the actor may see in the preview.
 #[derive(Clone, Copy)]
-struct Sees {
+struct PreviewRights {
     /// Variables that are hidden from users.
     all: bool,
     /// Addresses and ports.
@@ -82,7 +82,7 @@ fn preview(
     container: &Container,
     template: &Template,
     allocations: &[Allocation],
-    sees: Sees,
+    sees: PreviewRights,
 ) -> StartPreview {
     let manages = sees.all;
     let values = environment(container, template);
@@ -149,7 +149,7 @@ fn warnings(
     let mut warnings = Vec::new();
     let mut warn = |path: String, message: String| warnings.push(ImportWarning { path, message });
     if !template.images.is_empty() && !template.images.iter().any(|image| image.image == container.image) {
-        warn("image".into(), "This image is not among the template's images.".into());
+        warn("image".into(), "The template does not offer this image.".into());
     }
     if homeless {
         warn("allocations".into(), "It has no address: SERVER_IP and SERVER_PORT are empty.".into());
@@ -158,7 +158,7 @@ fn warnings(
         InstallState::Failed => {
             warn("installation".into(), "The installation failed; files may be missing.".into());
         }
-        InstallState::Pending => warn("installation".into(), "It is installed first.".into()),
+        InstallState::Pending => warn("installation".into(), "The installation runs first.".into()),
         _ => {}
     }
     for variable in template.variables.iter().filter(|variable| !hidden(&variable.env)) {
@@ -249,10 +249,10 @@ mod tests {
     }
 
     fn of(manages: bool) -> StartPreview {
-        seen(Sees { all: manages, network: true })
+        seen(PreviewRights { all: manages, network: true })
     }
 
-    fn seen(sees: Sees) -> StartPreview {
+    fn seen(sees: PreviewRights) -> StartPreview {
         let template = template();
         let container = container(&template);
         let allocation = Allocation {
@@ -274,9 +274,9 @@ mod tests {
 
     #[test]
     fn addresses_and_ports_are_masked_for_those_who_may_not_see_the_network() {
-        let shown = serde_json::to_string(&seen(Sees { all: true, network: true })).unwrap();
+        let shown = serde_json::to_string(&seen(PreviewRights { all: true, network: true })).unwrap();
         assert!(shown.contains("192.0.2.1") && shown.contains("25565"), "{shown}");
-        let masked = serde_json::to_string(&seen(Sees { all: true, network: false })).unwrap();
+        let masked = serde_json::to_string(&seen(PreviewRights { all: true, network: false })).unwrap();
         assert!(!masked.contains("192.0.2.1") && !masked.contains("25565"), "{masked}");
     }
 
@@ -302,7 +302,7 @@ mod tests {
             .map(|(env, value)| (env.to_lowercase(), value))
             .collect();
         let shown = |manages: bool| {
-            let found = preview(&container, &template, &[], Sees { all: manages, network: true });
+            let found = preview(&container, &template, &[], PreviewRights { all: manages, network: true });
             assert!(!serde_json::to_string(&found).unwrap().contains(SECRET));
             let environment = found.environment.into_iter().filter(|variable| !variable.built_in);
             environment.map(|variable| (variable.name, variable.value)).collect::<Vec<_>>()

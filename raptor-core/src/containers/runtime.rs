@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    activity::{Activity, late},
+    activity::{Activity, deferred},
     authz::{
         Actor, Permit, SystemPermission,
         actions::{InstallContainer, UpdateBehaviour},
@@ -74,7 +74,7 @@ impl ContainerService<'_> {
     pub async fn cancel_install(&self, permit: Permit<InstallContainer>) -> Result<()> {
         let (actor, target) = permit.consume();
         let (node, raptor) = (self.node(&target.container)?, self.0.clone());
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             node.cancel_install(target.container.id).await?;
             raptor
                 .containers()

@@ -11,7 +11,7 @@ use crate::{
     Error, Raptor, Result,
     activity::{
         Activity, ActivityFilter,
-        late::{self, CompletedAction},
+        deferred::{self, CompletedAction},
         redact::redact,
     },
     allocations::Allocation,
@@ -241,7 +241,7 @@ impl ContainerService<'_> {
         match noted.await {
             // The host has it. It is sent again once the database can store that.
             Err(error @ Error::Unavailable { .. }) => {
-                warn_of!(self.0, error, %id, "a container was declared to its host, which could not be recorded in the database");
+                warn_of!(self.0, error, %id, "a container was declared to its host, but recording that failed");
                 Ok(())
             }
             noted => noted,
@@ -281,11 +281,11 @@ impl ContainerService<'_> {
         container: &Container,
         detail: serde_json::Value,
     ) -> Result<()> {
-        let activity = self.deed(actor, action, container, detail);
+        let activity = self.new_activity(actor, action, container, detail);
         store::activity::insert(&mut tx.conn(), &activity).await
     }
 
-    pub(super) fn deed(
+    pub(super) fn new_activity(
         &self,
         actor: &Actor,
         action: &str,
@@ -306,8 +306,8 @@ impl ContainerService<'_> {
         container: &Container,
         detail: serde_json::Value,
     ) -> Result<()> {
-        let activity = self.deed(actor, action, container, detail);
-        late::write_down(self.0, CompletedAction { activity, command: None }).await
+        let activity = self.new_activity(actor, action, container, detail);
+        deferred::record(self.0, CompletedAction { activity, command: None }).await
     }
 }
 

@@ -120,7 +120,7 @@ fn install(container: &Container, template: &Template) -> Option<InstallSpec> {
 fn port(allocation: &Allocation) -> Result<PortBinding> {
     let damaged = || {
         let message = format!(
-            "The database's record of the allocation {}:{} is damaged, so the container can't be given it. Take it away from the \
+            "The database's record of the allocation {}:{} is damaged, so the container can't use it. Remove it from the \
              container.",
             allocation.ip, allocation.port
         );

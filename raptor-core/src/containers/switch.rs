@@ -206,7 +206,7 @@ fn another(container: &Container, to: &StoredTemplate) -> Result<()> {
     }
     Err(Error::conflict(
         "same_template",
-        "The container is made from this template already. To use a newer version of it, move the container to that version.",
+        "The container already uses this template. To use a newer version of it, move the container to that version.",
     ))
 }
 
@@ -214,13 +214,13 @@ fn as_looked_at(container: &Container, to: &StoredTemplate, order: &SwitchOrder)
     if container.revision != order.container_revision {
         return Err(Error::conflict(
             "container_changed",
-            "Somebody else has changed this container meanwhile. Look at the difference again, then change the template.",
+            "Somebody else changed this container in the meantime. Review the difference again, then change the template.",
         ));
     }
     if to.revision != order.revision {
         return Err(Error::conflict(
             "template_changed",
-            "There is a newer version of this template by now. Look at the difference again, then change the template.",
+            "There is now a newer version of this template. Review the difference again, then change the template.",
         ));
     }
     Ok(())
@@ -293,15 +293,15 @@ fn complete(container: &Container, after: &Template, manages: bool) -> Result<()
         [] if needed(container, after).next().is_none() => Ok(()),
         [] => Err(Error::invalid(
             "variables",
-            "A setting that only administrators see needs a value first. Ask one of them.",
+            "A variable that only administrators can see needs a value first. Ask one of them.",
         )),
         [one] => Err(Error::invalid(
             format!("variables.{one}"),
-            format!("{one} needs a value that its rules allow."),
+            format!("{one} needs a value that meets its rules."),
         )),
         [first, ..] => Err(Error::invalid(
             format!("variables.{first}"),
-            format!("{} need values that their rules allow.", names.join(", ")),
+            format!("{} need values that meet their rules.", names.join(", ")),
         )),
     }
 }

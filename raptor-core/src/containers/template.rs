@@ -109,15 +109,15 @@ impl ContainerService<'_> {
         let names: Vec<&str> = shown.map(|variable| variable.env.as_str()).collect();
         if let Some(first) = names.first() {
             let sentence = match names.as_slice() {
-                [one] => format!("{one} needs a value that its rules allow."),
-                _ => format!("{} need values that their rules allow.", names.join(", ")),
+                [one] => format!("{one} needs a value that meets its rules."),
+                _ => format!("{} need values that meet their rules.", names.join(", ")),
             };
             return Err(Error::invalid(format!("variables.{first}"), sentence));
         }
         if needed(&container, &after).next().is_some() {
             return Err(Error::invalid(
                 "variables",
-                "A setting that only administrators see needs a value first. Ask one of them.",
+                "A variable that only administrators can see needs a value first. Ask one of them.",
             ));
         }
         container.updated_at = self.0.inner.clock.now();

@@ -10,14 +10,14 @@ use tokio::{
 };
 
 /// How long a server may take to show whether it speaks TLS.
-const PATIENCE: Duration = Duration::from_secs(3);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How much of an answer is read to identify the server, in bytes.
-const MOST_WORDS: u64 = 4_096;
+const MAX_ANSWER_BYTES: u64 = 4_096;
 /// The first byte of a TLS record: an alert or a handshake (RFC 8446, section 5.1).
 const TLS_RECORDS: [u8; 2] = [0x15, 0x16];
 
 /// A hint about the default port.
-const PORT: &str = "A daemon's port is 8080, unless DAEMON_ADDR says otherwise there.";
+const PORT_HINT: &str = "A daemon's port is 8080 unless its DAEMON_ADDR sets another.";
 
 /// The address where a daemon should be.
 pub(super) struct Place<'a> {
@@ -50,7 +50,9 @@ impl Place<'_> {
         Some(match self.speaks_tls().await {
             true => self.is_tls(),
             false => {
-                format!("What answers at {address} does not speak HTTP, so it is not a raptor-daemon. {PORT}")
+                format!(
+                    "The server at {address} does not speak HTTP, so it is not a raptor-daemon. {PORT_HINT}"
+                )
             }
         })
     }
@@ -60,12 +62,12 @@ impl Place<'_> {
         if !self.is_encrypted() && self.speaks_tls().await {
             return self.is_tls();
         }
-        format!("Another program than raptor-daemon answers at {}. {PORT}", self.address)
+        format!("The program at {} is not a raptor-daemon. {PORT_HINT}", self.address)
     }
 
     /// The meaning of a response of Raptor's API.
     pub(super) fn api(&self) -> String {
-        format!("A raptor-api answers at {}, not a raptor-daemon. {PORT}", self.address)
+        format!("A raptor-api answers at {}, not a raptor-daemon. {PORT_HINT}", self.address)
     }
 
     fn is_encrypted(&self) -> bool {
@@ -74,7 +76,7 @@ impl Place<'_> {
 
     fn is_tls(&self) -> String {
         format!(
-            "What answers at {} speaks HTTPS, and plain HTTP is set for this daemon. Change its connection to HTTPS, or set the port of the daemon itself.",
+            "The server at {} speaks HTTPS, but this daemon is set to plain HTTP. Change its connection to HTTPS, or set the port of the daemon itself.",
             self.address
         )
     }
@@ -88,13 +90,13 @@ impl Place<'_> {
         }
         match self.transport {
             Transport::Pinned if words.contains(r#""code":"wrong_key""#) => format!(
-                "The raptor-daemon at {address} does not speak HTTPS. Upgrade it if it is of an older version, and check that DAEMON_TLS is not off there; or change its connection to plain HTTP."
+                "The raptor-daemon at {address} does not speak HTTPS. Upgrade it if its version is older, and check that its DAEMON_TLS is not off; or change its connection to plain HTTP."
             ),
             Transport::Pinned => {
-                format!("What answers at {address} does not speak HTTPS, as a raptor-daemon does. {PORT}")
+                format!("The server at {address} does not speak HTTPS, unlike a raptor-daemon. {PORT_HINT}")
             }
             _ => format!(
-                "A certificate is expected of this daemon, but what answers at {address} does not speak HTTPS. Change its connection, or set the port of the proxy that speaks HTTPS for the daemon."
+                "This daemon is expected to have a certificate, but the server at {address} does not speak HTTPS. Change its connection, or set the port of the proxy that speaks HTTPS for the daemon."
             ),
         }
     }
@@ -107,10 +109,10 @@ impl Place<'_> {
             let request = format!("GET /api/v1/system HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
             socket.write_all(request.as_bytes()).await.ok()?;
             let mut words = Vec::new();
-            socket.take(MOST_WORDS).read_to_end(&mut words).await.ok()?;
+            socket.take(MAX_ANSWER_BYTES).read_to_end(&mut words).await.ok()?;
             Some(String::from_utf8_lossy(&words).into_owned())
         };
-        timeout(PATIENCE, asked).await.ok()?
+        timeout(PROBE_TIMEOUT, asked).await.ok()?
     }
 
     /// Whether `why` says that a raptor-daemon with another API key answered.
@@ -122,7 +124,7 @@ impl Place<'_> {
         let address = self.address;
         if self.transport == Transport::Pinned {
             return format!(
-                "What answers at {address} does not prove itself with this daemon's key. If a proxy with a certificate of its own is in between, change the daemon's connection to HTTPS with a certificate. {PORT}"
+                "The server at {address} does not have this daemon's key. If a proxy with a certificate of its own is in between, change the daemon's connection to HTTPS with a certificate. {PORT_HINT}"
             );
         }
         if why.starts_with("Expired") || why.starts_with("certificate expired") {
@@ -130,11 +132,11 @@ impl Place<'_> {
         }
         if why.starts_with("NotValidForName") || why.starts_with("certificate not valid for name") {
             return format!(
-                "The certificate at {address} is for another name. Set the daemon's host to a name that is in it, or have one made for this name."
+                "The certificate at {address} is for another name. Set the daemon's host to a name in the certificate, or get a certificate for this name."
             );
         }
         format!(
-            "Nobody whom this machine trusts has signed the certificate at {address} (is it self-signed?). Use one of a public authority, or sign it with an authority of your own, add that one's certificate to those that this machine trusts, and restart raptor-api."
+            "The certificate at {address} is not signed by an authority that this machine trusts; it may be self-signed. Use a certificate from a public authority, or sign it with your own authority, add that to this machine's trusted certificates, and restart raptor-api."
         )
     }
 
@@ -147,7 +149,7 @@ impl Place<'_> {
             socket.read_exact(&mut first).await.ok()?;
             Some(TLS_RECORDS.contains(&first[0]))
         };
-        matches!(timeout(PATIENCE, asked).await, Ok(Some(true)))
+        matches!(timeout(PROBE_TIMEOUT, asked).await, Ok(Some(true)))
     }
 }
 
@@ -253,11 +255,11 @@ mod tests {
         for port in [bare, proxied] {
             reachable(port).await;
             let message = told(port, Transport::Plain).await;
-            assert!(message.contains("speaks HTTPS, and plain HTTP is set for this daemon"), "{message}");
+            assert!(message.contains("speaks HTTPS, but this daemon is set to plain HTTP"), "{message}");
             let message = told(port, Transport::Certificate).await;
             assert!(message.contains("self-signed") && message.contains("restart raptor-api"), "{message}");
             let message = told(port, Transport::Pinned).await;
-            assert!(message.contains("does not prove itself with this daemon's key"), "{message}");
+            assert!(message.contains("does not have this daemon's key"), "{message}");
         }
     }
 
@@ -265,23 +267,20 @@ mod tests {
     async fn what_is_no_daemon_is_said_to_be_none() {
         let web = answering("HTTP/1.1 404 Not Found\r\ncontent-type: text/html\r\ncontent-length: 4\r\nconnection: close\r\n\r\nnope").await;
         let message = told(web, Transport::Plain).await;
-        assert!(
-            message.contains("Another program than raptor-daemon") && message.contains("8080"),
-            "{message}"
-        );
+        assert!(message.contains("is not a raptor-daemon") && message.contains("8080"), "{message}");
         let message = told(web, Transport::Certificate).await;
         assert!(
-            message.contains("A certificate is expected") && message.contains("does not speak HTTPS"),
+            message.contains("expected to have a certificate") && message.contains("does not speak HTTPS"),
             "{message}"
         );
         let message = told(web, Transport::Pinned).await;
-        assert!(message.contains("does not speak HTTPS, as a raptor-daemon does"), "{message}");
+        assert!(message.contains("does not speak HTTPS, unlike a raptor-daemon"), "{message}");
         let page = answering(
             "HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi",
         )
         .await;
         let message = told(page, Transport::Plain).await;
-        assert!(message.contains("Another program than raptor-daemon"), "{message}");
+        assert!(message.contains("is not a raptor-daemon"), "{message}");
         let ssh = answering("SSH-2.0-Raptor\r\n").await;
         let message = told(ssh, Transport::Plain).await;
         assert!(message.contains("does not speak HTTP") && message.contains("8080"), "{message}");

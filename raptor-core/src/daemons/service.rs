@@ -5,7 +5,7 @@ use crate::{
     Error, Raptor, Result,
     activity::{
         Activity,
-        late::{self, CompletedAction},
+        deferred::{self, CompletedAction},
     },
     allocations::service::AllocationDraft,
     auth::seal::generate_secret,
@@ -209,14 +209,14 @@ impl DaemonService<'_> {
         if unused_days > 3_650 {
             return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
         }
-        let (node, raptor) = (self.0.inner.fleet.present(daemon.id)?, self.0.clone());
-        late::to_its_end(self.0, async move {
+        let (node, raptor) = (self.0.inner.fleet.connected(daemon.id)?, self.0.clone());
+        deferred::run_to_completion(self.0, async move {
             let cleaned = node.clean_images(unused_days * 86_400).await?;
             let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
             let activity = Activity::new(&raptor.inner.clock, &actor, "daemon.images_cleaned")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail);
-            late::write_down(&raptor, CompletedAction { activity, command: None }).await?;
+            deferred::record(&raptor, CompletedAction { activity, command: None }).await?;
             Ok(cleaned)
         })
         .await
@@ -228,7 +228,7 @@ impl DaemonService<'_> {
     /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
         let daemon = permit.consume().1;
-        Ok(self.0.inner.fleet.present(daemon.id)?.history().stats(None, range).await?)
+        Ok(self.0.inner.fleet.connected(daemon.id)?.history().stats(None, range).await?)
     }
 
     /// Deletes a daemon without containers, and its allocations.

@@ -8,7 +8,7 @@ use crate::{
     Error, Result,
     activity::{
         Activity,
-        late::{self, CompletedAction},
+        deferred::{self, CompletedAction},
     },
     allocations::Allocation,
     authz::{
@@ -66,12 +66,12 @@ impl DaemonService<'_> {
             return Err(undeclared());
         }
         let (node, raptor) = (self.0.inner.fleet.node(daemon.id)?, self.0.clone());
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             node.power(id, PowerAction::Stop, actor.name()).await?;
             let activity = Activity::new(&raptor.inner.clock, &actor, "daemon.unknown_container_stopped")
                 .on("daemon", daemon.id, &daemon.name)
                 .with(detail(&stray));
-            late::write_down(&raptor, CompletedAction { activity, command: None }).await
+            deferred::record(&raptor, CompletedAction { activity, command: None }).await
         })
         .await
     }
@@ -133,7 +133,7 @@ impl DaemonService<'_> {
             (None, _) => None,
         };
         let owner =
-            owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user. Name the owner."))?;
+            owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user. Choose an owner."))?;
         let template = store::templates::find(&mut tx.conn(), adoption.template_id).await?;
         let template = template
             .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
@@ -224,7 +224,7 @@ fn allocation_limit(spec: &ContainerSpec) -> i64 {
 fn undeclared() -> Error {
     Error::conflict(
         "not_declared",
-        "The host has lost what it was told of this container; only its process is there. Delete it, and make it anew.",
+        "The host has lost this container's settings; only its process remains. Delete it and create it again.",
     )
 }
 
@@ -259,7 +259,7 @@ async fn claim_ports(
                 return Err(Error::conflict(
                     "allocation_taken",
                     format!(
-                        "{ip}:{} belongs to the container {} by now. Take it from that one first.",
+                        "{ip}:{} now belongs to the container {}. Remove it from that container first.",
                         port.port, holder.name
                     ),
                 ));
@@ -279,7 +279,7 @@ async fn claim_ports(
             return Err(Error::conflict(
                 "allocation_held",
                 format!(
-                    "{ip}:{} is still held by another container until that is stopped or restarted.",
+                    "{ip}:{} is still used by another container until that is stopped or restarted.",
                     port.port
                 ),
             ));
@@ -295,14 +295,14 @@ pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation, names: bool)
         Some(_) if !names => Err(Error::conflict(
             "port_held",
             format!(
-                "{}:{} is held on the host by something that Raptor does not know. Choose another allocation, or ask an administrator.",
+                "{}:{} is used on the host by something that Raptor does not know. Choose another allocation, or ask an administrator.",
                 allocation.ip, allocation.port
             ),
         )),
         Some(stray) => Err(Error::conflict(
             "port_held",
             format!(
-                "{}:{} is held on the host by the container {}, which Raptor does not know. Adopt it or delete it on the daemon's page first, or choose another allocation.",
+                "{}:{} is used on the host by the container {}, which Raptor does not know. Adopt it or delete it on the daemon's page first, or choose another allocation.",
                 allocation.ip, allocation.port, stray.held.name
             ),
         )),

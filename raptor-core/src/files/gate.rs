@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// How often background operations are checked for completion.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
 /// Refuses if the container is being deleted, or is suspended and the actor can't unsuspend it.
 pub(crate) fn open(actor: &Actor, target: &Visible) -> Result<()> {
@@ -21,7 +21,7 @@ pub(crate) fn open(actor: &Actor, target: &Visible) -> Result<()> {
     }
     if target.container.suspended && !actor.grants().contains(SystemPermission::ContainersUpdate) {
         let message =
-            "The container is suspended, so its files can't be reached. An administrator can lift that.";
+            "The container is suspended, so its files can't be accessed. An administrator can unsuspend it.";
         return Err(Error::conflict("suspended", message));
     }
     Ok(())
@@ -56,7 +56,7 @@ pub(crate) fn while_held(held: HeldRights, body: Body) -> Body {
 
 /// Passes `body` through, and fails it once the sender has disconnected (`gone`), so that a partial upload is never taken for a
 /// complete one.
-pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
+pub(super) fn until_disconnected(body: Body, gone: CancellationToken) -> Body {
     stream::unfold(Some((body, gone)), |sending| async move {
         let (mut body, gone) = sending?;
         match gone.run_until_cancelled(body.next()).await.flatten() {
@@ -74,7 +74,7 @@ pub(super) fn while_there(body: Body, gone: CancellationToken) -> Body {
 
 /// Cancels a background operation as soon as the actor who started it loses the permission for `A`. Watches for as long as this
 /// process runs.
-pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
+pub(super) fn cancel_when_revoked<A: Act<On = Visible> + 'static>(
     raptor: &Raptor,
     actor: Actor,
     target: Visible,
@@ -89,7 +89,7 @@ pub(super) fn stop_when_lost<A: Act<On = Visible> + 'static>(
         };
         let ended = async {
             loop {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
                 let running =
                     |item: &Operation| item.id == operation && item.state == OperationState::Running;
                 if let Some(FileAnswer::Operations { items }) = ask(FileRequest::Operations).await

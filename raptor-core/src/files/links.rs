@@ -40,9 +40,7 @@ impl LinkService<'_> {
     /// [`Error::Unauthenticated`] if the actor has no session.
     pub fn make(&self, permit: Permit<ReadFileContent>, read: FileRead) -> Result<String> {
         let (actor, target) = permit.consume();
-        let session = actor
-            .session_id()
-            .ok_or(Error::Unauthenticated("Only somebody who is signed in gets a link."))?;
+        let session = actor.session_id().ok_or(Error::Unauthenticated("Sign in to create a link."))?;
         let link = Link { session, container: target.container.id, read };
         self.0.inner.tokens.sign_link(&link, self.0.inner.clock.now() + LIFETIME)
     }
@@ -53,7 +51,7 @@ impl LinkService<'_> {
     /// [`Error::Unauthenticated`] where it is none of ours, has expired or its session has ended; [`Error::NotFound`] or
     /// [`Error::Forbidden`] where the access has.
     pub async fn open(&self, token: &str) -> Result<OpenedLink> {
-        let ended = || Error::Unauthenticated("This link has expired. Make a new one in the panel.");
+        let ended = || Error::Unauthenticated("This link has expired. Create a new one in the panel.");
         let link = self.0.inner.tokens.read_link(token, self.0.inner.clock.now()).ok_or_else(ended)?;
         let actor = self.0.auth().of_session(link.session).await?.ok_or_else(ended)?;
         let permit = self.0.authz().permit::<ReadFileContent>(&actor, link.container).await?;

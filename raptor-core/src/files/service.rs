@@ -3,7 +3,7 @@
 use super::gate;
 use crate::{
     Error, Raptor, Result,
-    activity::late,
+    activity::deferred,
     authz::{
         Act, Actor, ContainerPermission, Permission, Permit,
         actions::{
@@ -71,7 +71,7 @@ macro_rules! answer {
     ($answer:expr, $($pattern:tt)+) => {
         match $answer {
             $($pattern)+,
-            other => Err(Error::internal(format!("a host gave an answer to another question: {other:?}"))),
+            other => Err(Error::internal(format!("a host gave the wrong kind of answer: {other:?}"))),
         }
     };
 }
@@ -243,7 +243,7 @@ impl FileService<'_> {
             None => store::elsewhere(node.files().read(id, request)).await?,
             Some(detail) => {
                 let (raptor, actor, container) = (self.0.clone(), actor.clone(), target.container.clone());
-                late::to_its_end(self.0, async move {
+                deferred::run_to_completion(self.0, async move {
                     let content = node.files().read(id, request).await?;
                     raptor.containers().note(&actor, "file.downloaded", &container, detail).await?;
                     Ok(content)
@@ -389,7 +389,7 @@ impl FileService<'_> {
         let node = self.0.containers().node(&container)?;
         let request = scoped(FileRequest::FinishUpload { id, may_replace }, target.denied_files);
         let raptor = self.0.clone();
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             let done = node.files().ask(container.id, request).await?;
             let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
             let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
@@ -467,7 +467,7 @@ impl FileService<'_> {
         let request = FileRequest::Start { task: FileTask::Pull { url, into, name }, by };
         let watch = move |answer: &FileAnswer| {
             if let FileAnswer::Operation { operation } = answer {
-                gate::stop_when_lost::<CreateFiles>(&raptor, actor, target, operation.id);
+                gate::cancel_when_revoked::<CreateFiles>(&raptor, actor, target, operation.id);
             }
         };
         let begun = self.ask_then(permit, request, note, watch).await?;
@@ -531,7 +531,7 @@ impl FileService<'_> {
         let container = target.container;
         let node = self.0.containers().node(&container)?;
         let (raptor, request) = (self.0.clone(), scoped(request, target.denied_files));
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             let answer = node.files().ask(container.id, request).await?;
             then(&answer);
             let Note(action, detail) = note;
@@ -556,15 +556,15 @@ impl FileService<'_> {
         let request = scoped(request, target.denied_files);
         let Some(Note(action, detail)) = note else {
             let sent = store::elsewhere(node.files().write(container.id, request, body)).await;
-            return broken_off::<A>(self.0, &actor, container.id, sent).await;
+            return upload_error::<A>(self.0, &actor, container.id, sent).await;
         };
         let gone = CancellationToken::new();
-        let body = gate::while_there(body, gone.clone());
+        let body = gate::until_disconnected(body, gone.clone());
         let _here = gone.drop_guard();
         let raptor = self.0.clone();
-        late::to_its_end(self.0, async move {
+        deferred::run_to_completion(self.0, async move {
             let sent = node.files().write(container.id, request, body).await;
-            let answer = broken_off::<A>(&raptor, &actor, container.id, sent).await?;
+            let answer = upload_error::<A>(&raptor, &actor, container.id, sent).await?;
             raptor.containers().note(&actor, action, &container, detail).await?;
             Ok(answer)
         })
@@ -573,7 +573,7 @@ impl FileService<'_> {
 }
 
 /// The result of uploading content. If the permission was lost meanwhile, that is the error, and not a fault of the host.
-async fn broken_off<A: Act<On = Visible>>(
+async fn upload_error<A: Act<On = Visible>>(
     raptor: &Raptor,
     actor: &Actor,
     id: ContainerId,

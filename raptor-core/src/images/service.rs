@@ -57,7 +57,7 @@ impl ImageService<'_> {
         let Some(revision) = store::images::update(&mut tx.conn(), &policy).await? else {
             return Err(Error::conflict(
                 "changed_meanwhile",
-                "Somebody else has changed the list in the meantime. Load it again and repeat your change.",
+                "Somebody else changed the list in the meantime. Reload it and repeat your change.",
             ));
         };
         let now = self.0.inner.clock.now();

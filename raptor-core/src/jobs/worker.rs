@@ -17,11 +17,11 @@ use tokio::{
 /// Length of a lease in seconds. If it isn't renewed, another replica takes the job.
 const LEASE_S: i64 = 6;
 /// How often a lease is renewed.
-const BEAT: Duration = Duration::from_secs(2);
+const RENEW_INTERVAL: Duration = Duration::from_secs(2);
 /// How often the table is polled, in case no notification arrives.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Jobs processed at the same time.
-const AT_ONCE: usize = 8;
+const CONCURRENCY: usize = 8;
 /// The longest pause between two attempts, in seconds.
 const MAX_PAUSE_S: i64 = 300;
 
@@ -34,25 +34,25 @@ pub(crate) async fn work(raptor: Raptor) {
             waker.notify_one();
         }
     });
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let turns = Arc::new(Semaphore::new(CONCURRENCY));
     loop {
         let Ok(turn) = turns.clone().acquire_owned().await else { return };
         match claim(&raptor).await {
             Ok(Some(job)) => {
                 let raptor = raptor.clone();
                 raptor.inner.tasks.clone().spawn(async move {
-                    carry_out(&raptor, job).await;
+                    process(&raptor, job).await;
                     drop(turn);
                 });
                 continue;
             }
             Ok(None) => {}
-            Err(error) => warn_of!(raptor, error, "the jobs for hosts can't be read"),
+            Err(error) => warn_of!(raptor, error, "reading background jobs failed"),
         }
         tokio::select! {
             () = raptor.inner.stop.cancelled() => return,
             () = wake.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
     }
 }
@@ -66,11 +66,11 @@ async fn claim(raptor: &Raptor) -> Result<Option<Job>> {
 }
 
 /// Processes one job for as long as its lease is held.
-async fn carry_out(raptor: &Raptor, job: Job) {
+async fn process(raptor: &Raptor, job: Job) {
     let done = tokio::select! {
         done = perform(raptor, &job) => done,
         () = hold(raptor, &job) => {
-            tracing::info!(?job, "the database was away so long that another API may have taken this job; it is left to that one");
+            tracing::info!(?job, "the database was down so long that another API may have taken over this job");
             return;
         }
     };
@@ -81,12 +81,12 @@ async fn carry_out(raptor: &Raptor, job: Job) {
         }
         Ok(()) | Err(Error::NotFound { .. }) => finish(raptor, &job).await,
         Err(error) => {
-            tracing::debug!(error = %error.with_cause(), ?job, "a job for a host has to wait");
+            tracing::debug!(error = %error.with_cause(), ?job, "a background job failed and will be retried");
             postpone(raptor, &job, &error.to_string()).await
         }
     };
     if let Err(error) = settled {
-        warn_of!(raptor, error, ?job, "a job's end was not written down; it will run again");
+        warn_of!(raptor, error, ?job, "a background job's end was not recorded; it will run again");
     }
 }
 
@@ -127,7 +127,7 @@ impl Lease {
     /// The deadline for anything that begins now: one renewal period, and never beyond the lease, when another replica may take
     /// over.
     fn next(&self, now: Instant) -> Instant {
-        self.ends.min(now + BEAT)
+        self.ends.min(now + RENEW_INTERVAL)
     }
 }
 
@@ -186,8 +186,8 @@ mod tests {
     #[test]
     fn a_job_of_a_killed_api_is_taken_over_within_ten_seconds_and_one_late_beat_loses_none() {
         let lease = Duration::from_secs(LEASE_S.unsigned_abs());
-        assert!(lease + LOOK_EVERY < Duration::from_secs(10));
-        assert!(BEAT * 2 < lease);
+        assert!(lease + POLL_INTERVAL < Duration::from_secs(10));
+        assert!(RENEW_INTERVAL * 2 < lease);
     }
 
     #[test]
@@ -207,6 +207,6 @@ mod tests {
         // One that begins shortly before the end is cut there, and one at the end does not wait at all.
         assert_eq!(lease.next(ends - Duration::from_millis(1)), ends);
         assert_eq!(lease.next(ends), ends);
-        assert_eq!(lease.next(renewed), renewed + BEAT);
+        assert_eq!(lease.next(renewed), renewed + RENEW_INTERVAL);
     }
 }

@@ -24,7 +24,7 @@ const KEPT: usize = 4_096;
 /// A cursor in the journal of one process: everything before it was delivered. Its text form is the id of a server-sent event.
 /// The default is a position in no journal.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     epoch: u64,
     /// The last delivered change.
     pub(crate) change: u64,
@@ -32,13 +32,13 @@ pub struct Place {
     pub(crate) live: u64,
 }
 
-impl Display for Place {
+impl Display for Position {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}-{}-{}", self.epoch, self.change, self.live)
     }
 }
 
-impl FromStr for Place {
+impl FromStr for Position {
     type Err = ();
     fn from_str(text: &str) -> Result<Self, ()> {
         let mut parts = text.splitn(3, '-');
@@ -127,9 +127,9 @@ impl Journal {
     }
 
     /// The current end of the journal.
-    pub(crate) fn end(&self) -> Place {
+    pub(crate) fn end(&self) -> Position {
         let newest = self.kept.lock().unwrap_or_else(PoisonError::into_inner).newest;
-        Place { epoch: self.epoch, change: newest, live: newest }
+        Position { epoch: self.epoch, change: newest, live: newest }
     }
 
     /// A receiver that is notified of every new entry.
@@ -137,27 +137,27 @@ impl Journal {
         self.newest.subscribe()
     }
 
-    /// The changes after `place`, oldest first, each with its number; `None` if some of them are no longer kept, or it is a
+    /// The changes after `position`, oldest first, each with its number; `None` if some of them are no longer kept, or it is a
     /// position in another journal.
-    pub(crate) fn changes(&self, place: Place) -> Option<Vec<(u64, Change)>> {
+    pub(crate) fn changes(&self, position: Position) -> Option<Vec<(u64, Change)>> {
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if place.epoch != self.epoch || place.change < kept.lost || place.change > kept.newest {
+        if position.epoch != self.epoch || position.change < kept.lost || position.change > kept.newest {
             return None;
         }
-        let first = kept.changes.partition_point(|(number, _)| *number <= place.change);
+        let first = kept.changes.partition_point(|(number, _)| *number <= position.change);
         Some(kept.changes.range(first..).copied().collect())
     }
 
-    /// The containers and daemons with live events after `place`.
-    pub(crate) fn news(&self, place: Place) -> Recent {
+    /// The containers and daemons with live events after `position`.
+    pub(crate) fn news(&self, position: Position) -> Recent {
         fn since<I: Copy + Eq + Hash>(noted: &HashMap<I, u64>, after: u64) -> Vec<I> {
             noted.iter().filter(|(_, number)| **number > after).map(|(id, _)| *id).collect()
         }
         let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         Recent {
-            states: since(&kept.states, place.live),
-            measured: since(&kept.measurements, place.live),
-            daemons: since(&kept.daemons, place.live),
+            states: since(&kept.states, position.live),
+            measured: since(&kept.measurements, position.live),
+            daemons: since(&kept.daemons, position.live),
             end: kept.newest,
         }
     }
@@ -176,9 +176,9 @@ mod tests {
         let journal = Journal::new();
         let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
         journal.change(change(Verb::Created, one));
-        let place: Place = journal.end().to_string().parse().unwrap();
-        assert_eq!(place, journal.end(), "an event's id is a place");
-        assert_eq!(journal.changes(place).unwrap(), []);
+        let position: Position = journal.end().to_string().parse().unwrap();
+        assert_eq!(position, journal.end(), "an event's id is a position");
+        assert_eq!(journal.changes(position).unwrap(), []);
 
         for _ in 0..100 {
             journal.live(&LiveEvent::Containers([one.into()].into()));
@@ -187,9 +187,9 @@ mod tests {
         journal.change(change(Verb::Created, other));
         journal.change(change(Verb::Updated, one));
         let told: Vec<Change> =
-            journal.changes(place).unwrap().into_iter().map(|(_, change)| change).collect();
+            journal.changes(position).unwrap().into_iter().map(|(_, change)| change).collect();
         assert_eq!(told, [change(Verb::Created, other), change(Verb::Updated, one)]);
-        let Recent { states, measured, daemons, end } = journal.news(place);
+        let Recent { states, measured, daemons, end } = journal.news(position);
         assert_eq!((states, measured, daemons.len(), end), (vec![one.into()], vec![other.into()], 0, 104));
         let after = journal.news(journal.end());
         assert_eq!((after.states, after.measured), (vec![], vec![]));
@@ -203,10 +203,10 @@ mod tests {
             journal.change(change(Verb::Updated, Uuid::now_v7()));
         }
         assert_eq!(journal.changes(old), None);
-        let kept = Place { change: 1, ..old };
+        let kept = Position { change: 1, ..old };
         assert_eq!(journal.changes(kept).unwrap().len(), KEPT);
         assert_eq!(journal.changes(Journal::new().end()), None, "another process");
-        assert_eq!(journal.changes(Place { change: u64::MAX, ..old }), None);
+        assert_eq!(journal.changes(Position { change: u64::MAX, ..old }), None);
 
         let before = journal.end();
         journal.gap();
@@ -217,7 +217,7 @@ mod tests {
     #[test]
     fn nothing_else_is_read_as_a_place() {
         for text in ["", "1", "1-2", "x-1-2", "1-2-", "1-2-3-4", "0-1-99999999999999999999"] {
-            assert!(text.parse::<Place>().is_err(), "{text}");
+            assert!(text.parse::<Position>().is_err(), "{text}");
         }
     }
 }

@@ -49,7 +49,7 @@ impl Task {
             if self.node.upgraded()
                 && let Err(error) = self.raptor.daemons().keep_upgraded(self.daemon).await
             {
-                warn_of!(self.raptor, error, daemon = %self.daemon, "it was not kept that the daemon speaks HTTPS");
+                warn_of!(self.raptor, error, daemon = %self.daemon, "recording that the daemon speaks HTTPS failed");
             }
             let error = match opened {
                 Ok(events) => self.follow(events, &mut pause).await,
@@ -76,7 +76,7 @@ impl Task {
                 // The timeout comes last: while the database is slow, the daemon's events queue up here.
                 biased;
                 Ok(()) = gaps.changed() => self.recheck(None, None).await,
-                change = changes.recv() => self.pass_on(change).await,
+                change = changes.recv() => self.forward_change(change).await,
                 event = events.next() => {
                     let Some(event) = event else { return lost() };
                     if let Err(refused) = self.heed(event).await {
@@ -105,9 +105,9 @@ impl Task {
             (connection.state, connection.message) = (state, Some(error.to_string()));
         });
         let affected = self.raptor.inner.fleet.set_unknown(self.daemon);
-        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
+        self.raptor.inner.fleet.publish(LiveEvent::Daemon(self.daemon));
         if !affected.is_empty() {
-            self.raptor.inner.fleet.tell(LiveEvent::Containers(affected.into()));
+            self.raptor.inner.fleet.publish(LiveEvent::Containers(affected.into()));
         }
     }
 
@@ -126,16 +126,16 @@ impl Task {
                 for stats in stats {
                     fleet.set_stats(stats.id, stats.stats);
                 }
-                fleet.tell(LiveEvent::Measured(ids.into()));
+                fleet.publish(LiveEvent::Measured(ids.into()));
             }
             NodeEvent::System { system } => {
                 self.connection.send_modify(|connection| self.take(connection, system));
-                fleet.tell(LiveEvent::Daemon(self.daemon));
+                fleet.publish(LiveEvent::Daemon(self.daemon));
             }
             NodeEvent::Removed { id } => {
                 fleet.forget(id);
                 if fleet.forget_stray(self.daemon, id) {
-                    fleet.tell(LiveEvent::Daemon(self.daemon));
+                    fleet.publish(LiveEvent::Daemon(self.daemon));
                 }
             }
             NodeEvent::Question { id, question } => self.reply(id, question),
@@ -151,7 +151,7 @@ impl Task {
         let were_apart = connection.clock_skew_seconds.replace(skew).is_some_and(apart);
         let clock = apart(skew).then(|| {
             let direction = if skew > 0 { "ahead of" } else { "behind" };
-            format!("The host's clock is {} s {direction} ours. Let both follow a time server (timedatectl set-ntp true).", skew.abs())
+            format!("The host's clock is {} s {direction} ours. Synchronise both with a time server (timedatectl set-ntp true).", skew.abs())
         });
         match &clock {
             Some(clock) if !were_apart => tracing::warn!(daemon = %self.daemon, "{clock}"),
@@ -182,17 +182,17 @@ impl Task {
             }
             self.take(connection, system);
         });
-        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
+        self.raptor.inner.fleet.publish(LiveEvent::Daemon(self.daemon));
         let there: HashMap<ContainerId, ContainerStatus> =
             containers.iter().map(|status| (status.id, status.clone())).collect();
         self.statuses(containers).await;
         if let Err(error) = self.find_strays(held).await {
-            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon has and nobody knows was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "finding the host's unknown containers failed");
         }
-        super::give_logins(&self.raptor, &*self.node).await;
-        self.raptor.inner.fleet.give_hosts(&*self.node).await;
+        super::send_logins(&self.raptor, &*self.node).await;
+        self.raptor.inner.fleet.send_hosts(&*self.node).await;
         if let Err(error) = self.reconcile(&there).await {
-            warn_of!(self.raptor, error, daemon = %self.daemon, "what the daemon lacks was not determined");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "finding the declarations that the host lacks failed");
         }
         Ok(())
     }
@@ -206,15 +206,15 @@ impl Task {
             Err(error) if store::refuses_content(&error) => {
                 let (error, daemon) = (error.with_cause(), self.daemon);
                 let event = serde_json::to_string(&event).unwrap_or_default();
-                tracing::error!(error, %daemon, event, "the database refuses an event for good; it is put aside here");
+                tracing::error!(error, %daemon, event, "the database rejects an event for good; it is only logged here");
             }
             Err(error) => {
-                warn_of!(self.raptor, error, daemon = %self.daemon, "an event was not written down yet");
+                warn_of!(self.raptor, error, daemon = %self.daemon, "storing an event failed; the host will deliver it again");
                 let why = match &error {
-                    crate::Error::Internal(_) => "The API's log says why.".to_owned(),
+                    crate::Error::Internal(_) => "See the API's log.".to_owned(),
                     told => told.to_string(),
                 };
-                return Err(NodeError::Unreachable(format!("An event was not written down. {why}")));
+                return Err(NodeError::Unreachable(format!("An event could not be stored. {why}")));
             }
         }
         self.node.acknowledge(spool, number).await
@@ -226,17 +226,17 @@ impl Task {
             self.keep_statuses(&[status]).await;
             if self.raptor.inner.fleet.is_stray(self.daemon, id) {
                 // Nobody may see the container itself; it is shown on its daemon's page.
-                self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
+                self.raptor.inner.fleet.publish(LiveEvent::Daemon(self.daemon));
             }
         }
-        self.raptor.inner.fleet.tell(LiveEvent::Containers([id].into()));
+        self.raptor.inner.fleet.publish(LiveEvent::Containers([id].into()));
     }
 
     /// Stores all statuses that a host sends at once. Most are in the store already if only the link was down.
     async fn statuses(&self, mut statuses: Vec<ContainerStatus>) {
         let ids: Vec<ContainerId> = statuses.iter().map(|status| status.id).collect();
         if let Err(error) = self.free_held(&statuses).await {
-            warn_of!(self.raptor, error, daemon = %self.daemon, "allocations that are no longer in use were not freed");
+            warn_of!(self.raptor, error, daemon = %self.daemon, "freeing removed allocations failed");
         }
         statuses.retain(|status| self.raptor.inner.fleet.set_status(self.daemon, status.clone()));
         if !statuses.is_empty() {
@@ -250,7 +250,7 @@ impl Task {
             statuses.sort_by_key(|status| status.id);
             self.keep_statuses(&statuses).await;
         }
-        self.raptor.inner.fleet.tell(LiveEvent::Containers(ids.into()));
+        self.raptor.inner.fleet.publish(LiveEvent::Containers(ids.into()));
     }
 
     /// Frees removed allocations of containers whose processes ended or were restarted while the link was down.
@@ -288,7 +288,7 @@ impl Task {
         self.raptor.inner.lists.forget_all();
         if let Err(error) = kept {
             let count = statuses.len();
-            warn_of!(self.raptor, error, daemon = %self.daemon, count, "containers' statuses were not written down");
+            warn_of!(self.raptor, error, daemon = %self.daemon, count, "storing the statuses of containers failed");
         }
     }
 
@@ -303,7 +303,7 @@ impl Task {
             tracing::warn!(daemon = %self.daemon, ?names, "the host has containers that are not in the database; see the daemon's page");
         }
         self.raptor.inner.fleet.set_strays(self.daemon, unknown);
-        self.raptor.inner.fleet.tell(LiveEvent::Daemon(self.daemon));
+        self.raptor.inner.fleet.publish(LiveEvent::Daemon(self.daemon));
         Ok(())
     }
 
@@ -353,7 +353,7 @@ fn disk_note(system: &SystemInfo) -> Option<String> {
     let free = total.saturating_sub(system.disk_used_bytes);
     (total > 0 && free < DISK_LOW.min(total / 10)).then(|| {
         format!(
-            "The host's disk is nearly full: {} MiB of {} MiB are free. Delete files or give it more room; on a full disk, files, consoles and changes are not kept.",
+            "The host's disk is nearly full: {} MiB of {} MiB are free. Delete files or add disk space. On a full disk, files, console output and changes are lost.",
             free >> 20,
             total >> 20
         )

@@ -1,16 +1,16 @@
 //! The live state of hosts: one link to each daemon, and the state of its containers.
 
+mod follower;
 mod journal;
 mod link;
-mod news;
+mod messages;
 mod shared;
 mod watched;
-mod words;
 
-pub use journal::Place;
-pub use news::{Follower, News};
+pub use follower::{Follower, FollowerEvent};
+pub use journal::Position;
 pub use shared::SharedFrame;
-pub use watched::{MAX_WATCHED, Measured, MeasuredRow, Used};
+pub use watched::{ContainerUsage, MAX_WATCHED, ContainerMeasurement, Measurements};
 
 use crate::{
     Error, Raptor, Result,
@@ -88,7 +88,7 @@ pub struct Connection {
 
 /// The known state of a container, and the daemon that reported it.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownState {
     daemon_id: DaemonId,
     live: LiveState,
 }
@@ -119,7 +119,7 @@ pub enum LiveEvent {
 /// The links to all daemons.
 pub(crate) struct Fleet {
     links: RwLock<HashMap<DaemonId, Link>>,
-    containers: RwLock<HashMap<ContainerId, Known>>,
+    containers: RwLock<HashMap<ContainerId, KnownState>>,
     /// The panel's host. Requests to addresses that people enter never go there.
     panel_host: Option<String>,
     /// The hosts of all daemons and of the panel, sorted.
@@ -193,7 +193,7 @@ impl Fleet {
             .collect();
         let hosts: Vec<String> =
             wanted.values().map(|(daemon, _)| daemon.host.clone()).chain(self.panel_host.clone()).collect();
-        let changed = self.keep_hosts(raptor, hosts);
+        let changed = self.set_hosts(raptor, hosts);
         {
             let mut links = self.links.write().unwrap_or_else(PoisonError::into_inner);
             links.retain(|id, link| {
@@ -209,13 +209,13 @@ impl Fleet {
             }
         }
         if changed {
-            self.tell_hosts().await;
+            self.send_hosts_to_all().await;
         }
         Ok(())
     }
 
     /// Stores the sorted hosts of the daemons. Returns whether they changed.
-    fn keep_hosts(&self, raptor: &Raptor, mut hosts: Vec<String>) -> bool {
+    fn set_hosts(&self, raptor: &Raptor, mut hosts: Vec<String>) -> bool {
         hosts.sort_unstable();
         hosts.dedup();
         let mut kept = self.hosts.write().unwrap_or_else(PoisonError::into_inner);
@@ -228,17 +228,17 @@ impl Fleet {
     }
 
     /// Sends the list of hosts to all connected hosts.
-    async fn tell_hosts(&self) {
+    async fn send_hosts_to_all(&self) {
         for node in self.online() {
-            self.give_hosts(&*node).await;
+            self.send_hosts(&*node).await;
         }
     }
 
     /// Sends the list of hosts to one host. One that can't be reached gets it when it reconnects.
-    async fn give_hosts(&self, node: &dyn Node) {
+    async fn send_hosts(&self, node: &dyn Node) {
         let hosts = self.hosts.read().unwrap_or_else(PoisonError::into_inner).clone();
         if let Err(error) = node.tell(HostMessage::Hosts { hosts }).await {
-            tracing::warn!(%error, "a host was not told where the others are");
+            tracing::warn!(%error, "sending the list of hosts to a host failed");
         }
     }
 
@@ -293,7 +293,7 @@ impl Fleet {
             return self.local.clone().ok_or_else(|| {
                 (
                     LinkState::NotRunning,
-                    "This host's daemon runs only with `raptor-api up` (cargo xtask up).".into(),
+                    "This host's daemon only runs with `raptor-api up` (cargo xtask up).".into(),
                 )
             });
         }
@@ -316,7 +316,7 @@ impl Fleet {
     }
 
     /// The daemon, unless it is known to be disconnected, so that nobody waits for it.
-    pub(crate) fn present(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
+    pub(crate) fn connected(&self, id: DaemonId) -> Result<Arc<dyn Node>> {
         let node = self.node(id)?;
         match self.connection(id) {
             Some(Connection { state: LinkState::Online | LinkState::Connecting, .. }) | None => Ok(node),
@@ -328,9 +328,9 @@ impl Fleet {
     }
 
     /// Sends the logins for image registries to all connected hosts.
-    pub(crate) async fn tell_logins(&self, raptor: &Raptor) {
+    pub(crate) async fn send_logins_to_all(&self, raptor: &Raptor) {
         for node in self.online() {
-            give_logins(raptor, &*node).await;
+            send_logins(raptor, &*node).await;
         }
     }
 
@@ -408,7 +408,7 @@ impl Fleet {
         let id = status.id;
         let live = LiveState { stats, ..LiveState::new(status, true) };
         let moved = before.is_none_or(|before| differ(&before.live, &live));
-        containers.insert(id, Known { daemon_id, live });
+        containers.insert(id, KnownState { daemon_id, live });
         moved
     }
 
@@ -423,7 +423,7 @@ impl Fleet {
     fn set_unknown(&self, daemon_id: DaemonId) -> Vec<ContainerId> {
         let mut containers = self.containers.write().unwrap_or_else(PoisonError::into_inner);
         let mut affected = Vec::new();
-        let its_own = |known: &Known| known.daemon_id == daemon_id && known.live.known;
+        let its_own = |known: &KnownState| known.daemon_id == daemon_id && known.live.known;
         for (id, known) in containers.iter_mut().filter(|(_, known)| its_own(known)) {
             known.live.known = false;
             known.live.stats = None;
@@ -437,7 +437,7 @@ impl Fleet {
         self.events.subscribe()
     }
 
-    fn tell(&self, event: LiveEvent) {
+    fn publish(&self, event: LiveEvent) {
         self.journal.live(&event);
         // Fails only if there are no subscribers.
         let _ = self.events.send(event);
@@ -445,10 +445,10 @@ impl Fleet {
 }
 
 /// Sends the logins for image registries to one host. One that can't be reached gets them when it reconnects.
-async fn give_logins(raptor: &Raptor, node: &dyn Node) {
+async fn send_logins(raptor: &Raptor, node: &dyn Node) {
     let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
     if let Err(error) = given.await {
-        warn_of!(raptor, error, "a host was not given the logins for registries");
+        warn_of!(raptor, error, "sending registry logins to a host failed");
     }
 }
 
@@ -464,5 +464,5 @@ fn remote(daemon: &Daemon, key: String) -> Result<Arc<dyn Node>, NodeError> {
 
 #[cfg(not(feature = "remote"))]
 fn remote(_: &Daemon, _: String) -> Result<Arc<dyn Node>, NodeError> {
-    Err(NodeError::Unreachable("This program was built without remote daemons.".into()))
+    Err(NodeError::Unreachable("This program was built without support for remote daemons.".into()))
 }

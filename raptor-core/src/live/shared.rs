@@ -40,7 +40,7 @@ struct Stream {
 
 #[derive(Default)]
 struct State {
-    lines: VecDeque<Kept>,
+    lines: VecDeque<LineBlock>,
     /// The size of all `lines`.
     bytes: usize,
     status: Latest,
@@ -51,7 +51,7 @@ struct State {
 }
 
 /// Lines or a gap, and the line numbers that they cover.
-struct Kept {
+struct LineBlock {
     first: u64,
     last: u64,
     bytes: usize,
@@ -169,7 +169,7 @@ impl State {
         let frame = SharedFrame::new(frame);
         let bytes = frame.json().len();
         self.bytes += bytes;
-        self.lines.push_back(Kept { first, last, bytes, frame });
+        self.lines.push_back(LineBlock { first, last, bytes, frame });
         while self.bytes > KEPT_BYTES && self.lines.len() > 1 {
             let dropped = self.lines.pop_front().map_or(0, |dropped| dropped.bytes);
             self.bytes = self.bytes.saturating_sub(dropped);

@@ -15,7 +15,7 @@ pub const MAX_WATCHED: usize = MAX_LIMIT as usize;
 /// A container's last measured resource usage.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Used {
+pub struct ContainerUsage {
     /// CPU usage in percent of one CPU, in steps of 0.01.
     pub cpu_percent: f64,
     /// Memory in bytes, excluding the page cache.
@@ -25,21 +25,21 @@ pub struct Used {
 /// New measurements of watched containers.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Measured {
+pub struct Measurements {
     /// The number passed to [`Follower::watch`](super::Follower::watch).
     pub number: u64,
     /// The measurements that are other than what was sent last.
-    pub rows: Vec<MeasuredRow>,
+    pub rows: Vec<ContainerMeasurement>,
 }
 
 /// The new measurement of one watched container.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct MeasuredRow {
+pub struct ContainerMeasurement {
     /// The place of the container among the watched ones, counted from 0.
     pub row: usize,
     /// What it used.
-    pub used: Used,
+    pub used: ContainerUsage,
 }
 
 /// The containers that a follower watches.
@@ -47,7 +47,7 @@ pub(super) struct Watched {
     number: u64,
     ids: Vec<ContainerId>,
     /// The measurements sent last.
-    sent: HashMap<ContainerId, Used>,
+    sent: HashMap<ContainerId, ContainerUsage>,
     /// Whether nothing was sent yet for this choice of containers.
     new: bool,
 }
@@ -78,7 +78,7 @@ impl Watched {
         raptor: &Raptor,
         actor: &Actor,
         news: &[ContainerId],
-    ) -> Option<Measured> {
+    ) -> Option<Measurements> {
         if !self.new && !news.iter().any(|id| self.ids.contains(id)) {
             return None;
         }
@@ -99,11 +99,11 @@ impl Watched {
                 continue;
             };
             let cpu_percent = (stats.cpu_percent * 100.0).round() / 100.0;
-            let used = Used { cpu_percent, memory_bytes: stats.memory_bytes };
+            let used = ContainerUsage { cpu_percent, memory_bytes: stats.memory_bytes };
             if self.sent.insert(*id, used) != Some(used) {
-                rows.push(MeasuredRow { row, used });
+                rows.push(ContainerMeasurement { row, used });
             }
         }
-        (!rows.is_empty()).then_some(Measured { number: self.number, rows })
+        (!rows.is_empty()).then_some(Measurements { number: self.number, rows })
     }
 }

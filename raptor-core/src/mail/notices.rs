@@ -1,6 +1,6 @@
 //! The texts of the mails.
 
-use super::{Message, letter::Letter};
+use super::{Message, builder::MailBuilder};
 use crate::id::{ContainerId, MailId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub(super) struct Envelope<'a> {
 }
 
 impl Envelope<'_> {
-    fn seal(&self, letter: Letter) -> Message {
+    fn seal(&self, letter: MailBuilder) -> Message {
         letter.to(self.to, self.id.to_string(), self.panel)
     }
 
@@ -76,7 +76,7 @@ impl Envelope<'_> {
 
     /// A mail with a password reset link. The token is in the fragment (`#`), so that it never appears in a server's log.
     pub(super) fn password_reset(&self, username: &str, token: &str, ip: Option<IpAddr>) -> Message {
-        let letter = Letter::new("Choose a new Raptor password")
+        let letter = MailBuilder::new("Choose a new Raptor password")
             .text(format!("Hello {username},"))
             .text("somebody, probably you, asked for a new password for your Raptor account. Choose it here:")
             .link("Choose a new password", format!("{}{RESET_PAGE}#{token}", self.panel))
@@ -91,7 +91,7 @@ impl Envelope<'_> {
         let letter = match content {
             Content::PasswordReset { .. } => return None,
             Content::PasswordChanged { username, by, ip } => self.password_changed(username, *by, *ip),
-            Content::EmailChanged { username, ip } => Letter::new(
+            Content::EmailChanged { username, ip } => MailBuilder::new(
                 "The e-mail address of your Raptor account was changed",
             )
             .text(format!("Hello {username},"))
@@ -102,7 +102,7 @@ impl Envelope<'_> {
             .text("If you did not expect this, tell your administrator at once."),
             Content::SshKeyAdded { username, name, fingerprint, ip } => {
                 let key = [("Key", Some(name.clone())), ("Fingerprint", Some(fingerprint.clone()))];
-                Letter::new("An SSH key was added to your Raptor account")
+                MailBuilder::new("An SSH key was added to your Raptor account")
                     .text(format!("Hello {username},"))
                     .text(
                         "whoever has this key can read and change the files of your containers by SFTP now:",
@@ -112,7 +112,7 @@ impl Envelope<'_> {
                     .text("If it is not yours, delete it and change your password.")
             }
             Content::AccessGranted { username, container_id, container, by } => {
-                Letter::new(format!("You were given access to {container}"))
+                MailBuilder::new(format!("You were given access to {container}"))
                     .text(format!("Hello {username},"))
                     .text(format!("{by} gave you access to the container {container}."))
                     .link("Open it", format!("{}/containers/{container_id}", self.panel))
@@ -122,7 +122,7 @@ impl Envelope<'_> {
         Some(self.seal(letter))
     }
 
-    fn password_changed(&self, username: &str, by: ChangedBy, ip: Option<IpAddr>) -> Letter {
+    fn password_changed(&self, username: &str, by: ChangedBy, ip: Option<IpAddr>) -> MailBuilder {
         let how = match by {
             ChangedBy::Owner => {
                 "the password of your Raptor account was changed. All other sessions have ended."
@@ -134,7 +134,7 @@ impl Envelope<'_> {
                 "an administrator set another password for your Raptor account. All sessions have ended."
             }
         };
-        Letter::new("Your Raptor password was changed")
+        MailBuilder::new("Your Raptor password was changed")
             .text(format!("Hello {username},"))
             .text(how)
             .facts(self.facts(ip))
@@ -144,7 +144,7 @@ impl Envelope<'_> {
 
     /// The test mail.
     pub(super) fn test(&self) -> Message {
-        let letter = Letter::new("A test message from Raptor")
+        let letter = MailBuilder::new("A test message from Raptor")
             .text("This Raptor can send mail.")
             .text("Links in its mails begin with the following address. Does it open the panel?")
             .link("Open the panel", self.panel);

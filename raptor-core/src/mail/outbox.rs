@@ -1,7 +1,7 @@
 //! The worker that sends mails, retrying each until it is accepted or has expired.
 
 use super::{
-    Carrier, Message, NotSent,
+    MailTransport, Message, SendError,
     notices::{Content, Envelope, PASSWORD_RESET},
 };
 use crate::{
@@ -22,14 +22,14 @@ use tokio::sync::{Notify, Semaphore};
 
 /// How long a replica may hold a mail before another one may take it.
 const LEASE: TimeDelta = TimeDelta::minutes(3);
-/// How long the carrier may take. Less than the lease, so that no two replicas send the same mail.
-const PATIENCE: Duration = Duration::from_secs(90);
+/// How long the transport may take. Less than the lease, so that no two replicas send the same mail.
+const SEND_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a shutdown waits for a mail that is being sent.
-const FAREWELL: Duration = Duration::from_secs(10);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often the table is polled, in case no notification arrives.
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// Mails sent at the same time.
-const AT_ONCE: usize = 4;
+const CONCURRENCY: usize = 4;
 /// The first and the longest pause between two attempts, in seconds. Each is twice as long as the previous one.
 const FIRST_PAUSE_S: i64 = 15;
 const MAX_PAUSE_S: i64 = 3_600;
@@ -50,20 +50,20 @@ const KEPT_COUNT: i64 = 5_000;
 
 /// The mail settings.
 #[derive(Clone)]
-pub(crate) struct Post {
-    pub(crate) carrier: Arc<dyn Carrier>,
+pub(crate) struct MailSettings {
+    pub(crate) transport: Arc<dyn MailTransport>,
     /// The panel's base URL, without a trailing slash.
     pub(crate) panel: String,
 }
 
-impl Post {
-    /// Sends a mail, and gives up if the carrier does not answer.
-    pub(super) async fn send(&self, message: &Message) -> Result<(), NotSent> {
-        let slow = |_| NotSent {
-            why: format!("The mail server {} did not answer in time.", self.carrier.name()),
-            for_good: false,
+impl MailSettings {
+    /// Sends a mail, and gives up if the transport does not answer.
+    pub(super) async fn send(&self, message: &Message) -> Result<(), SendError> {
+        let slow = |_| SendError {
+            why: format!("The mail server {} did not answer in time.", self.transport.name()),
+            permanent: false,
         };
-        tokio::time::timeout(PATIENCE, self.carrier.send(message)).await.map_err(slow).flatten()
+        tokio::time::timeout(SEND_TIMEOUT, self.transport.send(message)).await.map_err(slow).flatten()
     }
 }
 
@@ -74,13 +74,13 @@ pub(crate) async fn notify(
     (user, address): (UserId, &str),
     content: Content,
 ) -> Result<()> {
-    if raptor.inner.post.is_none() {
+    if raptor.inner.mail.is_none() {
         return Ok(());
     }
     let now = raptor.inner.clock.now();
     // The change itself must not fail because too many mails are waiting.
     if store::mails::waiting(&mut tx.conn(), None).await? >= WAITING {
-        tracing::warn!(kind = content.kind(), "too many mails wait, a notice is left out");
+        tracing::warn!(kind = content.kind(), "too many mails are waiting; a notification is dropped");
         return Ok(());
     }
     let others_cause_it = matches!(content, Content::AccessGranted { .. });
@@ -101,7 +101,7 @@ pub(crate) async fn ask_for_link(raptor: &Raptor, login: &str, ip: Option<IpAddr
     if store::mails::waiting(&mut tx.conn(), Some(PASSWORD_RESET)).await? >= LINKS_WAITING {
         return Err(Error::Unavailable {
             code: "mail_busy",
-            message: "Too many mails wait to be sent. Try again in a few minutes.".into(),
+            message: "Too many mails are waiting to be sent. Try again in a few minutes.".into(),
         });
     }
     enqueue(raptor, &mut tx, None, &content, raptor.inner.clock.now() + GIVE_UP_LINK).await?;
@@ -126,7 +126,7 @@ async fn enqueue(
 }
 
 /// Sends mails until Raptor is shut down.
-pub(crate) async fn work(raptor: Raptor, post: Post) {
+pub(crate) async fn work(raptor: Raptor, settings: MailSettings) {
     let wake = Arc::new(Notify::new());
     let waker = wake.clone();
     raptor.inner.store.feed().hook(move |heard| {
@@ -138,34 +138,34 @@ pub(crate) async fn work(raptor: Raptor, post: Post) {
             waker.notify_one();
         }
     });
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let turns = Arc::new(Semaphore::new(CONCURRENCY));
     while !raptor.inner.stop.is_cancelled() {
         let Ok(turn) = turns.clone().acquire_owned().await else { return };
         match claim(&raptor).await {
             Ok(Some(outgoing)) => {
-                let (raptor, post) = (raptor.clone(), post.clone());
+                let (raptor, settings) = (raptor.clone(), settings.clone());
                 raptor.inner.tasks.clone().spawn(async move {
                     let farewell = async {
                         raptor.inner.stop.cancelled().await;
-                        tokio::time::sleep(FAREWELL).await;
+                        tokio::time::sleep(SHUTDOWN_TIMEOUT).await;
                     };
                     // If this is cancelled, the mail is sent again after the lease.
                     tokio::select! {
                         () = farewell => {}
-                        () = carry_out(&raptor, &post, &outgoing) => {}
+                        () = process(&raptor, &settings, &outgoing) => {}
                     }
                     drop(turn);
                 });
                 continue;
             }
             Ok(None) => {}
-            Err(error) => warn_of!(raptor, error, "the mails to be sent can't be read"),
+            Err(error) => warn_of!(raptor, error, "reading the outbox failed"),
         }
         drop(turn);
         tokio::select! {
             () = raptor.inner.stop.cancelled() => return,
             () = wake.notified() => {}
-            () = tokio::time::sleep(LOOK_EVERY) => {}
+            () = tokio::time::sleep(POLL_INTERVAL) => {}
         }
     }
 }
@@ -178,16 +178,16 @@ async fn claim(raptor: &Raptor) -> Result<Option<Outgoing>> {
     Ok(outgoing)
 }
 
-async fn carry_out(raptor: &Raptor, post: &Post, outgoing: &Outgoing) {
-    let ended = match compose(raptor, post, outgoing).await {
-        Ok(Some(message)) => post.send(&message).await,
+async fn process(raptor: &Raptor, settings: &MailSettings, outgoing: &Outgoing) {
+    let ended = match compose(raptor, settings, outgoing).await {
+        Ok(Some(message)) => settings.send(&message).await,
         Ok(None) => return forget(raptor, outgoing).await,
         // What the key does not open now, it never will.
-        Err(error @ Error::Conflict { .. }) => Err(NotSent { why: error.to_string(), for_good: true }),
-        Err(error) => Err(NotSent { why: error.to_string(), for_good: false }),
+        Err(error @ Error::Conflict { .. }) => Err(SendError { why: error.to_string(), permanent: true }),
+        Err(error) => Err(SendError { why: error.to_string(), permanent: false }),
     };
     if let Err(error) = settle(raptor, outgoing, ended).await {
-        warn_of!(raptor, error, id = %outgoing.id, "a mail's end was not written down; it may be sent again");
+        warn_of!(raptor, error, id = %outgoing.id, "a mail's outcome was not recorded; it may be sent again");
     }
 }
 
@@ -198,22 +198,22 @@ async fn forget(raptor: &Raptor, outgoing: &Outgoing) {
         tx.commit().await
     };
     if let Err(error) = forgotten.await {
-        warn_of!(raptor, error, id = %outgoing.id, "a mail to nobody was not forgotten yet");
+        warn_of!(raptor, error, id = %outgoing.id, "deleting a mail without a recipient failed");
     }
 }
 
-async fn settle(raptor: &Raptor, outgoing: &Outgoing, ended: Result<(), NotSent>) -> Result<()> {
+async fn settle(raptor: &Raptor, outgoing: &Outgoing, ended: Result<(), SendError>) -> Result<()> {
     let now = raptor.inner.clock.now();
     let mut tx = raptor.inner.store.begin().await?;
     match ended {
         Ok(()) => store::mails::sent(&mut tx.conn(), outgoing.id, now).await?,
-        Err(NotSent { why, for_good }) => {
+        Err(SendError { why, permanent }) => {
             let next = now + pause(outgoing.attempts);
-            if for_good || next >= outgoing.expires_at {
-                tracing::warn!(why, id = %outgoing.id, "a mail is given up");
+            if permanent || next >= outgoing.expires_at {
+                tracing::warn!(why, id = %outgoing.id, "giving up on a mail");
                 store::mails::give_up(&mut tx.conn(), outgoing.id, now, &why).await?;
             } else {
-                tracing::warn!(why, id = %outgoing.id, attempts = outgoing.attempts, "a mail has to wait");
+                tracing::warn!(why, id = %outgoing.id, attempts = outgoing.attempts, "sending a mail failed and will be retried");
                 store::mails::postpone(&mut tx.conn(), outgoing, next, &why).await?;
             }
         }
@@ -228,15 +228,15 @@ fn pause(attempts: i64) -> TimeDelta {
 }
 
 /// The mail to send, or `None` if nothing is to be sent.
-async fn compose(raptor: &Raptor, post: &Post, outgoing: &Outgoing) -> Result<Option<Message>> {
+async fn compose(raptor: &Raptor, settings: &MailSettings, outgoing: &Outgoing) -> Result<Option<Message>> {
     let text = raptor.inner.sealer.open(outgoing.id.as_uuid().as_bytes(), &outgoing.sealed)?;
     let content = serde_json::from_str(&text).map_err(|_| {
         Error::conflict(
             "unknown_mail",
-            "Another version of Raptor wrote this mail, and this one can't read it.",
+            "This mail was written by another version of Raptor, which this one can't read.",
         )
     })?;
-    let envelope = |to| Envelope { id: outgoing.id, to, panel: &post.panel, at: outgoing.created_at };
+    let envelope = |to| Envelope { id: outgoing.id, to, panel: &settings.panel, at: outgoing.created_at };
     if let Content::PasswordReset { login, ip } = &content {
         let Some(user) = whose(raptor, outgoing, login, *ip).await? else { return Ok(None) };
         let token = raptor.auth().reset_token(&user).await?;

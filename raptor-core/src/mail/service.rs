@@ -2,7 +2,7 @@
 
 use super::{
     notices::{Envelope, TEST},
-    outbox::Post,
+    outbox::MailSettings,
 };
 use crate::{
     Error, Raptor, Result,
@@ -51,7 +51,7 @@ impl MailService<'_> {
     /// Whether mail is set up.
     #[must_use]
     pub fn is_set_up(&self) -> bool {
-        self.0.inner.post.is_some()
+        self.0.inner.mail.is_some()
     }
 
     /// The mail server, if one is set up, and counts of mails.
@@ -60,9 +60,9 @@ impl MailService<'_> {
     /// When the store fails.
     pub async fn state(&self, permit: Permit<ReadMail>) -> Result<MailState> {
         let _ = permit.consume();
-        let server = self.0.inner.post.as_ref().map(|Post { carrier, panel }| MailServer {
-            name: carrier.name(),
-            sender: carrier.sender(),
+        let server = self.0.inner.mail.as_ref().map(|MailSettings { transport, panel }| MailServer {
+            name: transport.name(),
+            sender: transport.sender(),
             panel: panel.clone(),
         });
         let counts = store::mails::counts(&mut self.0.inner.store.read().await?.conn()).await?;
@@ -90,17 +90,17 @@ impl MailService<'_> {
     pub async fn test(&self, permit: Permit<TestMail>) -> Result<String> {
         let (actor, ()) = permit.consume();
         let raptor = self.0;
-        let post = raptor.inner.post.as_ref().ok_or_else(|| {
+        let settings = raptor.inner.mail.as_ref().ok_or_else(|| {
             Error::conflict(
                 "no_mail",
-                "This Raptor sends no mail. SMTP_HOST, SMTP_FROM and APP_URL are needed for that.",
+                "This Raptor sends no mail. Set SMTP_HOST, SMTP_FROM and APP_URL to change that.",
             )
         })?;
         let user = raptor.auth().account(&actor).await?;
         raptor.inner.throttles.tests.attempt(raptor, &user.username, actor.ip()).await?;
         let (id, at) = (MailId::generate(), raptor.inner.clock.now());
-        let message = Envelope { id, to: &user.email, panel: &post.panel, at }.test();
-        let error = post.send(&message).await.err().map(|error| error.to_string());
+        let message = Envelope { id, to: &user.email, panel: &settings.panel, at }.test();
+        let error = settings.send(&message).await.err().map(|error| error.to_string());
 
         let activity = Activity::new(&raptor.inner.clock, &actor, "settings.mail_tested")
             .on("user", user.id, &user.username)

@@ -1,6 +1,6 @@
 //! Sending mail through an SMTP server (RFC 5321) with lettre.
 
-use super::{Carrier, Message, NotSent};
+use super::{MailTransport, Message, SendError};
 use crate::{Error, Result};
 use async_trait::async_trait;
 use lettre::{
@@ -17,7 +17,7 @@ use lettre::{
 use std::{error::Error as _, fmt, time::Duration};
 
 /// How long the server may take for each step.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 /// The longest line that needs no encoding, in bytes (RFC 5322, section 2.1.1).
 const LINE_MAX: usize = 998;
 
@@ -79,7 +79,7 @@ pub struct SmtpLogin {
     pub password: String,
 }
 
-/// An SMTP server as the carrier. Connections are pooled.
+/// An SMTP server as the transport. Connections are pooled.
 pub struct Smtp {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
@@ -105,7 +105,7 @@ fn authorities(pem: &[u8]) -> Result<Certificate> {
     let wrong = || {
         Error::invalid(
             "SMTP_CA_FILE",
-            "There is no certificate in this file that can be read. It has to hold one or more in PEM.",
+            "This file contains no valid certificate. It must contain one or more in PEM format.",
         )
     };
     // The parser does not reject a file without any certificate.
@@ -137,15 +137,15 @@ impl Smtp {
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
             .port(port)
             .tls(tls)
-            .timeout(Some(PATIENCE));
+            .timeout(Some(STEP_TIMEOUT));
         if let Some(SmtpLogin { username: user, password }) = login {
             builder = builder.credentials(Credentials::new(user, password));
         }
         Ok(Self { transport: builder.build(), from, host: format!("{host}:{port}"), security })
     }
 
-    fn letter(&self, message: &Message) -> Result<lettre::Message, NotSent> {
-        let unfit = |why: String| NotSent { why, for_good: true };
+    fn letter(&self, message: &Message) -> Result<lettre::Message, SendError> {
+        let unfit = |why: String| SendError { why, permanent: true };
         let to = message.to.parse().map_err(|_| unfit(format!("No mail can be sent to {}.", message.to)))?;
         let host = self.from.email.domain();
         // RFC 3834: keeps programs from answering the mail.
@@ -163,10 +163,10 @@ impl Smtp {
                     )
                     .singlepart(SinglePart::html(message.html.clone())),
             )
-            .map_err(|error| unfit(format!("This mail can't be written: {error}.")))
+            .map_err(|error| unfit(format!("This mail can't be encoded: {error}.")))
     }
 
-    fn refused(&self, error: &lettre::transport::smtp::Error) -> NotSent {
+    fn refused(&self, error: &lettre::transport::smtp::Error) -> SendError {
         let host = &self.host;
         // The end of lettre's message is that of the server or operating system, which is what the administrator needs.
         let cause = error.source().map_or_else(|| error.to_string(), innermost);
@@ -182,7 +182,7 @@ impl Smtp {
                 None => format!("The mail server {host} can't be used: {cause}"),
             },
         };
-        NotSent { why, for_good: code.is_some_and(is_about_the_receiver) }
+        SendError { why, permanent: code.is_some_and(is_about_the_receiver) }
     }
 }
 
@@ -201,15 +201,15 @@ fn certificate_problem(cause: &str) -> Option<String> {
     let (_, problem) = cause.split_once("invalid peer certificate: ")?;
     let (what, mends) = if problem.contains("UnknownIssuer") || problem.contains("CaUsedAsEndEntity") {
         (
-            "its certificate is self-signed or signed by somebody unknown",
-            "Set SMTP_CA_FILE to the certificate of whoever signed it",
+            "its certificate is self-signed or from an unknown authority",
+            "Set SMTP_CA_FILE to the certificate of its authority",
         )
     } else if problem.contains("not valid for name") || problem.contains("NotValidForName") {
-        ("its certificate has another name", "Set SMTP_HOST to the name in the certificate")
+        ("its certificate is for another name", "Set SMTP_HOST to the name in the certificate")
     } else if problem.to_lowercase().contains("expired") {
-        ("its certificate has expired", "It has to be renewed there")
+        ("its certificate has expired", "Renew it on that server")
     } else {
-        ("its certificate is not valid", "It has to be mended there")
+        ("its certificate is not valid", "Fix it on that server")
     };
     Some(format!("{what} ({problem}). {mends}."))
 }
@@ -226,8 +226,8 @@ fn plain(text: &str) -> Body {
 }
 
 #[async_trait]
-impl Carrier for Smtp {
-    async fn send(&self, message: &Message) -> Result<(), NotSent> {
+impl MailTransport for Smtp {
+    async fn send(&self, message: &Message) -> Result<(), SendError> {
         let letter = self.letter(message)?;
         self.transport.send(letter).await.map(drop).map_err(|error| self.refused(&error))
     }

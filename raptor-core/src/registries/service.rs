@@ -100,7 +100,7 @@ impl RegistryService<'_> {
             match self.0.inner.sealer.open(host.as_bytes(), &sealed) {
                 Ok(password) => Some(RegistryLogin { host, username, password }),
                 Err(error) => {
-                    tracing::warn!(%error, host, "the login for a registry can't be read");
+                    tracing::warn!(%error, host, "the login for a registry can't be decrypted");
                     None
                 }
             }

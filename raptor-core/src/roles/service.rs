@@ -174,7 +174,7 @@ fn changeable(role: &Role) -> Result<()> {
         None => Ok(()),
         Some(_) => Err(Error::conflict(
             "builtin",
-            "This role comes with Raptor and stays as it is. Make one of your own.",
+            "This role is built in and can't be changed. Create your own role instead.",
         )),
     }
 }

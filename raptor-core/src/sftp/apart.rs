@@ -35,8 +35,8 @@ pub(crate) async fn of_actor(raptor: &Raptor, conn: &mut Conn<'_>, actor: &Actor
     let mut said: Vec<String> = daemons.iter().take(NAMED).map(sentence).collect();
     match daemons.len().saturating_sub(NAMED) {
         0 => {}
-        1 => said.push("The same goes for one more daemon.".into()),
-        more => said.push(format!("The same goes for {more} more daemons.")),
+        1 => said.push("The same applies to one more daemon.".into()),
+        more => said.push(format!("The same applies to {more} more daemons.")),
     }
     Ok((!said.is_empty()).then(|| said.join(" ")))
 }
@@ -53,6 +53,6 @@ fn sentence(daemon: &Daemon) -> String {
         hours => format!("SSH keys that it knows keep working for up to {hours} hours"),
     };
     format!(
-        "{name} is not connected and hears of this when it is again. Until then, SFTP sessions that are open there go on, and {keys}."
+        "{name} is not connected and learns of this when it reconnects. Until then, open SFTP sessions there continue, and {keys}."
     )
 }

@@ -41,11 +41,11 @@ impl SftpService<'_> {
         let system =
             connection.and_then(|connection| connection.system).ok_or_else(|| Error::Unavailable {
                 code: "daemon_unreachable",
-                message: "The daemon was not reached yet, so its SFTP address is not known.".into(),
+                message: "The daemon has not been reached yet, so its SFTP address is unknown.".into(),
             })?;
         let server = system.sftp.ok_or_else(|| Error::Unavailable {
             code: "no_sftp",
-            message: "This daemon serves no SFTP.".into(),
+            message: "This daemon has no SFTP server.".into(),
         })?;
         let daemon =
             store::daemons::find(&mut self.0.inner.store.read().await?.conn(), container.daemon_id).await?;

@@ -26,7 +26,7 @@ impl SftpService<'_> {
         let container = store::containers::find(&mut tx.conn(), report.container_id, None).await?;
         let Some((user, (container, _))) = user.zip(container) else { return Ok(()) };
         if container.daemon_id != daemon {
-            tracing::warn!(%daemon, container = %container.id, "a daemon reported on a container that is not its own");
+            tracing::warn!(%daemon, container = %container.id, "a daemon reported on a container of another daemon");
             return Ok(());
         }
         let (action, detail) = match report.deed {

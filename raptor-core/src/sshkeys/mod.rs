@@ -47,7 +47,7 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
         return Err(refuse("Paste one key: a single line such as `ssh-ed25519 AAAA… you@computer`."));
     }
     let mut key = PublicKey::from_openssh(text).map_err(|_| {
-        refuse("This is no public key. Paste the line from a file such as ~/.ssh/id_ed25519.pub.")
+        refuse("This is not a public key. Paste the line from a file such as ~/.ssh/id_ed25519.pub.")
     })?;
     match (key.algorithm(), key.key_data()) {
         (Algorithm::Ed25519 | Algorithm::Ecdsa { .. }, _) => {}
@@ -55,12 +55,12 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
         (_, KeyData::Rsa(rsa)) if rsa.key_size() as usize >= MIN_RSA_BITS => {}
         (_, KeyData::Rsa(_)) => {
             return Err(refuse(
-                "This RSA key is too short. Make a new one with `ssh-keygen -t ed25519` and paste that.",
+                "This RSA key is too short. Create a new one with `ssh-keygen -t ed25519` and paste that.",
             ));
         }
         _ => {
             return Err(refuse(
-                "Keys of this kind are not supported. Make one with `ssh-keygen -t ed25519` and paste that.",
+                "Keys of this kind are not supported. Create one with `ssh-keygen -t ed25519` and paste that.",
             ));
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     auth::service::signed_in,
     authz::Actor,
     id::SshKeyId,
-    mail::news,
+    mail::notifications,
     sftp::apart,
     store::{self, Change, Subject, Tx, Verb},
 };
@@ -59,13 +59,13 @@ impl SshKeyService<'_> {
             return Err(Error::LimitReached {
                 code: "ssh_keys",
                 message: format!(
-                    "An account has at most {MAX_KEYS} keys. Delete one that you no longer use."
+                    "An account can have at most {MAX_KEYS} keys. Delete one that you no longer use."
                 ),
             });
         }
         store::ssh_keys::insert(&mut tx.conn(), &key).await?;
         self.record(&mut tx, actor, "account.ssh_key_added", &key).await?;
-        news::ssh_key_added(self.0, &mut tx, &key, user.ip).await?;
+        notifications::ssh_key_added(self.0, &mut tx, &key, user.ip).await?;
         tx.commit().await?;
         Ok(key)
     }

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Time limit for fetching a template.
-const FETCH_PATIENCE: Duration = Duration::from_secs(20);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What an import does where the same template is here already and says something else. It is the same one with the same id of
 /// its makers, from the same address, or, where one of the two has no such id, with the same name and author.
@@ -61,13 +61,13 @@ pub struct Existing {
 }
 
 /// A parsed file with its origin.
-struct Given {
+struct ParsedFile {
     imported: Imported,
     origin: Origin,
     sha256: String,
 }
 
-impl Given {
+impl ParsedFile {
     async fn read(file: &[u8], origin: Origin) -> Result<Self> {
         Ok(Self { imported: read(file).await?, origin, sha256: sha256(file) })
     }
@@ -100,7 +100,7 @@ impl TemplateService<'_> {
         on_existing: OnExisting,
     ) -> Result<Import> {
         let (actor, ()) = permit.consume();
-        let given = Given::read(file, origin).await?;
+        let given = ParsedFile::read(file, origin).await?;
         let mut tx = self.0.inner.store.begin().await?;
         // Two callers with the same file must create only one template.
         store::templates::lock(&mut tx.conn()).await?;
@@ -159,7 +159,7 @@ impl TemplateService<'_> {
         origin: Origin,
         sha256: String,
     ) -> Result<Import> {
-        self.create(tx, actor, Given { imported, origin, sha256 }).await
+        self.create(tx, actor, ParsedFile { imported, origin, sha256 }).await
     }
 
     /// Adds a revision to `present` from `origin`, whose file has this SHA-256, if the content differs.
@@ -170,10 +170,10 @@ impl TemplateService<'_> {
         present: StoredTemplate,
         (imported, origin, sha256): (Imported, Origin, String),
     ) -> Result<Import> {
-        self.add_revision(tx, actor, present, Given { imported, origin, sha256 }).await
+        self.add_revision(tx, actor, present, ParsedFile { imported, origin, sha256 }).await
     }
 
-    async fn create(&self, tx: &mut Tx, actor: &Actor, given: Given) -> Result<Import> {
+    async fn create(&self, tx: &mut Tx, actor: &Actor, given: ParsedFile) -> Result<Import> {
         let now = self.0.inner.clock.now();
         let origin = given.origin(1);
         let Imported { template: document, format, warnings } = given.imported;
@@ -218,7 +218,7 @@ impl TemplateService<'_> {
     ) -> Result<Import> {
         let (actor, target) = permit.consume();
         let by_hand = origin.is_none();
-        let given = Given::read(file, origin.unwrap_or_else(|| Origin::new(OriginKind::Pasted))).await?;
+        let given = ParsedFile::read(file, origin.unwrap_or_else(|| Origin::new(OriginKind::Pasted))).await?;
         let mut tx = self.0.inner.store.begin().await?;
         let present = store::templates::find(&mut tx.conn(), target.id).await?;
         let present = present.ok_or(Error::NotFound { what: "template" })?;
@@ -237,7 +237,7 @@ impl TemplateService<'_> {
         tx: &mut Tx,
         actor: &Actor,
         present: StoredTemplate,
-        given: Given,
+        given: ParsedFile,
     ) -> Result<Import> {
         let same = given.imported.template == present.document;
         let mut origin = given.origin(present.revision + i64::from(!same));
@@ -387,7 +387,7 @@ impl TemplateService<'_> {
 
     /// Fetches the file at an address that somebody entered.
     pub(super) async fn fetch(&self, url: &str) -> Result<Vec<u8>> {
-        let fetched = self.0.inner.outbound.read(url, import::MAX_SIZE, FETCH_PATIENCE).await;
+        let fetched = self.0.inner.outbound.read(url, import::MAX_SIZE, FETCH_TIMEOUT).await;
         fetched.map_err(|error| Error::invalid("url", error.to_string()))
     }
 }
@@ -412,7 +412,7 @@ pub(super) fn expect_same(file: &[u8], expected: Option<&str>) -> Result<()> {
     match expected {
         Some(expected) if !expected.eq_ignore_ascii_case(&sha256(file)) => Err(Error::conflict(
             "source_changed",
-            "The file at this address has changed since you looked at it. Look at the difference again, then import it.",
+            "The file at this address has changed since you reviewed it. Review the difference again, then import it.",
         )),
         _ => Ok(()),
     }
@@ -424,7 +424,7 @@ fn address(template: &StoredTemplate, url: Option<&str>, raw_files: &str) -> Res
     url.map(str::to_owned).or_else(own).ok_or_else(|| {
         Error::conflict(
             "no_source",
-            "It is not known where this template can be fetched again. Update it from a file or from a web address.",
+            "The source of this template is unknown. Update it from a file or a web address.",
         )
     })
 }
@@ -445,7 +445,7 @@ fn exists(document: &Template, present: &StoredTemplate) -> Error {
     Error::conflict(
         "template_exists",
         format!(
-            "Another version of {}{by} is here already, as template {}. Update it with on_existing=update, or import a second one with on_existing=keep_both.",
+            "Another version of {}{by} already exists, as template {}. Update it with on_existing=update, or import a second one with on_existing=keep_both.",
             document.name, present.number
         ),
     )

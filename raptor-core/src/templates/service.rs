@@ -141,6 +141,6 @@ impl TemplateService<'_> {
 pub(super) fn changed_meanwhile() -> Error {
     Error::conflict(
         "template_changed",
-        "Somebody else has changed this template meanwhile. Look at the newest revision, then change it again.",
+        "Somebody else changed this template in the meantime. Review the newest revision, then change it again.",
     )
 }

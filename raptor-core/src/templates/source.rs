@@ -21,7 +21,7 @@ use std::time::Duration;
 pub use raptor_model::templates::SourceCheck;
 
 /// Time limit for fetching a file.
-const PATIENCE: Duration = Duration::from_secs(20);
+const FETCH_TIMEOUT: Duration = Duration::from_secs(20);
 /// The pause between two checks, and how much longer it may be. Several processes and many templates spread out.
 const PAUSE: Duration = Duration::from_secs(30);
 const JITTER_MS: u64 = 30_000;
@@ -42,14 +42,14 @@ impl TemplateService<'_> {
         let Some(address) = template.source_address(self.0.raw_files()) else {
             return Err(Error::conflict(
                 "no_source",
-                "It is not known where this template can be fetched again. Update it from a file or from a web address.",
+                "The source of this template is unknown. Update it from a file or a web address.",
             ));
         };
         let before = template.source_check.clone();
         let known = before.as_ref().map(|check| check.version.clone()).unwrap_or_default();
-        let fetched = self.0.inner.outbound.read_newer(&address, import::MAX_SIZE, PATIENCE, &known).await;
+        let fetched = self.0.inner.outbound.read_newer(&address, import::MAX_SIZE, FETCH_TIMEOUT, &known).await;
         let check = self.judge(&template, origin.as_ref(), before, fetched).await?;
-        self.write_down(template.id, origin.as_ref(), check).await
+        self.store_check(template.id, origin.as_ref(), check).await
     }
 
     async fn judge(
@@ -100,7 +100,7 @@ impl TemplateService<'_> {
     }
 
     /// Stores the result, unless the template's origin or file changed in the meantime.
-    async fn write_down(
+    async fn store_check(
         &self,
         id: TemplateId,
         origin: Option<&Origin>,
@@ -133,7 +133,7 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
             match raptor.fill_sources().await {
                 Ok(()) => filled = true,
                 Err(error) => {
-                    warn_of!(raptor, error, "where older templates are published was not written down")
+                    warn_of!(raptor, error, "storing the source addresses of older templates failed")
                 }
             }
         }
@@ -146,8 +146,8 @@ pub(crate) async fn work(raptor: Raptor, interval: Duration) {
         }
         tokio::select! {
             () = raptor.inner.stop.cancelled() => return,
-            looked = raptor.look_at_next_source(interval) => if let Err(error) = looked {
-                warn_of!(raptor, error, "whether a template has a newer file was not found out");
+            looked = raptor.check_next_source(interval) => if let Err(error) = looked {
+                warn_of!(raptor, error, "checking a template's source failed");
             }
         }
     }
@@ -178,7 +178,7 @@ impl Raptor {
     ///
     /// # Errors
     /// If the store fails. A source that can't be read is not an error.
-    pub async fn look_at_next_source(&self, interval: Duration) -> Result<bool> {
+    pub async fn check_next_source(&self, interval: Duration) -> Result<bool> {
         let now = self.inner.clock.now();
         let due = now - TimeDelta::from_std(interval).unwrap_or(TimeDelta::days(1));
         let mut tx = self.inner.store.begin().await?;

@@ -23,7 +23,7 @@ pub(super) async fn outranks(tx: &mut Tx, actor: &Actor, user: &User) -> Result<
         let missing = role.permissions.members().find(|permission| !actor.grants().contains(*permission));
         let permission = missing.map_or("*", SystemPermission::name).to_owned();
         let message = format!(
-            "{} has the role \u{201c}{}\u{201d}, which holds the permission `{permission}`. You need it too to change this account.",
+            "{} has the role \u{201c}{}\u{201d}, which has the permission `{permission}`. You need it too to change this account.",
             user.username, role.name
         );
         return Err(Error::Outranked { permission, message });
@@ -57,7 +57,7 @@ fn beyond(actor: &Actor, user: &User, shared: &SharedContainer, missing: Contain
         if seen { format!("the container \u{201c}{}\u{201d}", shared.name) } else { "a container".into() };
     let standing = if shared.owned { "owns" } else { "has access to" };
     let message = format!(
-        "{} {standing} {which} and so holds `{}` there. You need the permission `{permission}`, or the same access to that \
+        "{} {standing} {which} and so has `{}` there. You need the permission `{permission}`, or the same access to that \
          container, to change this account.",
         user.username,
         missing.name()

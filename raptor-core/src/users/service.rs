@@ -13,7 +13,7 @@ use crate::{
         sealed::Load,
     },
     id::UserId,
-    mail::{news, notices::ChangedBy},
+    mail::{notices::ChangedBy, notifications},
     paging::{Page, PageRequest},
     roles::{Builtin, Role, service::held},
     store::{self, Change, Conn, Subject, Tx, Verb},
@@ -123,13 +123,13 @@ impl UserService<'_> {
         if !store::users::update(&mut tx.conn(), &user).await? {
             return Err(Error::NotFound { what: "user" });
         }
-        keep_an_admin(&mut tx, admins).await?;
+        ensure_admin_remains(&mut tx, admins).await?;
         if user.suspended {
             end_sessions(&mut tx, user.id, None).await?;
         }
         let detail = serde_json::json!({ "role": user.role_name, "suspended": user.suspended });
         self.record(&mut tx, &actor, "user.updated", &user, detail).await?;
-        news::email_changed(self.0, &mut tx, &user, &old_email, None).await?;
+        notifications::email_changed(self.0, &mut tx, &user, &old_email, None).await?;
         tx.emit(Change::new(Subject::User, Verb::Updated, user.id));
         tx.commit().await?;
         Ok(user)
@@ -155,7 +155,7 @@ impl UserService<'_> {
         end_sessions(&mut tx, user.id, None).await?;
         let detail = serde_json::json!({ "change_required": change_required });
         self.record(&mut tx, &actor, "user.password_set", &user, detail).await?;
-        news::password_changed(self.0, &mut tx, user.id, ChangedBy::Administrator, None).await?;
+        notifications::password_changed(self.0, &mut tx, user.id, ChangedBy::Administrator, None).await?;
         tx.commit().await
     }
 
@@ -192,7 +192,7 @@ impl UserService<'_> {
         if !store::users::delete(&mut tx.conn(), user.id).await? {
             return Err(Error::NotFound { what: "user" });
         }
-        keep_an_admin(&mut tx, admins).await?;
+        ensure_admin_remains(&mut tx, admins).await?;
         self.record(&mut tx, &actor, "user.deleted", &user, serde_json::json!({})).await?;
         tx.emit(Change::new(Subject::User, Verb::Deleted, user.id));
         tx.commit().await
@@ -307,13 +307,13 @@ async fn count_admins(tx: &mut Tx) -> Result<i64> {
 }
 
 /// Refuses to leave no administrator if there were some `before`.
-async fn keep_an_admin(tx: &mut Tx, before: i64) -> Result<()> {
+async fn ensure_admin_remains(tx: &mut Tx, before: i64) -> Result<()> {
     if before == 0 || store::users::admin_count(&mut tx.conn()).await? > 0 {
         return Ok(());
     }
     Err(Error::conflict(
         "last_admin",
-        "This is the last administrator who can sign in. Make another one first.",
+        "This is the last administrator who can sign in. Add another one first.",
     ))
 }
 

@@ -364,7 +364,7 @@ async fn a_bad_file_never_replaces_a_good_catalogue() {
             ("http://10.0.0.1/catalogue.json".into(), "public addresses only"),
             ("file:///etc/passwd".into(), "http"),
             ("http://user:secret@example.com/".into(), "password"),
-            ("nonsense".into(), "not a web address"),
+            ("nonsense".into(), "not a valid web address"),
         ] {
             let refused = set(&world, Some(&url)).await;
             let Err(Error::Invalid { field, why }) = refused else { panic!("{url}: {refused:?}") };

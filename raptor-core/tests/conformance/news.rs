@@ -6,7 +6,7 @@ use raptor_core::{
     authz::{Actor, actions::SuspendContainer},
     containers::service::NewContainer,
     id::ContainerId,
-    live::News,
+    live::FollowerEvent,
     roles::Builtin,
     store::Subject,
 };
@@ -39,22 +39,22 @@ async fn a_change_that_comes_while_the_database_fails_has_everything_read_again(
         world.raptor.containers().set_suspended(permit, true).await.unwrap();
         let told = async |follower: &mut raptor_core::live::Follower| loop {
             match follower.next().await.unwrap() {
-                News::Change(change) if change.subject == Subject::Container => return News::Change(change),
-                News::Resync => return News::Resync,
+                FollowerEvent::Change(change) if change.subject == Subject::Container => return FollowerEvent::Change(change),
+                FollowerEvent::Resync => return FollowerEvent::Resync,
                 _ => {}
             }
         };
         let change = told(&mut all).await;
-        assert_ne!(change, News::Resync);
+        assert_ne!(change, FollowerEvent::Resync);
 
         run(&world.url, "ALTER TABLE containers RENAME TO away").await;
-        assert_eq!(told(&mut theirs).await, News::Resync, "it may have been theirs");
+        assert_eq!(told(&mut theirs).await, FollowerEvent::Resync, "it may have been theirs");
         run(&world.url, "ALTER TABLE away RENAME TO containers").await;
-        assert_eq!(told(&mut theirs).await, News::Resync, "and once more when what they see is known");
+        assert_eq!(told(&mut theirs).await, FollowerEvent::Resync, "and once more when what they see is known");
         let permit = world.raptor.authz().permit::<SuspendContainer>(&Actor::System, id).await.unwrap();
         world.raptor.containers().set_suspended(permit, false).await.unwrap();
         assert!(
-            matches!(told(&mut theirs).await, News::Change(change) if ContainerId::from(change.id) == id)
+            matches!(told(&mut theirs).await, FollowerEvent::Change(change) if ContainerId::from(change.id) == id)
         );
     })
     .await;

@@ -231,7 +231,7 @@ async fn an_owner_adds_no_more_than_the_limit_says_and_none_unless_somebody_set_
         let steve = world.signed_in("steve").await.1;
         let refused = add(&world, &steve, id, None).await.unwrap_err();
         assert_eq!(refused.code(), "allocations");
-        assert!(refused.to_string().contains("no extra ones are allowed"), "{refused}");
+        assert!(refused.to_string().contains("have more than its one allocation"), "{refused}");
         let chosen = with_port(&world, daemon, 30005).await.id;
         assert_eq!(add(&world, &steve, id, Some(chosen)).await.unwrap_err().code(), "allocations");
         add(&world, &Actor::System, id, None).await.unwrap();

@@ -16,7 +16,7 @@ use raptor_core::{
     },
     containers::{Behaviour, Level, access::AccessChange, lifecycle::Phase, service::NewContainer},
     id::ContainerId,
-    live::News,
+    live::FollowerEvent,
     node::{ContainerStatus, LiveFrame, Since},
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
@@ -163,11 +163,11 @@ async fn what_is_revoked_while_changes_are_missed_is_revoked_all_the_same() {
         )
         .await;
         assert_eq!(live.revoked.await, Revoked::Access);
-        assert_eq!(follower.next().await, Some(News::Resync));
+        assert_eq!(follower.next().await, Some(FollowerEvent::Resync));
         world.hosts.of("one").end_process(id, 3).unwrap();
         let told = tokio::time::timeout(std::time::Duration::from_secs(3), async {
             loop {
-                if let Some(News::Live(ids)) = follower.next().await {
+                if let Some(FollowerEvent::Live(ids)) = follower.next().await {
                     return ids;
                 }
             }

@@ -2,7 +2,7 @@
 
 use crate::mailserver::MailServer;
 use raptor_core::mail::{
-    Carrier, Message, NotSent,
+    MailTransport, Message, SendError,
     smtp::{Security, Smtp, SmtpLogin, SmtpSettings},
 };
 use std::{fs, path::Path, process::Command};
@@ -60,7 +60,7 @@ fn settings(server: &MailServer, security: Security) -> SmtpSettings {
     }
 }
 
-async fn send(settings: SmtpSettings) -> Result<(), NotSent> {
+async fn send(settings: SmtpSettings) -> Result<(), SendError> {
     let message = Message {
         id: "1".into(),
         to: "steve@example.com".into(),
@@ -71,9 +71,9 @@ async fn send(settings: SmtpSettings) -> Result<(), NotSent> {
     Smtp::new(settings).unwrap().send(&message).await
 }
 
-fn why(sent: Result<(), NotSent>) -> String {
+fn why(sent: Result<(), SendError>) -> String {
     let error = sent.unwrap_err();
-    assert!(!error.for_good, "the administrator mends it and the mail goes: {error}");
+    assert!(!error.permanent, "the administrator mends it and the mail goes: {error}");
     error.why
 }
 
@@ -88,7 +88,7 @@ async fn an_encrypted_connection_needs_a_certificate_of_somebody_known() {
         let Some(server) = start("server-both.pem") else { return };
         let refused = why(send(settings(&server, security)).await);
         assert!(
-            refused.contains("SMTP_CA_FILE") && refused.contains("signed by somebody unknown"),
+            refused.contains("SMTP_CA_FILE") && refused.contains("from an unknown authority"),
             "{refused}"
         );
         let authorities = certificates.pem("ca.pem");

@@ -171,7 +171,7 @@ async fn sources_are_looked_at_one_after_the_other_and_each_once_in_the_interval
         other.answered();
         world.template().await;
 
-        let look = || world.raptor.look_at_next_source(DAY);
+        let look = || world.raptor.check_next_source(DAY);
         assert!(look().await.unwrap());
         assert_eq!((one.answered().len(), other.answered().len()), (1, 0));
         assert!(look().await.unwrap());
@@ -224,7 +224,7 @@ async fn a_template_from_a_file_is_looked_for_where_its_file_says_over_https_onl
         assert!(problem.is_some(), "that one does not answer in TLS");
         let (hour, mut looked) = (Duration::from_secs(3_600), 0);
         world.clock.advance(chrono::TimeDelta::hours(2));
-        while world.raptor.look_at_next_source(hour).await.unwrap() {
+        while world.raptor.check_next_source(hour).await.unwrap() {
             looked += 1;
         }
         assert_eq!(looked, 2, "those that have a source are looked at without being asked");

@@ -111,7 +111,7 @@ async fn a_container_that_the_database_has_lost_is_shown_and_its_ports_are_taken
         let refused = fixture.world.container(chosen).await.unwrap_err();
         assert_eq!(refused.code(), "port_held");
         assert!(
-            refused.to_string().contains("192.0.2.1:30000 is held on the host by the container Lost"),
+            refused.to_string().contains("192.0.2.1:30000 is used on the host by the container Lost"),
             "{refused}"
         );
         for (id, code) in [(Some(held), "port_held"), (None, "")] {

@@ -451,7 +451,7 @@ async fn templates_of_an_old_database_are_checked_where_their_files_say_that_the
             let rows = old.texts("templates", &addresses).await;
             assert!(rows.iter().all(|row| row.contains("echo") || row.ends_with("NULL")), "{rows:?}");
             let mut looked = 0;
-            while raptor.look_at_next_source(day).await.unwrap() {
+            while raptor.check_next_source(day).await.unwrap() {
                 looked += 1;
             }
             assert_eq!(looked, checked);

@@ -128,7 +128,7 @@ impl World {
             .connector(Arc::new(move |daemon, _| hosts.connect(daemon)));
         let raptor = change(builder).build().await.unwrap();
         // The caches work once the change feed listens.
-        while !raptor.hears_others() {
+        while !raptor.receives_changes() {
             tokio::task::yield_now().await;
         }
         raptor

@@ -1,14 +1,14 @@
-//! Addresses of hosts, as people write them.
+//! Parsing addresses of hosts as people write them.
 
 use crate::{Error, Result};
 use ipnet::IpNet;
 use std::{collections::BTreeSet, net::IpAddr};
 
-/// Addresses that a refusal names at most.
+/// Most addresses listed in an error.
 const NAMED: usize = 8;
 
-/// Reads an address or a network in CIDR notation. IPv6 addresses may stand in brackets; one that stands for an IPv4 address
-/// becomes that (`::ffff:127.0.0.1` is `127.0.0.1`).
+/// Parses an address or a network in CIDR notation. IPv6 addresses may be in brackets; IPv4-mapped ones are converted
+/// (`::ffff:127.0.0.1` becomes `127.0.0.1`).
 ///
 /// # Errors
 /// [`Error::Invalid`] at `ip`, also for networks of more than 1,024 addresses and for addresses that nothing can listen on.
@@ -50,8 +50,8 @@ pub fn parse_ips(text: &str) -> Result<Vec<IpAddr>> {
     Ok(ips.into_iter().collect())
 }
 
-/// Refuses addresses that the host does not have, or that its daemon does not give out. `has`: the host's own addresses, empty
-/// where it does not say; `given`: those of `AVAILABLE_IPS`, where `0.0.0.0` and `::` stand for all of them.
+/// Checks that the host has these addresses and its daemon allows them. `has`: the host's own addresses, empty if unknown;
+/// `given`: those of `AVAILABLE_IPS`, where `0.0.0.0` and `::` stand for all of them.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `ip` with the addresses that can be used.

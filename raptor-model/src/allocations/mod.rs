@@ -1,4 +1,4 @@
-//! Allocations: the ip:port pairs that containers are given.
+//! Allocations: the IP address and port pairs that containers listen on.
 
 mod address;
 mod ports;
@@ -14,7 +14,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// Allocations that one request makes at most.
+/// Most allocations created by one request.
 pub const MAX_AT_ONCE: usize = 20_000;
 
 /// One ip:port of a daemon.
@@ -47,7 +47,7 @@ pub struct Allocation {
     pub damaged: bool,
 }
 
-/// Checks an alias or a note: empty is none.
+/// Validates an alias or a note; an empty one becomes `None`.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`.

@@ -1,4 +1,4 @@
-//! Ports and ranges of them.
+//! Ports and port ranges.
 
 use crate::{Error, Result};
 use std::{collections::BTreeSet, ops::RangeInclusive};
@@ -8,7 +8,7 @@ use std::{collections::BTreeSet, ops::RangeInclusive};
 pub struct Ports(Vec<RangeInclusive<u16>>);
 
 impl Ports {
-    /// Reads ports and ranges.
+    /// Parses ports and ranges.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `field`.
@@ -23,7 +23,7 @@ impl Ports {
         };
         let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
         let mut ranges = Vec::new();
-        // `25570 - 25580` is one range.
+        // Allows spaces in ranges: `25570 - 25580`.
         let text = text.split('-').map(str::trim).collect::<Vec<_>>().join("-");
         for part in text.split([',', ' ', '\n']).map(str::trim).filter(|part| !part.is_empty()) {
             let (first, last) = part.split_once('-').unwrap_or((part, part));
@@ -37,20 +37,19 @@ impl Ports {
         Ok(Self(ranges))
     }
 
-    /// Its ranges, as they were written.
+    /// The ranges, in the order in which they were written.
     #[must_use]
     pub fn ranges(&self) -> &[RangeInclusive<u16>] {
         &self.0
     }
 
-    /// Whether `port` is in it.
     #[must_use]
     pub fn contains(&self, port: u16) -> bool {
         self.0.iter().any(|range| range.contains(&port))
     }
 }
 
-/// Reads ports and ranges, each port once.
+/// Parses ports and ranges into single ports, without duplicates.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `ports`.

@@ -1,4 +1,4 @@
-//! Permissions, and the policy that decides by them.
+//! Permissions, and the policy based on them.
 
 pub mod permission;
 pub mod policy;

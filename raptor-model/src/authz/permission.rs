@@ -1,17 +1,17 @@
-//! The names of everything that can be allowed, and sets of them.
+//! All permissions, and sets of them.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{fmt, marker::PhantomData, str::FromStr};
 
-/// One closed list of permissions.
+/// A closed list of permissions.
 pub trait Permission: Copy + Eq + 'static {
-    /// All of them, in the order in which people read them.
+    /// All of them in display order.
     const ALL: &'static [Self];
-    /// The stable name: `users.read`.
+    /// The name in the database and on the wire, e.g. `users.read`.
     fn name(self) -> &'static str;
-    /// What it lets somebody do, in a few words.
+    /// What it allows, in a few words.
     fn description(self) -> &'static str;
-    /// Its place in [`Permission::ALL`]; below 64.
+    /// The index in [`Permission::ALL`], below 64.
     fn index(self) -> u32;
     /// The part of the name before the dot.
     fn group(self) -> &'static str {
@@ -63,7 +63,7 @@ macro_rules! permissions {
 }
 
 permissions! {
-    /// What a role may hold: rights over the whole system.
+    /// Permissions of a role, on the whole system.
     SystemPermission {
         UsersRead = "users.read": "See all users",
         UsersCreate = "users.create": "Create users",
@@ -99,7 +99,7 @@ permissions! {
 }
 
 permissions! {
-    /// What access to one container may hold.
+    /// Permissions on a single container.
     ContainerPermission {
         ConsoleRead = "console.read": "Read the console",
         ConsoleCommand = "console.command": "Send commands",
@@ -132,7 +132,7 @@ permissions! {
 }
 
 impl ContainerPermission {
-    /// The right over the whole system that includes this right over every single container.
+    /// The system permission that includes this permission on every container.
     #[must_use]
     pub const fn implied_by(self) -> SystemPermission {
         match self {
@@ -167,7 +167,7 @@ impl ContainerPermission {
     }
 }
 
-/// A set of permissions of one list. `*` holds all, those that later versions add included.
+/// A set of permissions. `*` contains all of them, including those added by later versions.
 pub struct Set<P> {
     bits: u64,
     list: PhantomData<P>,
@@ -176,9 +176,9 @@ pub struct Set<P> {
 const EVERYTHING: u64 = u64::MAX;
 
 impl<P: Permission> Set<P> {
-    /// Holds nothing.
+    /// The empty set.
     pub const NONE: Self = Self { bits: 0, list: PhantomData };
-    /// Holds everything: `*`.
+    /// The set `*`.
     pub const ALL: Self = Self { bits: EVERYTHING, list: PhantomData };
 
     /// Whether it is `*`.
@@ -187,37 +187,35 @@ impl<P: Permission> Set<P> {
         self.bits == EVERYTHING
     }
 
-    /// Whether it holds `permission`.
     #[must_use]
     pub fn contains(self, permission: P) -> bool {
         self.bits & (1 << permission.index()) != 0
     }
 
-    /// Whether all of `other` is in it.
+    /// Whether it contains all of `other`.
     #[must_use]
     pub const fn includes(self, other: Self) -> bool {
         other.bits & !self.bits == 0
     }
 
-    /// Whether it holds nothing.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.bits == 0
     }
 
-    /// What is in either.
+    /// The union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self { bits: self.bits | other.bits, list: PhantomData }
     }
 
-    /// It with `permission`.
+    /// The set with `permission` added.
     #[must_use]
     pub fn with(self, permission: P) -> Self {
         Self { bits: self.bits | (1 << permission.index()), list: PhantomData }
     }
 
-    /// It without `permission`. `*` becomes the list of all others.
+    /// The set with `permission` removed. `*` becomes the list of all others.
     #[must_use]
     pub fn without(self, permission: P) -> Self {
         let known =
@@ -225,12 +223,12 @@ impl<P: Permission> Set<P> {
         Self { bits: known & !(1 << permission.index()), list: PhantomData }
     }
 
-    /// Its members, written out; `*` gives all that this version knows.
+    /// The permissions in it; for `*`, all that this version knows.
     pub fn members(self) -> impl Iterator<Item = P> {
         P::ALL.iter().copied().filter(move |p| self.contains(*p))
     }
 
-    /// The names, with `*` as it is.
+    /// The names of its permissions, or only `*`.
     #[must_use]
     pub fn names(self) -> Vec<&'static str> {
         if self.is_all() { vec!["*"] } else { self.members().map(P::name).collect() }
@@ -238,10 +236,10 @@ impl<P: Permission> Set<P> {
 }
 
 impl<P: Permission + FromStr<Err = String>> Set<P> {
-    /// Reads names; `*` is everything.
+    /// Parses names; `*` means all.
     ///
     /// # Errors
-    /// Names the first one that does not exist.
+    /// Names the first one that doesn't exist.
     pub fn parse<S: AsRef<str>>(names: &[S]) -> Result<Self, String> {
         let mut set = Self::NONE;
         for name in names {
@@ -292,17 +290,17 @@ impl<'de, P: Permission + FromStr<Err = String>> Deserialize<'de> for Set<P> {
     }
 }
 
-/// Writes every member by its name, never `*`: for those who are shown what they may do.
+/// Serialises every permission by name, never as `*`, to show people what they may do.
 ///
 /// # Errors
-/// As the serializer.
+/// Those of the serializer.
 pub fn by_name<P: Permission, S: Serializer>(set: &Set<P>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(set.members().map(P::name))
 }
 
-/// A role's rights.
+/// The permissions of a role.
 pub type SystemSet = Set<SystemPermission>;
-/// An access's rights.
+/// The permissions of an access.
 pub type ContainerSet = Set<ContainerPermission>;
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! The whole policy on one screen: pure and total.
+//! The whole policy on one screen, as pure and total functions.
 
 use super::permission::{ContainerPermission, ContainerSet, Permission, SystemPermission, SystemSet};
 
-/// What an actor wants to do, as the permissions that it takes.
+/// What an actor wants to do, as the permissions that it requires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Something that one permission of a role allows.
+    /// Requires one permission of the role.
     System(SystemPermission),
-    /// Something to one container that takes every one of these permissions over it.
+    /// Requires every one of these permissions on the container.
     Container(&'static [ContainerPermission]),
-    /// Seeing that a container exists, and those parts of it that the actor's permissions show. Any permission over it will do.
+    /// Seeing that a container exists, and the parts of it that the actor's permissions show. Requires any permission on it.
     SeeContainer,
 }
 
 impl Action {
-    /// The names of all permissions that it takes, in the order in which they are asked for; none for [`Action::SeeContainer`],
-    /// which takes any.
+    /// The names of all required permissions, in the order in which they are checked; empty for [`Action::SeeContainer`], which
+    /// any permission allows.
     #[must_use]
     pub fn permissions(self) -> Vec<&'static str> {
         match self {
@@ -26,18 +26,18 @@ impl Action {
     }
 }
 
-/// The answer to an [`Action`].
+/// The decision on an [`Action`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The actor may take the action.
+    /// The actor may do it.
     Allow,
-    /// The actor may not take it, but may know that the container exists. Holds the name of the first permission that is missing.
+    /// The actor may not do it, but may know that the container exists. Contains the name of the first missing permission.
     Forbidden(&'static str),
-    /// The actor may not take it, and is not told that the container exists.
+    /// The actor may not do it, and must not learn that the container exists.
     Redacted,
 }
 
-/// Decides for an actor whose role holds `role` and whose access to the container in question holds `access`.
+/// Decides for an actor with the permissions `role`, and with `access` to the container in question.
 #[must_use]
 pub fn decide(role: SystemSet, access: Option<ContainerSet>, action: Action) -> Verdict {
     match action {
@@ -55,18 +55,18 @@ pub fn decide(role: SystemSet, access: Option<ContainerSet>, action: Action) -> 
     }
 }
 
-/// Whether the actor may know that the container exists: any permission over it will do.
+/// Whether the actor may know that the container exists, which any permission on it allows.
 fn sees(role: SystemSet, access: Option<ContainerSet>) -> bool {
     !container_permissions(role, access).is_empty()
 }
 
-/// Whether role and access together hold a permission over one container.
+/// Whether role or access grant a permission on a container.
 #[must_use]
 pub fn may(role: SystemSet, access: Option<ContainerSet>, permission: ContainerPermission) -> bool {
     access.is_some_and(|access| access.contains(permission)) || role.contains(permission.implied_by())
 }
 
-/// All that `role` and `access` together allow on a container.
+/// All permissions on a container that `role` and `access` grant together.
 #[must_use]
 pub fn container_permissions(role: SystemSet, access: Option<ContainerSet>) -> ContainerSet {
     ContainerPermission::ALL.iter().copied().filter(|permission| may(role, access, *permission)).collect()
@@ -117,7 +117,7 @@ mod tests {
         assert!(!Level::Admin.permissions().contains(ContainerPermission::Delete));
     }
 
-    /// One line per role and permission: a change of the policy shows up here as a change of this table.
+    /// One line per role and permission, so that every change of the policy shows up as a change of this table.
     #[test]
     fn the_policy_matrix_is_as_written_down() {
         let mut table = String::new();

@@ -1,6 +1,6 @@
-//! INI: sections, keys, and everything between them as it was.
+//! INI files: sets keys in sections, and leaves everything else unchanged.
 //!
-//! Programs differ in which of several keys of a name counts, so all of them are set. A section that is there twice is one.
+//! Programs differ in which of several equal keys counts, so all of them are set. Repeated sections are treated as one.
 
 use super::{
     ConfigFileError,
@@ -45,7 +45,7 @@ pub(super) fn edit(
     Ok(lines.join())
 }
 
-/// The line with its new value; none where it stays.
+/// The line with its new value; `None` if it doesn't change.
 fn set(
     line: &str,
     key: &str,
@@ -72,7 +72,7 @@ fn set(
         }
         return Ok(None);
     }
-    // A comment behind a value that looks like one itself could not be told from it.
+    // A comment after a value that looks like a comment itself could not be told from it.
     let kept = match tail {
         Tail::Own(text) if comment(&value).is_none() => text,
         _ => "",
@@ -97,7 +97,7 @@ fn add(lines: &mut Lines, range: Option<Range<usize>>, section: &str, key: &str,
     lines.insert(last.map_or(range.start, |last| last + 1), format!("{key}{between}{value}"));
 }
 
-/// What most lines of the file have between key and value; ` = ` where none does.
+/// The separator that most lines of the file use; ` = ` if there is none.
 fn separator(lines: &Lines, key: &str) -> &'static str {
     let mut counts = BTreeMap::from([(" = ", 0), ("=", 0), ("= ", 0), (": ", 0)]);
     for line in (0..lines.count()).filter_map(|place| lines.get(place)) {
@@ -121,7 +121,7 @@ fn separator(lines: &Lines, key: &str) -> &'static str {
 
 const BLANK: [char; 2] = [' ', '\t'];
 
-/// A comment behind a value, with the blanks before it. What is in quotes is none.
+/// A comment after a value, including the whitespace before it. Quoted text is not a comment.
 fn comment(value: &str) -> Option<&str> {
     let quote = value.chars().next().filter(|first| matches!(first, '"' | '\'' | '`'));
     let quoted = quote.and_then(|quote| value.get(1..)?.find(quote)).map_or(0, |at| at + 2);
@@ -131,7 +131,7 @@ fn comment(value: &str) -> Option<&str> {
     value.get(quoted + begin..)
 }
 
-/// `[Section.With.Dots].Key`, `section.key`, or `key` before the first section: the first dot outside of brackets parts them.
+/// Splits `[Section.With.Dots].Key`, `section.key`, or `key` before the first section, at the first dot outside of brackets.
 fn path(key: &str) -> (String, String) {
     let mut depth = 0_usize;
     let bare = |text: &str| {
@@ -154,7 +154,7 @@ fn path(key: &str) -> (String, String) {
     (String::new(), bare(key))
 }
 
-/// The lines of a section, without its heads.
+/// The lines of a section, without its headers.
 fn ranges(lines: &Lines, section: &str) -> Vec<Range<usize>> {
     let mut ranges = Vec::new();
     let mut begin = section.is_empty().then_some(0);
@@ -167,7 +167,7 @@ fn ranges(lines: &Lines, section: &str) -> Vec<Range<usize>> {
     ranges
 }
 
-/// The name in a section's head, which may have a comment behind it.
+/// The name in a section's header, which may be followed by a comment.
 fn head(line: &str) -> Option<&str> {
     let inner = line.trim().strip_prefix('[')?;
     inner.strip_suffix(']').or_else(|| {
@@ -176,7 +176,7 @@ fn head(line: &str) -> Option<&str> {
     })
 }
 
-/// A key's line: all up to its value, and what follows.
+/// A line with a key: everything before its value, and the rest.
 struct Entry<'l> {
     head: &'l str,
     whole: &'l str,
@@ -190,7 +190,7 @@ fn sign(line: &str) -> Option<(usize, char)> {
     colon(line).map(|at| (at, ':')).or_else(|| line.find('=').map(|at| (at, '=')))
 }
 
-/// A colon that ends a key: with a blank behind it, or in a line without `=`.
+/// A colon that ends a key: followed by whitespace, or in a line without `=`.
 fn colon(line: &str) -> Option<usize> {
     let at = line.find(':')?;
     let before = line
@@ -205,7 +205,7 @@ fn split<'l>(line: &'l str, key: &str) -> Option<Entry<'l>> {
     let at = line.find('=').filter(named).or_else(|| colon(line).filter(named))?;
     let rest = line.get(at + 1..)?;
     let whole = rest.trim();
-    // Behind a key without a value, one blank stays of several.
+    // After a key without a value, at most one space is kept.
     let gap = if whole.is_empty() { rest.len().min(1) } else { rest.len() - rest.trim_start().len() };
     Some(Entry { head: line.get(..at + 1 + gap)?, whole })
 }

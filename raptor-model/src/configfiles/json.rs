@@ -1,4 +1,4 @@
-//! JSON, with the comments and trailing commas that many programs allow in it.
+//! JSON, with comments and trailing commas as many programs allow them.
 
 use super::{
     ConfigFileError,
@@ -31,7 +31,7 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     if read(&edited)? == after { Ok(edited) } else { Err(ConfigFileError::Entangled) }
 }
 
-/// What a text says. Strict JSON is read by the parser that keeps every digit of its numbers.
+/// The value of a text. Strict JSON is parsed with a parser that keeps every digit of numbers.
 fn read(text: &str) -> Result<Value, ConfigFileError> {
     if text.trim().is_empty() {
         return Ok(Value::Null);
@@ -57,7 +57,7 @@ fn change(root: &CstRootNode, op: &Op) -> Option<()> {
                 None => root.set_value(value),
                 Some((Part::Key(key), parent)) => {
                     let map = find(root, parent)?.as_object()?;
-                    // Of a key that is there twice, programs take the last.
+                    // If a key is repeated, programs use the last one.
                     let property =
                         map.properties().into_iter().rev().find(|p| p.decoded_name().as_ref() == Some(key));
                     property?.set_value(value);

@@ -1,10 +1,10 @@
-//! Formats of lines, and plain files: there, lines that begin with a key are replaced as a whole.
+//! Formats made of lines, and plain files, in which lines that begin with a key are replaced as a whole.
 
 use super::{ConfigFileError, line_end, plain, wanted};
 use crate::templates::ConfigEdit;
 
-/// Of several keys that a line begins with, the longest counts, and of the same the last one whose condition is met. Nothing is
-/// added where no line fits.
+/// If several keys match a line, the longest one counts, and of equal ones the last whose condition is met. Nothing is added if
+/// no line matches.
 pub(super) fn replace(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
     let mut written = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
@@ -32,7 +32,7 @@ pub(super) fn replace(text: &str, edits: &[ConfigEdit]) -> Result<String, Config
     Ok(written)
 }
 
-/// The lines of a text, each with its own end.
+/// The lines of a text, each with its own line end.
 pub(super) struct Lines {
     lines: Vec<(String, &'static str)>,
     end: &'static str,
@@ -60,20 +60,18 @@ impl Lines {
         self.lines.get(place).map(|(body, _)| body.as_str())
     }
 
-    /// Replaces a line.
     pub(super) fn set(&mut self, place: usize, body: String) {
         if let Some((line, _)) = self.lines.get_mut(place) {
             *line = body;
         }
     }
 
-    /// Removes lines.
     pub(super) fn remove(&mut self, places: std::ops::Range<usize>) {
         let end = places.end.min(self.lines.len());
         self.lines.drain(places.start.min(end)..end);
     }
 
-    /// Puts a new line at a place, and ends the line before it where it has no end yet.
+    /// Inserts a new line, and ends the line before it if it has no line end yet.
     pub(super) fn insert(&mut self, place: usize, body: String) {
         let place = place.min(self.lines.len());
         if let Some((_, end)) = self.lines.get_mut(..place).and_then(<[_]>::last_mut)

@@ -1,33 +1,33 @@
 //! What Raptor wrote into a file at earlier starts.
 //!
-//! In INI files nothing tells a comment behind a value from a part of that value. A tail that was there before Raptor first
+//! In INI files nothing distinguishes a comment after a value from part of that value. Text that was there before Raptor first
 //! wrote the key is a comment and stays; what Raptor wrote itself is replaced as a whole.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many texts are remembered for each key.
+/// How many written values are remembered per key.
 const MAX_WRITTEN: usize = 32;
-/// How many comments are remembered for each key, where it is in a file several times.
+/// How many comments are remembered per key, in case it occurs several times.
 const MAX_TAILS: usize = 8;
 
-/// What is remembered of all files of a container.
+/// What is remembered about the files of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// Whether files were written that nothing is remembered of.
+    /// Whether files may have been written by a version that remembered nothing.
     blank: bool,
     files: BTreeMap<String, FileMemory>,
 }
 
 impl Memory {
-    /// Nothing is remembered. `started`: whether the container was started before, so that its files may hold what Raptor wrote.
+    /// An empty memory. `started`: whether the container was started before, so that its files may contain what Raptor wrote.
     #[must_use]
     pub fn new(started: bool) -> Self {
         Self { blank: started, files: BTreeMap::new() }
     }
 
-    /// What is remembered of one file; it is forgotten where the file is gone.
+    /// The memory of one file, cleared if the file no longer exists.
     pub fn file(&mut self, path: &str, exists: bool) -> &mut FileMemory {
         let fresh = FileMemory { blank: self.blank && exists, keys: BTreeMap::new() };
         let memory = self.files.entry(path.to_owned()).or_insert_with(|| fresh.clone());
@@ -38,36 +38,36 @@ impl Memory {
     }
 }
 
-/// What is remembered of one file.
+/// What is remembered about one file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMemory {
-    /// Whether keys were written that nothing is remembered of.
+    /// Whether keys may have been written by a version that remembered nothing.
     blank: bool,
     keys: BTreeMap<String, KeyMemory>,
 }
 
-/// What is remembered of one key.
+/// What is remembered about one key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct KeyMemory {
-    /// Hashes of what was written behind it, the newest last: values can be secrets.
+    /// Hashes of the values written, newest last. Hashes, since values can be secrets.
     written: VecDeque<String>,
-    /// Comments that are the file's own, with the blanks before them.
+    /// Comments of the file itself, including the whitespace before them.
     tails: Vec<String>,
 }
 
-/// What stands behind a key's value.
+/// What follows a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Tail<'t> {
-    /// Nothing; all of it is the value.
+    /// Nothing: all of it is the value.
     None,
-    /// A comment of the file's own.
+    /// A comment of the file itself.
     Own(&'t str),
-    /// A comment or a part of an earlier value: it goes with the value, and stays as long as the value does.
+    /// A comment or part of an earlier value: it is replaced with the value, and stays as long as the value does.
     Unsure(&'t str),
 }
 
 impl FileMemory {
-    /// What `tail`, which may be a comment behind the value in `whole`, is.
+    /// Classifies `tail`, which may be a comment after the value in `whole`.
     pub(super) fn judge<'t>(&self, key: &str, whole: &'t str, tail: Option<&'t str>) -> Tail<'t> {
         let Some(memory) = self.keys.get(key) else {
             return match tail {
@@ -84,7 +84,7 @@ impl FileMemory {
         if let Some(bare) = known {
             return whole.get(bare.len()..).map_or(Tail::None, Tail::Own);
         }
-        // A person put it behind what Raptor wrote.
+        // Somebody added it after what Raptor wrote.
         let bare = tail.and_then(|tail| whole.strip_suffix(tail)).map(str::trim_end);
         match (tail, bare) {
             (Some(tail), Some(bare)) if !memory.wrote(whole) && memory.wrote(bare) => Tail::Own(tail),
@@ -92,7 +92,7 @@ impl FileMemory {
         }
     }
 
-    /// Remembers what stands behind a key now.
+    /// Remembers what follows a key now.
     pub(super) fn note(&mut self, key: &str, whole: &str, tail: Option<&str>) {
         let memory = self.keys.entry(key.to_owned()).or_default();
         let bare = tail.and_then(|tail| whole.strip_suffix(tail)).unwrap_or(whole).trim_end();

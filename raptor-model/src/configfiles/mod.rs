@@ -1,8 +1,8 @@
-//! Edits of configuration files: bytes in, bytes out. Comments, order, encoding and what is not named stay as they are.
+//! Editing configuration files: bytes in, bytes out. Comments, order, encoding and everything not named stay unchanged.
 //!
-//! JSON, YAML and TOML share one meaning of an edit ([`tree`]): it is applied to what the file says, and only where that
-//! changes something is the text changed, in place. What comes out is read again and compared: a text in which something
-//! else would change is not written.
+//! JSON, YAML and TOML share one meaning of an edit ([`tree`]): it is applied to the parsed value, and only where that changes
+//! something is the text changed, in place. The result is parsed again and compared: if anything else would change, the file is
+//! not written.
 
 mod ini;
 mod json;
@@ -26,9 +26,9 @@ use serde_json::Value;
 
 /// The largest file that is edited, in bytes.
 pub const MAX_SIZE: usize = 4 * 1024 * 1024;
-/// The largest file that editing may make of one, in bytes.
+/// The largest result of editing a file, in bytes.
 const MAX_RESULT: usize = 2 * MAX_SIZE;
-/// The largest pattern of a condition, compiled, in bytes.
+/// The largest compiled pattern of a condition, in bytes.
 const MAX_PATTERN: usize = 1024 * 1024;
 
 /// Why a file was not edited.
@@ -38,33 +38,33 @@ pub enum ConfigFileError {
     /// It is larger than [`MAX_SIZE`], or would become too large.
     #[error("it is larger than 4 MiB")]
     TooLarge,
-    /// It is not of the format that the template says.
+    /// It is not in the format that the template states.
     #[error("it is no valid {0}")]
     Malformed(&'static str),
-    /// It is nested too deeply, or the key is.
+    /// The file or the key is nested too deeply.
     #[error("it is nested too deeply")]
     TooDeep,
-    /// A condition of an edit is no pattern.
+    /// The condition of an edit is not a valid pattern.
     #[error("the condition {0:?} is no valid pattern")]
     Condition(String),
-    /// An edit can't be made without changing something else.
+    /// An edit is not possible without changing something else.
     #[error("the edits can't be made without changing other parts of it")]
     Entangled,
     /// The file's encoding lacks a character of a value.
     #[error("it is {encoding} text, which can't hold \"{}\". Save it as UTF-8 or choose another value", .character.escape_debug())]
     Unrepresentable {
-        /// The encoding's name.
+        /// The name of the encoding.
         encoding: &'static str,
-        /// What it lacks.
+        /// The missing character.
         character: char,
     },
 }
 
-/// Applies `edits` to a file, which is empty where there was none. All bytes but those of edited values stay as they are, and
-/// values are written in the file's encoding. `memory` is what is known of this file from earlier starts, and learns.
+/// Applies `edits` to a file, given as empty if it doesn't exist. All bytes but those of edited values stay unchanged, and
+/// values are written in the file's encoding. `memory` is what earlier starts wrote into this file, and is updated.
 ///
 /// # Errors
-/// [`ConfigFileError`]; then the file is to be left as it is.
+/// [`ConfigFileError`]; the file must be left unchanged then.
 pub fn apply(
     parser: ConfigParser,
     bytes: &[u8],
@@ -113,7 +113,7 @@ fn write(parser: ConfigParser, file: &Lossless, edited: &str) -> Result<Vec<u8>,
         Err(lacking) if parser == ConfigParser::Xml => lacking,
         written => return Ok(written?),
     };
-    // XML can name what its encoding lacks, but for the names of elements.
+    // XML can express missing characters as references, except in names of elements.
     let referring = file.with_references(edited);
     if xml::check(&referring).is_err() {
         return Err(lacking.into());
@@ -127,7 +127,7 @@ impl From<LackingOne> for ConfigFileError {
     }
 }
 
-/// A character of an edit that would be taken for a byte of the file.
+/// A character of an edit that would be mistaken for a byte of the file.
 fn reserved(edits: &[ConfigEdit]) -> Option<char> {
     fn in_text(text: &str) -> Option<char> {
         text.chars().find(|character| is_reserved(*character))
@@ -143,7 +143,7 @@ fn reserved(edits: &[ConfigEdit]) -> Option<char> {
     edits.iter().find_map(|edit| in_text(&edit.key).or_else(|| within(&edit.value)))
 }
 
-/// The new value where the present one meets the edit's condition; a pattern's groups may be named in it (`$1`).
+/// The new value if the present one meets the edit's condition. The value may refer to the condition's groups (`$1`).
 fn wanted(edit: &ConfigEdit, present: Option<&str>) -> Result<Option<Value>, ConfigFileError> {
     let Some(condition) = &edit.if_value else { return Ok(Some(edit.value.clone())) };
     let Some(present) = present else { return Ok(None) };
@@ -163,7 +163,7 @@ fn wanted(edit: &ConfigEdit, present: Option<&str>) -> Result<Option<Value>, Con
     }))
 }
 
-/// A value as a line-based format writes it.
+/// A value as line-based formats write it.
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -172,17 +172,16 @@ fn plain(value: &Value) -> String {
     }
 }
 
-/// A value as a format writes it in which a value ends with its line.
+/// A value for formats in which it ends with its line.
 fn one_line(value: &Value) -> String {
     plain(value).replace(['\r', '\n'], " ")
 }
 
-/// The line end that a text uses.
 fn line_end(text: &str) -> &'static str {
     if text.contains("\r\n") { "\r\n" } else { "\n" }
 }
 
-/// Replaces parts of a text. Of what stands at the same place, what was asked for first comes first.
+/// Replaces parts of a text. Changes at the same position are applied in the order in which they were requested.
 fn splice(text: &str, mut changes: Vec<(std::ops::Range<usize>, String)>) -> Result<String, ConfigFileError> {
     changes.sort_by_key(|(range, _)| range.start);
     let mut written = String::with_capacity(text.len());

@@ -4,7 +4,7 @@ use super::{ConfigFileError, lines::Lines, plain, wanted};
 use crate::templates::ConfigEdit;
 use serde_json::Value;
 
-/// A key with its value, and the lines that it takes.
+/// A key, its value, and the lines that they occupy.
 struct Entry {
     key: String,
     value: String,
@@ -12,7 +12,7 @@ struct Entry {
     lines: usize,
 }
 
-/// Sets each key; missing keys are added at the end. Of a key that is there twice the last counts, as Java has it.
+/// Sets each key; missing keys are added at the end. If a key is repeated, the last one counts, as in Java.
 pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
     let mut lines = Lines::of(text);
     for edit in edits.iter().filter(|edit| !edit.key.is_empty()) {
@@ -38,7 +38,7 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     Ok(lines.join())
 }
 
-/// A last line that says it goes on would take in what is added behind it.
+/// Ends a last line that asks to be continued, which would otherwise swallow what is added after it.
 fn close(lines: &mut Lines) {
     let last = lines.count().saturating_sub(1);
     let open = entries(lines).last().is_some_and(|entry| entry.first + entry.lines == last + 1);
@@ -50,7 +50,7 @@ fn close(lines: &mut Lines) {
     }
 }
 
-/// Java reads a carriage return as the end of a line.
+/// The value, with carriage returns replaced, since Java ends a line at them.
 fn text_of(value: &Value) -> String {
     plain(value).replace("\r\n", "\n")
 }
@@ -77,12 +77,12 @@ fn entries(lines: &Lines) -> Vec<Entry> {
     entries
 }
 
-/// An odd number of backslashes at its end.
+/// Whether it ends with an odd number of backslashes.
 fn continues(line: &str) -> bool {
     line.chars().rev().take_while(|character| *character == '\\').count() % 2 == 1
 }
 
-/// The key ends at the first `=`, `:` or blank that is not escaped.
+/// Splits at the end of the key: the first `=`, `:` or whitespace that is not escaped.
 fn split(line: &str) -> (&str, &str) {
     let mut escape = false;
     for (at, character) in line.char_indices() {
@@ -130,7 +130,7 @@ fn unescaped(text: &str) -> String {
     String::from_utf16_lossy(&units)
 }
 
-/// Servers read these files as Latin-1: everything above ASCII is written as an escape.
+/// Servers read these files as Latin-1, so everything beyond ASCII is escaped.
 fn escaped(text: &str, key: bool) -> String {
     let mut written = String::new();
     for (place, unit) in text.encode_utf16().enumerate() {

@@ -1,4 +1,4 @@
-//! What all formats promise.
+//! Guarantees of all formats.
 
 mod encodings;
 mod memory;
@@ -8,7 +8,7 @@ use crate::templates::ConfigParser as P;
 use proptest::prelude::*;
 use serde_json::json;
 
-/// Edits a file that nothing is remembered of.
+/// Edits a file without memory.
 fn apply(parser: P, text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFileError> {
     let edited = super::apply(parser, text.as_bytes(), edits, &mut FileMemory::default())?;
     Ok(String::from_utf8(edited).unwrap())
@@ -29,7 +29,7 @@ fn edits(pairs: &[(&str, Value)]) -> Vec<ConfigEdit> {
     pairs.iter().flat_map(edit).collect()
 }
 
-/// Applies the edits, and again: the second time changes nothing.
+/// Applies the edits twice: the second time must change nothing.
 #[track_caller]
 fn check(parser: P, text: &str, pairs: &[(&str, Value)], expected: &str) {
     let edits = edits(pairs);
@@ -204,7 +204,7 @@ fn a_number_stays_one_though_it_is_typed_with_zeros_or_a_sign() {
         check(P::Yaml, "slot: 7\n", &[("slot", json!(typed))], "slot: 1\n");
         check(P::Toml, "slot = 7\n", &[("slot", json!(typed))], "slot = 1\n");
     }
-    // What is text stays text.
+    // Strings stay strings.
     check(P::Json, "{\"pin\": \"7\"}", &[("pin", json!("00123"))], "{\"pin\": \"00123\"}");
 }
 
@@ -239,12 +239,12 @@ fn bombs_are_refused_at_once() {
 
 const TREES: [P; 3] = [P::Json, P::Yaml, P::Toml];
 
-/// A tree that all three formats hold, as text of each.
+/// A tree that all three formats can represent, as text of each.
 fn tree() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<bool>().prop_map(Value::from),
         any::<i32>().prop_map(Value::from),
-        // Not a number and not true or false: eggs write those as text, and they become what they say.
+        // Neither numbers nor booleans: eggs write those as strings, and they are converted.
         "([ -~]{0,12}[g-zG-Z !]|)".prop_map(Value::from),
         "(yes|no|null|0x1|1:30|2020-01-01|~|- a|a: b|#x|'q|\"|é|\u{1f600})".prop_map(Value::from),
     ];
@@ -261,7 +261,7 @@ fn tree() -> impl Strategy<Value = Value> {
 
 fn written(parser: P, value: &Value) -> String {
     let Value::Object(map) = value else { return String::new() };
-    // Written by the editors themselves out of nothing: each format's own way to add what is missing.
+    // Created by the editors from an empty file, in each format's own way.
     let edits: Vec<_> = map
         .iter()
         .map(|(key, value)| ConfigEdit { key: format!("[{key}]"), if_value: None, value: value.clone() })
@@ -333,7 +333,7 @@ proptest! {
         text in "([a-c:=\\[\\]{}<>/\"'#&*!|,.\\-\\\\ \r\n\t\u{e9}0-1]{0,60}|(?s).{0,60})",
         keys in prop::collection::vec(("[a-c.*\\[\\]@'=0-2~/ ]{0,12}", "(?s).{0,12}", prop::option::of("(regex:)?[a-z.*(^$|]{0,6}")), 0..4),
     ) {
-        // Zeros make a short text UTF-16 without a mark, whose bytes are no UTF-8 afterwards.
+        // A short text with zeros is taken for UTF-16, whose bytes aren't UTF-8 afterwards.
         let without_nul = |text: String| text.replace('\0', " ");
         let text = without_nul(text);
         let change: Vec<_> = keys.into_iter().map(|(key, value, if_value)| ConfigEdit { key, if_value, value: Value::from(without_nul(value)) }).collect();

@@ -1,4 +1,4 @@
-//! TOML: comments, order and spaces stay.
+//! TOML: comments, order and whitespace stay unchanged.
 
 use super::{
     ConfigFileError,
@@ -22,7 +22,7 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     }
     let edited = document.to_string();
     let read: DocumentMut = edited.parse().map_err(|_| ConfigFileError::Entangled)?;
-    // TOML has no null: what has no value is left out.
+    // TOML has no null: keys without a value are left out.
     if without_nulls(table(read.as_table())) == without_nulls(after) {
         Ok(if text.contains("\r\n") && !edited.contains("\r\n") {
             edited.replace('\n', "\r\n")
@@ -64,7 +64,7 @@ fn read_value(value: &Toml) -> Value {
     match value {
         Toml::String(text) => Value::String(text.value().clone()),
         Toml::Integer(number) => Value::Number((*number.value()).into()),
-        // Infinity and the like have no number in the tree; their text tells them apart.
+        // Infinity and NaN have no JSON number; their text distinguishes them.
         Toml::Float(number) => Number::from_f64(*number.value())
             .map_or_else(|| Value::String(number.value().to_string()), Value::Number),
         Toml::Boolean(value) => Value::Bool(*value.value()),
@@ -106,7 +106,7 @@ fn change(root: &mut Item, op: &Op) -> Option<()> {
     }
 }
 
-/// Something in a document that can be changed.
+/// A part of a document that can be changed.
 enum At<'d> {
     Item(&'d mut Item),
     Value(&'d mut Toml),
@@ -170,7 +170,7 @@ fn replace(parent: At<'_>, last: &Part, value: &Value) -> Option<()> {
     Some(())
 }
 
-/// A date stays a date where the new text is one.
+/// A date stays a date if the new text is one.
 fn same_kind(old: Option<&Toml>, value: &Value) -> Option<Toml> {
     if let (Some(Toml::Datetime(_)), Value::String(text)) = (old, value)
         && let Ok(time) = text.parse::<toml_edit::Datetime>()

@@ -1,54 +1,50 @@
-//! What an edit means in formats that hold trees: which value it sets, and of which type.
+//! The meaning of an edit in tree formats: which value it sets, and of which type.
 
 use super::{ConfigFileError, plain, wanted};
 use crate::templates::ConfigEdit;
 use serde_json::{Map, Value};
 
-/// How deep a key may lead.
+/// The deepest level that a key can reach.
 const MAX_DEPTH: usize = 64;
-/// How many values a wildcard may reach in all.
+/// The most values that a wildcard can reach in total.
 const MAX_REACHED: usize = 100_000;
 
 /// One step of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Into a map. Protected keys stood in brackets and are taken as they are.
+    /// Into a map. Protected keys were written in brackets and are taken literally.
     Key {
-        /// The key.
         name: String,
-        /// Whether it stood in brackets.
+        /// Whether it was written in brackets.
         protected: bool,
     },
-    /// Into a list.
     Index(usize),
-    /// Into everything.
+    /// Into every child.
     Any,
 }
 
-/// Where something is in a tree.
+/// A position in a tree.
 pub(super) type Place = Vec<Part>;
 
-/// One step to a place.
+/// One step of a position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// The value of this key.
     Key(String),
-    /// The item with this number.
     Index(usize),
 }
 
 /// A change of a tree.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Op {
-    /// What stands at the place becomes this.
+    /// Replaces the value at a position.
     Replace(Place, Value),
-    /// The map at the place gets this key.
+    /// Adds a key to the map at a position.
     Insert(Place, String, Value),
-    /// The list at the place gets this item.
+    /// Appends an item to the list at a position.
     Append(Place, Value),
 }
 
-/// Reads a key: `a.b[0].*`, `[key.with.dots].b`, and `a~1b` for a key `a.b`.
+/// Parses a key: `a.b[0].*`, `[key.with.dots].b`, and `a~1b` for a key `a.b`.
 pub(super) fn steps(key: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut part = String::new();
@@ -79,7 +75,7 @@ pub(super) fn steps(key: &str) -> Vec<Step> {
     steps
 }
 
-/// What a document says after the edits, and the changes that lead there.
+/// The document after the edits, and the changes that lead to it.
 pub(super) fn edit(before: &Value, edits: &[ConfigEdit]) -> Result<(Value, Vec<Op>), ConfigFileError> {
     let mut after = before.clone();
     let mut reached = 0;
@@ -148,7 +144,8 @@ fn set(at: &mut Value, path: &[Step], edit: &ConfigEdit, reached: &mut usize) ->
     }
 }
 
-/// Whether what is missing can be made. Only the first item makes a list: a later one would need items that nobody named.
+/// Whether missing parts can be created. A list can only be created by its first item: a later one would need items that nobody
+/// specified.
 fn reachable(path: &[Step]) -> bool {
     !path.iter().any(|step| matches!(step, Step::Index(index) if *index > 0))
 }
@@ -161,8 +158,8 @@ fn index(step: &Step) -> Option<usize> {
     }
 }
 
-/// Which key of a map a step means, and what is left of the path. A key that has dots in it wins where the map has it as it is
-/// written and not its first part.
+/// The key of a map that a step refers to, and the rest of the path. A key that contains dots takes precedence if the map has
+/// it literally and doesn't have its first part.
 fn in_map<'p>(map: &Map<String, Value>, step: &Step, path: &'p [Step]) -> (String, &'p [Step]) {
     let (first, rest) = (name(step), path.get(1..).unwrap_or_default());
     if map.contains_key(&first) || matches!(step, Step::Key { protected: true, .. }) {
@@ -189,7 +186,8 @@ fn name(step: &Step) -> String {
     }
 }
 
-/// Templates write all values as text. What is there already tells what is meant; else what looks like a number is one.
+/// Converts a value to the type of the present one, since templates write all values as strings. Without a present value, what
+/// looks like a number becomes one.
 fn typed(value: Value, present: &Value) -> Value {
     let Value::String(text) = &value else { return value };
     match present {
@@ -201,7 +199,7 @@ fn typed(value: Value, present: &Value) -> Value {
         Value::Number(_) => {
             let number = serde_json::from_str::<serde_json::Number>(text).ok();
             let number = number.filter(|number| number.to_string() == *text);
-            // Also with a sign or zeros before it, as people type it.
+            // Also with a sign or leading zeros, as people type them.
             let whole = || text.parse::<i64>().ok().map(Into::into);
             number.or_else(whole).map_or(value, Value::Number)
         }
@@ -213,7 +211,7 @@ fn typed(value: Value, present: &Value) -> Value {
     }
 }
 
-/// The changes that make `after` of `before`. Nothing is ever taken away.
+/// The changes that turn `before` into `after`. Nothing is ever removed.
 fn compare(before: &Value, after: &Value, place: &mut Place, ops: &mut Vec<Op>) {
     match (before, after) {
         (Value::Object(before), Value::Object(after)) => {

@@ -1,4 +1,4 @@
-//! XML: texts and attributes are replaced in place; missing elements are added with the indentation of those beside them.
+//! XML: texts and attributes are replaced in place; missing elements are added with the indentation of their siblings.
 
 use super::{
     ConfigFileError, line_end, plain, splice, wanted,
@@ -11,7 +11,7 @@ use std::ops::Range;
 const MALFORMED: ConfigFileError = ConfigFileError::Malformed("XML");
 const MAX_NODES: u32 = 500_000;
 const MAX_DEPTH: usize = 64;
-/// How many elements one key may reach.
+/// The most elements that one key can reach.
 const MAX_REACHED: usize = 10_000;
 
 type Change = (Range<usize>, String);
@@ -35,13 +35,13 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     Ok(text)
 }
 
-/// Whether a text is XML that can be edited.
+/// Checks that a text is XML that can be edited.
 pub(super) fn check(text: &str) -> Result<(), ConfigFileError> {
     read(text).map(drop)
 }
 
 fn read(text: &str) -> Result<Document<'_>, ConfigFileError> {
-    // Documents that define entities of their own are not read: what they expand to has no place in the text.
+    // Documents that define their own entities are rejected: expanded text has no position in the source.
     let allow_dtd = !text.contains("<!ENTITY");
     let options = ParsingOptions { allow_dtd, nodes_limit: MAX_NODES, ..ParsingOptions::default() };
     if too_deep(text) {
@@ -50,7 +50,7 @@ fn read(text: &str) -> Result<Document<'_>, ConfigFileError> {
     Document::parse_with_options(text, options).map_err(|_| MALFORMED)
 }
 
-/// A bound on how deep elements are nested, before anything follows them down: each level takes an opening tag without `/>`.
+/// Checks the nesting depth before anything recurses: each level requires an opening tag without `/>`.
 fn too_deep(text: &str) -> bool {
     let (mut depth, mut deepest) = (0_i64, 0);
     let mut rest = text;
@@ -143,7 +143,7 @@ fn content(node: Node<'_, '_>) -> String {
     node.children().filter(Node::is_text).filter_map(|child| child.text()).collect()
 }
 
-/// What makes one element as it is wanted.
+/// The change that gives one element the wanted value.
 fn set(text: &str, node: Node<'_, '_>, edit: &ConfigEdit) -> Result<Option<Change>, ConfigFileError> {
     let sets = plain(&edit.value);
     if let Some((attribute, _)) = xml_path::attribute(&sets) {
@@ -164,7 +164,7 @@ fn set(text: &str, node: Node<'_, '_>, edit: &ConfigEdit) -> Result<Option<Chang
     let Some(value) = wanted(edit, Some(&present))? else { return Ok(None) };
     let value = plain(&value);
     if present == value || node.children().any(|child| child.is_element()) {
-        // An element that holds others has no text to set.
+        // An element with child elements has no text to set.
         return Ok(None);
     }
     let value = escaped(&value, false);
@@ -187,7 +187,7 @@ fn set(text: &str, node: Node<'_, '_>, edit: &ConfigEdit) -> Result<Option<Chang
     Ok(Some((range.start + close..range.start + close, value)))
 }
 
-/// What adds elements that are missing below `parent`.
+/// The change that adds missing elements below `parent`.
 fn add(text: &str, parent: Node<'_, '_>, missing: &[Step], edit: &ConfigEdit) -> Change {
     let value = plain(&edit.value);
     let (attribute, content) = match xml_path::attribute(&value) {
@@ -254,14 +254,14 @@ fn element(step: &Step, attribute: &str, content: &str) -> String {
     format!("<{open}{attribute}>{inner}</{}>", step.name)
 }
 
-/// The blanks at the beginning of the line.
+/// The whitespace at the beginning of the line.
 fn indent_of(text: &str, at: usize) -> String {
     let line = text.get(..at).unwrap_or_default();
     let line = line.rsplit('\n').next().unwrap_or_default();
     if line.trim().is_empty() { line.to_owned() } else { String::new() }
 }
 
-/// Text as XML writes it. Control characters have no place in XML and are left out.
+/// Escapes text. Control characters are not allowed in XML and are dropped.
 fn escaped(text: &str, attribute: bool) -> String {
     let mut written = String::new();
     for character in text.chars() {

@@ -1,26 +1,26 @@
-//! Keys of XML files: elements by name, from the root on, with what tells apart those of the same name.
+//! Keys of XML files: paths of element names from the root, with filters for elements of the same name.
 
 /// One element of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Step {
-    /// Its name with its prefix; `*` = any.
+    /// The element's name including its prefix; `*` = any.
     pub(super) name: String,
-    /// What it must be.
+    /// Conditions that the element must meet.
     pub(super) filters: Vec<Filter>,
 }
 
-/// What tells elements of the same name apart.
+/// A condition that distinguishes elements of the same name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Filter {
-    /// It has this attribute, with this value where there is one.
+    /// It has this attribute, with this value if given.
     Attribute(String, Option<String>),
     /// It has a child of this name with this text.
     Child(String, String),
-    /// It is the so-many'th of its name; counted from 1.
+    /// It is the n-th of its name, counted from 1.
     Number(usize),
 }
 
-/// Reads a key: `ServerSettings.property[@name='ServerPort']`. None where it names no element.
+/// Parses a key: `ServerSettings.property[@name='ServerPort']`. `None` if it names no element.
 pub(super) fn steps(key: &str) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
     let (mut part, mut depth, mut quote) = (String::new(), 0_usize, None);
@@ -59,7 +59,7 @@ fn step(text: &str) -> Option<Step> {
     rest.is_empty().then(|| Step { name: name.to_owned(), filters })
 }
 
-/// Where the bracket closes that is open; those in quotes don't count.
+/// The position of the closing bracket; brackets in quotes don't count.
 fn closing(text: &str) -> Option<usize> {
     let mut quote = None;
     text.char_indices().find_map(|(at, character)| {
@@ -92,7 +92,7 @@ fn filter(text: &str) -> Option<Filter> {
     }
 }
 
-/// A value of the form `[name='value']` sets an attribute instead of the text.
+/// Parses a value of the form `[name='value']`, which sets an attribute instead of the text.
 pub(super) fn attribute(value: &str) -> Option<(&str, &str)> {
     let (name, value) = value.trim().strip_prefix('[')?.strip_suffix(']')?.split_once('=')?;
     let name = name.trim().trim_start_matches('@');
@@ -101,7 +101,7 @@ pub(super) fn attribute(value: &str) -> Option<(&str, &str)> {
     inner.filter(|_| is_name(name)).map(|value| (name, value))
 }
 
-/// Whether an element or attribute may be called so.
+/// Whether it is a valid name of an element or attribute.
 pub(super) fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic() || c == '_')
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | ':' | '.'))

@@ -1,4 +1,4 @@
-//! YAML: only the text of values that change is replaced, and lines are added; all else stays as it is written.
+//! YAML: only changed values are replaced, and lines are added; everything else stays as it is written.
 
 use super::{
     ConfigFileError, line_end, splice,
@@ -36,7 +36,7 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
             let changes: Option<Vec<_>> = ops.iter().map(|op| writing.change(root, op)).collect();
             splice(text, changes.ok_or(ConfigFileError::Entangled)?)?
         }
-        // Nothing but comments, if anything.
+        // The file has nothing but comments, if anything.
         _ => {
             let gap = if text.is_empty() || text.ends_with('\n') { "" } else { end };
             format!("{text}{gap}{}", block(&after, 0, end).trim_start_matches(['\r', '\n'])) + end
@@ -46,7 +46,7 @@ pub(super) fn edit(text: &str, edits: &[ConfigEdit]) -> Result<String, ConfigFil
     if read.as_ref() == Ok(&after) { Ok(edited) } else { Err(ConfigFileError::Entangled) }
 }
 
-/// The text that is changed.
+/// The text being changed.
 struct Writing<'t> {
     text: &'t str,
     end: &'static str,
@@ -84,7 +84,7 @@ impl Writing<'_> {
         }
     }
 
-    /// A line of its own behind the line in which something ends.
+    /// A new line after the line in which something ends.
     fn new_line(&self, behind: usize, column: usize, line: &str) -> Change {
         let indent = " ".repeat(column);
         if self.text.get(..behind).is_some_and(|before| before.ends_with('\n')) {
@@ -137,7 +137,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Behind the `:` of a key or the `-` of an item.
+    /// The position after the `:` of a key or the `-` of an item.
     fn behind_key(&self, parent: &Node, part: &Part) -> Option<usize> {
         match part {
             Part::Key(key) => {
@@ -151,7 +151,7 @@ impl Writing<'_> {
         }
     }
 
-    /// Where the text of a scalar begins, and which quotes it has. An anchor before it stays.
+    /// Where the text of a scalar begins, and its quotes. An anchor before it stays.
     fn behind_anchor(&self, node: &Node, style: ScalarStyle) -> (usize, Option<char>) {
         let whole = self.text.get(node.span.clone()).unwrap_or_default();
         let anchor = if whole.starts_with('&') {
@@ -178,7 +178,7 @@ fn into_flow(span: &Range<usize>, last: Option<usize>, new: String) -> Change {
     }
 }
 
-/// Where the last part of a node ends. What a block collection says of its own end may lie many comments further.
+/// Where the last part of a node ends. The end that a block collection reports may be many comments further.
 fn reach(node: &Node) -> usize {
     match &node.kind {
         Kind::Sequence { flow: true, .. } | Kind::Mapping { flow: true, .. } => node.span.end,
@@ -215,7 +215,7 @@ fn entry(key: &str, value: &Value, column: usize, end: &str) -> String {
     format!("{}:{}", inline(&Value::from(key), None), block(value, column + 2, end))
 }
 
-/// A value behind a key: on the same line, or on lines of its own where it holds others.
+/// A value after a key: on the same line, or on lines of its own if it contains others.
 fn block(value: &Value, column: usize, end: &str) -> String {
     let indent = " ".repeat(column);
     match value {
@@ -231,7 +231,7 @@ fn block(value: &Value, column: usize, end: &str) -> String {
     }
 }
 
-/// A value on one line. JSON is YAML.
+/// A value on one line. JSON is valid YAML.
 fn flow(value: &Value) -> String {
     match value {
         Value::Object(_) | Value::Array(_) => value.to_string(),
@@ -239,7 +239,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// A scalar, in quotes of this kind where it had some, else in quotes where it needs them.
+/// A scalar, in the given kind of quotes, or in quotes if it needs them.
 fn inline(value: &Value, quote: Option<char>) -> String {
     let Value::String(text) = value else { return value.to_string() };
     let printable = !text.chars().any(char::is_control);
@@ -250,7 +250,7 @@ fn inline(value: &Value, quote: Option<char>) -> String {
     }
 }
 
-/// In double quotes, with everything escaped that does not print.
+/// A double-quoted string, with everything that is not printable escaped.
 fn quoted(text: &str) -> String {
     let mut written = String::from("\"");
     for character in text.chars() {
@@ -270,8 +270,8 @@ fn quoted(text: &str) -> String {
     written
 }
 
-/// Whether a text needs no quotes: not even for the parsers of YAML 1.1 that many programs have, to which `yes`, `0x1`,
-/// `1:30` and `2020-01-01` are no text.
+/// Whether a text needs no quotes, not even for the YAML 1.1 parsers of many programs, in which `yes`, `0x1`, `1:30` and
+/// `2020-01-01` are not strings.
 fn is_plain(text: &str) -> bool {
     let words = ["y", "n", "yes", "no", "on", "off", "true", "false", "null", "~", ".nan", ".inf", "<<", "="];
     let first = text.chars().next();

@@ -1,4 +1,4 @@
-//! Who has access to a container.
+//! Access to a container.
 
 use super::Level;
 use crate::{authz::ContainerSet, id::UserId};
@@ -6,18 +6,14 @@ use crate::{authz::ContainerSet, id::UserId};
 /// One user's access to a container.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Whose.
     pub user_id: UserId,
-    /// Their user name.
     pub username: String,
-    /// Their e-mail address.
     pub email: String,
-    /// Their standing.
     pub level: Level,
-    /// What it holds.
+    /// The permissions that it grants.
     pub permissions: ContainerSet,
-    /// Patterns of files that are kept from them, as `.gitignore` has them.
+    /// Patterns of files hidden from the user, in the format of `.gitignore`.
     pub denied_files: Vec<String>,
-    /// Whether its row can't be read, so that it gives nothing.
+    /// Whether its row is damaged, so that it grants nothing.
     pub damaged: bool,
 }

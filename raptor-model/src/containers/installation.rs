@@ -1,11 +1,11 @@
-//! A container's installation as the API keeps it.
+//! A container's installation as the API stores it.
 
 use super::lifecycle::Hold;
 use crate::node::ContainerStatus;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// What is said of an installation of which only the host's status is known.
+/// The message for an installation whose result is only known from the host's status.
 const ENDED_UNHEARD: &str = "The host had finished this installation before the database was restored, and its report is lost. Look at the files; install again where in doubt.";
 
 /// How an installation stands.
@@ -28,23 +28,21 @@ pub enum InstallState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Installation {
-    /// Grows with each one that is asked for; 0 = none ever was.
+    /// Incremented with each request; 0 = none yet.
     pub number: u64,
-    /// How it stands.
     pub state: InstallState,
-    /// Whether the container's files go before it.
+    /// Whether the container's files are deleted first.
     pub wipe: bool,
-    /// Whether the container starts after it.
+    /// Whether the container is started afterwards.
     pub start: bool,
-    /// Why it failed, or what was odd about it though it worked, in a sentence.
+    /// Why it failed, or a warning, as a sentence.
     pub message: Option<String>,
-    /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
 }
 
 impl Installation {
-    /// Another one is asked for. `ended`: the newest that the host says has ended, which is ahead of this one after the database
-    /// was restored from an older copy; a host runs each number once.
+    /// The next installation. `ended`: the newest one that has ended according to the host, which may be newer than this one
+    /// after the database was restored from an older backup. A host runs each number once.
     #[must_use]
     pub fn again(&self, ended: u64, wipe: bool, start: bool) -> Self {
         Self {
@@ -57,8 +55,9 @@ impl Installation {
         }
     }
 
-    /// How it ended, as far as the host's status tells: the host has reported its end to a database that was replaced by an older
-    /// copy since, and will not report it again. None where it has not ended, or that is known. `problem`: why it failed.
+    /// The result as far as the host's status shows it, if the host has reported the end to a database that was since replaced
+    /// by an older backup, and will not report it again. `None` if it has not ended, or the result is known. `problem`: why it
+    /// failed.
     #[must_use]
     pub fn found_ended(&self, status: &ContainerStatus) -> Option<Self> {
         let over = status.installed >= self.number && status.hold != Some(Hold::Installing);
@@ -72,12 +71,12 @@ impl Installation {
         Some(Self { state, message, ..self.clone() })
     }
 
-    /// Whether the host's report of its end is still to be taken down.
+    /// Whether the host's report of its end is still expected.
     #[must_use]
     pub fn awaits_report(&self) -> bool {
         match self.state {
             InstallState::Pending => true,
-            // Found ended, see above.
+            // Determined from the status, see above.
             InstallState::Installed | InstallState::Failed => self.ended_at.is_none(),
             InstallState::None => false,
         }

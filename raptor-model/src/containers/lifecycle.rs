@@ -1,4 +1,4 @@
-//! The container's life as a pure state machine: `step(life, policy, input) -> (life, effects)`.
+//! The lifecycle of a container as a pure state machine: `step(life, policy, input) -> (life, effects)`.
 
 mod policy;
 mod power;
@@ -27,7 +27,7 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// Its stable name.
+    /// The name in the database and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl Phase {
         }
     }
 
-    /// The one with this name.
+    /// The phase with this name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         [Self::Offline, Self::Starting, Self::Running, Self::Stopping]
@@ -97,7 +97,7 @@ impl Refused {
         Self::NotInstalling,
     ];
 
-    /// The stable code in the HTTP contract.
+    /// The code on the wire.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl Refused {
         }
     }
 
-    /// The one with this code.
+    /// The variant with this code.
     #[must_use]
     pub fn coded(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|refused| refused.code() == code)
@@ -122,10 +122,10 @@ impl Refused {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
-    /// Nothing.
+    /// It stays offline.
     #[default]
     Nothing,
-    /// It starts again.
+    /// It is started again.
     Start,
     /// It is installed.
     Install,
@@ -135,37 +135,35 @@ pub enum Next {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rest {
-    /// Nothing.
     #[default]
     Idle,
-    /// The pause after a crash to be over; then it starts again.
+    /// The pause after a crash; then it is started again.
     Waiting,
-    /// A person: it crashed too often to be started by itself.
+    /// A person: it crashed too often to be restarted automatically.
     Quarantined,
 }
 
-/// Everything that decides what happens next to a container.
+/// The complete state of a container's lifecycle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Life {
-    /// Where it is.
     pub phase: Phase,
     /// What follows once it has stopped.
     pub next: Next,
-    /// What keeps it from being started.
+    /// What prevents it from being started.
     pub hold: Option<Hold>,
-    /// Whether it starts when it is installed.
+    /// Whether it is started after its installation.
     pub start_installed: bool,
     /// Whether starting is refused.
     pub suspended: bool,
     /// Whether people want it to run.
     pub wanted: bool,
-    /// Whether the present start was nobody's request.
+    /// Whether the current start is automatic, i.e. requested by nobody.
     pub by_itself: bool,
-    /// Crashes since it last ran calmly.
+    /// Crashes since it last ran without one for a while.
     pub crashes: u8,
     /// What it waits for while it is offline.
     pub rest: Rest,
-    /// Whether it is stopping and its process has not been told so yet.
+    /// Whether it is stopping and its process has not been told yet.
     #[serde(default)]
     pub asking: bool,
 }
@@ -173,13 +171,13 @@ pub struct Life {
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ending {
-    /// With code 0.
+    /// With exit code 0.
     Clean,
-    /// With another code, or for want of memory.
+    /// With another exit code, or because it ran out of memory.
     Badly,
-    /// With its host or engine, through no fault of its own.
+    /// Together with its host or engine: not its own fault.
     Interrupted,
-    /// By a person on the host, with the engine's own commands. That counts as a stop.
+    /// By a person on the host, with the engine's own commands. Counts as a stop.
     ByHand,
 }
 
@@ -188,7 +186,6 @@ pub enum Ending {
 pub enum Outcome {
     /// It was asked to stop, and ended.
     Stopped,
-    /// It crashed.
     Crashed,
     /// It ended by itself, which is not a crash under its policy.
     Finished,
@@ -200,86 +197,82 @@ pub enum Outcome {
     Recovered,
 }
 
-/// Something that happened or is asked for. Not knowing is no input.
+/// An event or a request. An unknown state is not an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Input {
-    /// Somebody asks.
+    /// A power action.
     Power(Power),
-    /// Somebody typed the stop command into the console; whether the process was given it is told by
-    /// [`Input::StopDelivered`].
+    /// Somebody typed the stop command into the console. Whether it was delivered is reported by [`Input::StopDelivered`].
     StopTyped,
-    /// The process was asked to stop: the engine sent the signal, or took the command.
+    /// The process was asked to stop: the engine has sent the signal, or accepted the command.
     StopDelivered,
-    /// The engine went away with a stop command that the process had not been given. It is given again.
+    /// The engine became unavailable before it had passed on the stop command, which is sent again.
     StopLost,
-    /// The process said that it is ready.
+    /// The process is ready.
     Ready,
-    /// Preparing or starting the process failed, or was cancelled.
+    /// Preparing or starting the process failed or was cancelled.
     BootFailed,
-    /// The process ended.
     Exited(Ending),
-    /// The daemon ended while the process was being prepared, before anything had been started.
+    /// The daemon ended while preparing the process, before anything was started.
     BootInterrupted,
-    /// It had its time to stop.
+    /// The time limit for stopping has passed.
     StopDeadline,
     /// The pause after a crash is over.
     BackoffOver,
     /// It has run for a while without a crash.
     Calm,
-    /// Starting is refused from now on.
     Suspend,
-    /// Starting is allowed again.
     Unsuspend,
-    /// It is to be installed, and started afterwards where `start`.
+    /// It is to be installed, and with `start` started afterwards.
     Install {
         /// Whether to start it afterwards.
         start: bool,
     },
     /// The installation has ended.
     InstallEnded {
-        /// Whether it worked.
+        /// Whether it succeeded.
         ok: bool,
     },
-    /// Somebody does not want the installation any more.
+    /// Somebody cancelled the installation.
     CancelInstall,
-    /// No installation is wanted any more: one that failed does not matter.
+    /// No installation is wanted any more, so a failed one no longer matters.
     InstallDropped,
     /// The daemon took over an offline container from an earlier daemon.
     TakenOver,
-    /// The engine has a process of a container that is offline as far as was known.
+    /// The engine has a running process of a container that should be offline.
     FoundRunning,
 }
 
-/// What is to be done about it.
+/// What to do as a result of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// Prepare and start the process.
     Boot,
-    /// Ask the process to stop, until that is delivered, and say [`Input::StopDelivered`] then; cancel the preparation where
-    /// there is none yet.
+    /// Ask the process to stop, retrying until that is delivered, then report [`Input::StopDelivered`]. If there is no process
+    /// yet, cancel the preparation.
     AskToStop,
-    /// End the process now; cancel the preparation where there is none yet.
+    /// Kill the process. If there is none yet, cancel the preparation.
     Kill,
-    /// Say [`Input::StopDeadline`] after the container's time to stop.
+    /// Report [`Input::StopDeadline`] after the container's stop timeout.
     ArmStopDeadline,
-    /// Don't.
+    /// Cancel that timer.
     DisarmStopDeadline,
-    /// Say [`Input::BackoffOver`] after [`backoff`] of its crashes.
+    /// Report [`Input::BackoffOver`] after the [`backoff`] for its crashes.
     ArmBackoff,
-    /// Don't.
+    /// Cancel that timer.
     DisarmBackoff,
-    /// Say [`Input::Calm`] after a while.
+    /// Report [`Input::Calm`] after a while.
     ArmCalm,
-    /// The process has ended, and this is what it means: note it, and tell the API what people should hear of.
+    /// The process has ended with this meaning: record it, and report to the API what people should know.
     Ended(Outcome),
     /// Run the installation.
     Install,
-    /// End the installation.
+    /// Cancel the installation.
     CancelInstall,
 }
 
 impl Effect {
-    /// What the end of the process means, where `effects` follow from one.
+    /// The meaning of the process's end, if `effects` follow from one.
     #[must_use]
     pub fn outcome(effects: &[Self]) -> Option<Outcome> {
         effects.iter().find_map(|effect| match effect {
@@ -306,7 +299,7 @@ impl Life {
         asking: false,
     };
 
-    /// What follows from `input`.
+    /// The state and the effects that follow from `input`.
     ///
     /// # Errors
     /// Why a request is refused; then nothing has changed.
@@ -317,7 +310,7 @@ impl Life {
             (P::Running, Input::StopTyped) => {
                 self.go(|life| (life.phase, life.wanted, life.asking) = (P::Stopping, false, true), &[])
             }
-            // Its time to stop begins when it knows, not when somebody wished it.
+            // The stop timeout begins when the process has been told, not when somebody requested it.
             (P::Stopping, Input::StopDelivered) if self.asking => {
                 self.go(|life| life.asking = false, &[Effect::ArmStopDeadline])
             }
@@ -332,7 +325,7 @@ impl Life {
 
             (P::Stopping, Input::BootFailed | Input::BootInterrupted) => self.stopped(&[]),
             (P::Stopping, Input::Exited(_)) => self.stopped(&[Effect::Ended(Outcome::Stopped)]),
-            // Whoever asked for a start sees that it failed; what nobody asked for is tried again later.
+            // Whoever requested a start sees that it failed; an automatic start is retried later.
             (P::Starting, Input::BootFailed) if self.by_itself => self.crashed(policy, &[]),
             (P::Starting, Input::BootFailed) => {
                 self.go(|life| (life.phase, life.wanted) = (P::Offline, false), &[])
@@ -358,7 +351,7 @@ impl Life {
             (_, Input::InstallDropped) if self.hold == Some(Hold::InstallFailed) => {
                 self.go(|life| life.hold = None, &[])
             }
-            // Late or repeated facts change nothing.
+            // Late or repeated events change nothing.
             _ => self.go(|_| {}, &[]),
         }
     }
@@ -432,7 +425,7 @@ impl Life {
         )
     }
 
-    /// A process that was asked to has ended.
+    /// A process ended that was asked to.
     fn stopped(self, ended: &[Effect]) -> Step {
         let next = self.next;
         let life = Self { phase: Phase::Offline, next: Next::Nothing, asking: false, ..self };
@@ -445,7 +438,7 @@ impl Life {
         Ok((life, ended.chain(effects).collect()))
     }
 
-    /// A process that was not asked to has ended.
+    /// A process ended that was not asked to.
     fn ended(self, policy: Policy, ending: Ending) -> Step {
         let off = |outcome| {
             self.go(|life| (life.phase, life.wanted) = (Phase::Offline, false), &[Effect::Ended(outcome)])
@@ -464,7 +457,7 @@ impl Life {
         }
     }
 
-    /// It has ended through no fault of its own; `ran`: whether there was a process already.
+    /// It ended through no fault of its own; `ran`: whether a process had been started.
     fn interrupted(self, policy: Policy, ran: bool) -> Step {
         let comes_back = policy.restart != RestartPolicy::Never && !self.suspended;
         let (life, effects) = if comes_back {
@@ -503,9 +496,9 @@ impl Life {
         }
     }
 
-    /// It is kept as it is; one that is suspended is asked to stop, as ever.
+    /// The process keeps running; if the container is suspended, it is asked to stop.
     fn found_running(self) -> Step {
-        // What runs is installed well enough for that.
+        // What is running counts as installed.
         let life = Self { rest: Rest::Idle, hold: None, wanted: !self.suspended, by_itself: true, ..self };
         if self.suspended {
             life.go(

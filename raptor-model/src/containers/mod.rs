@@ -1,4 +1,4 @@
-//! Containers: what a user owns. Types and rules.
+//! Containers: types and rules.
 
 mod access;
 mod behaviour;
@@ -62,14 +62,14 @@ impl Default for Limits {
     }
 }
 
-/// Settings of a container that no query filters or sorts on. They are one JSON column of its record: a new one is a field here,
-/// its default below, and the place that reads it. What an older Raptor wrote without it gets the default.
+/// Settings of a container that no query filters or sorts by. They are one JSON column of its record: a new setting is a field
+/// here, its default below, and the place that reads it. Records of older versions get the default.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Settings {
     /// Milliseconds between asking it to stop and killing it, 1,000 to 3,600,000.
     pub stop_timeout_ms: i64,
-    /// How many allocations beside the primary one people without `containers.update` may give it, 0 to 1,000.
+    /// How many allocations beside the primary one people without `containers.update` may add, 0 to 1,000.
     pub allocation_limit: i64,
 }
 
@@ -95,10 +95,10 @@ pub enum Level {
 }
 
 impl Level {
-    /// Those that can be given to somebody, the least first. The owner is changed by other means.
+    /// The levels that can be given to somebody, the lowest first. The owner is changed separately.
     pub const GIVEN: [Self; 3] = [Self::User, Self::Admin, Self::Custom];
 
-    /// What the level holds; nothing for [`Level::Custom`], whose set is kept with the access.
+    /// The permissions of the level; empty for [`Level::Custom`], whose permissions are stored with the access.
     #[must_use]
     pub fn permissions(self) -> ContainerSet {
         use ContainerPermission as P;
@@ -121,7 +121,7 @@ impl Level {
         }
     }
 
-    /// Its stable name.
+    /// The name in the database and on the wire.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -136,72 +136,57 @@ impl Level {
 /// A container's record.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Container {
-    /// Its id.
     pub id: ContainerId,
-    /// Its small stable number.
+    /// A short number that never changes, counted from 1.
     pub number: i64,
-    /// Name for people.
     pub name: String,
-    /// What it is for.
     pub description: Option<String>,
-    /// Whose it is.
     pub owner_id: UserId,
     /// The owner's user name.
     pub owner_name: String,
-    /// Where it runs.
     pub daemon_id: DaemonId,
-    /// The daemon's name.
     pub daemon_name: String,
-    /// Where the daemon is reached; none for one in this process.
+    /// The daemon's host name or address; `None` for this process's own host.
     pub daemon_host: Option<String>,
-    /// What it is made from.
     pub template_id: TemplateId,
-    /// In which of the template's revisions.
+    /// The template's revision that the container uses.
     pub template_revision: i64,
-    /// The template's name.
     pub template_name: String,
     /// Image reference.
     pub image: String,
-    /// Who chose an image that the template does not name, where that was somebody who manages all containers. Empty where it was
-    /// chosen before this was written down.
+    /// The user who chose an image that the template does not offer, if they manage all containers. Empty if it was chosen
+    /// before this was recorded.
     pub image_allowed_by: Option<String>,
     /// Startup command, with placeholders.
     pub startup: String,
-    /// Values of variables that were set.
+    /// Values of variables that were set, by environment name.
     pub variables: BTreeMap<String, String>,
-    /// Resource limits.
     pub limits: Limits,
-    /// What else is set for it.
     pub settings: Settings,
-    /// How it behaves over time and towards its host.
     pub behaviour: Behaviour,
-    /// Its newest installation.
+    /// The newest installation.
     pub installation: Installation,
     /// Whether starting is refused.
     pub suspended: bool,
-    /// Whether it is being deleted.
     pub deleting: bool,
-    /// Grows with each change that its host must know.
+    /// Incremented with each change that its host has to know.
     pub revision: i64,
     /// The newest revision that its host has.
     pub synced_revision: i64,
-    /// Where it was in its life when that was last heard.
+    /// The last known phase.
     pub phase: lifecycle::Phase,
-    /// Since when.
     pub phase_since: DateTime<Utc>,
-    /// What its host last said of it.
+    /// The last status that its host reported.
     pub status: Option<ContainerStatus>,
-    /// The columns of its record that can't be read. Defaults stand in their place, which are neither written back nor told to its
-    /// host.
+    /// The columns of its record that are damaged. They are replaced by defaults, which are neither written back nor sent to
+    /// the host.
     pub damaged: Vec<&'static str>,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
 }
 
 impl Limits {
-    /// Checks them.
+    /// Validates the limits.
     ///
     /// # Errors
     /// [`Error::Invalid`] with the field.
@@ -241,7 +226,7 @@ impl Limits {
     }
 }
 
-/// Checks a container's name and trims it.
+/// Validates a container's name and trims it.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `name`.

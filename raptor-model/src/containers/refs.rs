@@ -1,4 +1,4 @@
-//! Other things by their names.
+//! References to other objects with their names.
 
 use crate::id::{ContainerId, DaemonId, TemplateId, UserId};
 use serde::{Deserialize, Serialize};

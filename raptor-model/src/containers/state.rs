@@ -41,7 +41,7 @@ pub struct LiveState {
 }
 
 impl LiveState {
-    /// What a host said of its container; `known` while the host is connected.
+    /// The state from a host's status; `known` while the host is connected.
     #[must_use]
     pub fn new(status: ContainerStatus, known: bool) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl LiveState {
         }
     }
 
-    /// Takes away what somebody with these permissions may not see.
+    /// Removes what somebody with these permissions may not see.
     pub fn redact(&mut self, permissions: ContainerSet) {
         if !permissions.contains(ContainerPermission::StatsRead) {
             self.stats = None;
@@ -69,7 +69,7 @@ impl LiveState {
     }
 }
 
-/// Takes away what somebody with these permissions may not see of a status.
+/// Removes what somebody with these permissions may not see from a status.
 pub fn redact_status(permissions: ContainerSet, status: &mut ContainerStatus) {
     redact(permissions, &mut status.problem, &mut status.fault, &mut status.crashes);
 }
@@ -83,7 +83,7 @@ fn redact(
     if !permissions.contains(ContainerPermission::NetworkRead) {
         hide_network(problem, fault);
     }
-    // They are what the console said.
+    // These contain console output.
     if let Some(crashes) =
         crashes.as_mut().filter(|_| !permissions.contains(ContainerPermission::ConsoleRead))
     {

@@ -20,10 +20,9 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::Pinned, Self::Certificate, Self::Plain, Self::Upgrading];
 
-    /// Its name in the database and on the wire.
+    /// The name in the database and on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

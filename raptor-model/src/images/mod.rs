@@ -1,7 +1,7 @@
-//! Images: how they are named, and which ones containers may use.
+//! Images: references, and which images containers may use.
 //!
-//! An image may be used if the container's template names it, if the list of allowed images matches it, or if somebody who
-//! manages all containers chose it for this container. Everything else is refused before the start.
+//! A container may use an image if its template offers it, if the list of allowed images matches it, or if somebody who manages
+//! all containers chose it for this container. Any other image is refused before the start.
 
 mod pattern;
 mod reference;
@@ -12,7 +12,7 @@ pub use reference::{Reference, check_image, registry_of};
 use crate::{Error, Result, templates::Template};
 use serde::{Deserialize, Serialize};
 
-/// Patterns in the list at most.
+/// Most patterns in the list.
 const MAX_PATTERNS: usize = 500;
 
 /// Which images containers may use beside those of their templates.
@@ -45,17 +45,16 @@ pub enum ImageStanding {
     Refused,
 }
 
-/// Who chooses an image, by what they may.
+/// Who chooses an image.
 #[derive(Clone, Copy, Debug)]
 pub struct Chooser<'a> {
-    /// Their name, which is written down where they choose what only they may.
+    /// Their name, recorded if they choose an image that only they may.
     pub name: &'a str,
-    /// Whether they manage all containers.
     pub manages: bool,
 }
 
 impl ImagePolicy {
-    /// Reads the list.
+    /// Validates a list of patterns.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `patterns` or `patterns.N`.
@@ -73,13 +72,13 @@ impl ImagePolicy {
         Ok(Self { patterns: read, for_owners, revision })
     }
 
-    /// Whether the list matches this image. What is no reference it never matches.
+    /// Whether the list matches this image. An invalid reference matches nothing.
     #[must_use]
     pub fn lists(&self, image: &str) -> bool {
         Reference::parse(image).is_ok_and(|image| self.patterns.iter().any(|pattern| pattern.matches(&image)))
     }
 
-    /// Why a container of `template` may use `image`. `chosen` is whether somebody who manages all containers chose it.
+    /// Why a container of `template` may use `image`. `chosen`: whether somebody who manages all containers chose it.
     #[must_use]
     pub fn standing(&self, image: &str, chosen: bool, template: &Template) -> ImageStanding {
         if template.images.iter().any(|offer| offer.image == image) {
@@ -93,7 +92,7 @@ impl ImagePolicy {
         }
     }
 
-    /// The image that is written down, and who allowed it, where `who` chooses it for a container of `template`.
+    /// The image as stored, and whom to record as having allowed it, if `who` chooses `image` for a container of `template`.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `image`: it is malformed, or not theirs to choose.
@@ -122,7 +121,7 @@ pub struct ChosenImage {
     pub allowed_by: Option<String>,
 }
 
-/// Why a container is not started with this image, and the way out.
+/// Why a container is not started with this image, and how to fix it.
 #[must_use]
 pub fn refusal(image: &str) -> String {
     format!(

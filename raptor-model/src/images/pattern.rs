@@ -4,22 +4,22 @@ use super::reference::{Reference, full_name, split_registry};
 use crate::{Error, Result};
 use serde::Serialize;
 
-/// The longest pattern in bytes.
+/// The longest pattern, in bytes.
 const MAX_LEN: usize = 300;
-/// Wildcards in one pattern at most.
+/// Most wildcards in a pattern.
 const MAX_WILDCARDS: usize = 5;
 
-/// A pattern of images, such as `ghcr.io/pterodactyl/yolks:*`.
+/// A pattern of images, e.g. `ghcr.io/pterodactyl/yolks:*`.
 ///
-/// A `*` at the end stands for anything, elsewhere for anything without `/`, `:` and `@`. A pattern without a tag means every
-/// version of the image. The registry is always written out (`docker.io` where there is none), so that no other host's name can
-/// match. Images that are on the host already (`~`) match only patterns that begin with `~`. `*` alone is every image.
+/// `*` at the end matches anything; elsewhere it matches anything without `/`, `:` and `@`. A pattern without a tag matches all
+/// versions of an image. The registry is always explicit (`docker.io` by default), so that no other host's name can match.
+/// Local images (`~`) match only patterns that begin with `~`. A sole `*` matches every image.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
 
 impl Pattern {
-    /// Reads a pattern. `field` is where an error is reported.
+    /// Parses a pattern. Errors are reported at `field`.
     ///
     /// # Errors
     /// [`Error::Invalid`] at `field`.
@@ -42,7 +42,7 @@ impl Pattern {
                 "Write out the registry or owner in {text:?}, as in ghcr.io/owner/*: a * there would match other hosts too."
             ));
         }
-        // What a reference may not have, a pattern may not have either.
+        // Characters that are invalid in a reference are invalid in a pattern, too.
         match Reference::parse(&body.replace('*', "x")) {
             Ok(_) if !body.starts_with('~') => Ok(Self(text.to_owned())),
             Err(Error::Invalid { why, .. }) if why.contains("lower case") => {
@@ -54,13 +54,12 @@ impl Pattern {
         }
     }
 
-    /// What was written.
+    /// The pattern as written.
     #[must_use]
     pub fn text(&self) -> &str {
         &self.0
     }
 
-    /// Whether the image is one of those that are meant.
     #[must_use]
     pub fn matches(&self, image: &Reference) -> bool {
         let (on_host, body) = match self.0.strip_prefix('~') {

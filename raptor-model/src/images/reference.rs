@@ -1,34 +1,34 @@
-//! Image references, as the engine reads them.
+//! Image references, parsed like the engine does.
 
 use crate::{Error, Result};
 
-/// The registry that a reference without one means.
+/// The registry of references without one.
 const DEFAULT_REGISTRY: &str = "docker.io";
-/// Where that registry keeps images that are named without an owner.
+/// The namespace of official images in that registry.
 const OFFICIAL: &str = "library";
-/// The longest name of an image, in bytes, without tag and digest (the engine's own limit).
+/// The longest image name in bytes, without tag and digest (the engine's limit).
 const MAX_NAME: usize = 255;
 /// The longest tag, in bytes.
 const MAX_TAG: usize = 128;
 
 const HELP: &str = "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it for one that is on the host already.";
 
-/// An image reference in full: registry, name, and a tag or a digest.
+/// A complete image reference: registry, name, and a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reference {
-    /// Whether it is on the host already and never pulled, which a leading `~` says.
+    /// Whether it is only used if it is on the host, and never pulled. Written as a leading `~`.
     pub on_host: bool,
-    /// With its registry and without tag and digest: `docker.io/library/debian`.
+    /// Including the registry, without tag and digest: `docker.io/library/debian`.
     pub name: String,
-    /// `:tag`, `@digest`, or both; `:latest` where the reference has neither.
+    /// `:tag`, `@digest`, or both; `:latest` by default.
     pub version: String,
 }
 
 impl Reference {
-    /// Reads a reference by the grammar of the engine: the registry's host in any case, the name in lower case.
+    /// Parses a reference according to the engine's grammar: the registry in any case, the name in lower case.
     ///
     /// # Errors
-    /// [`Error::Invalid`] at `image`, with what is wrong where that can be told.
+    /// [`Error::Invalid`] at `image`, with the reason if it can be determined.
     pub fn parse(text: &str) -> Result<Self> {
         let text = text.trim();
         let (on_host, body) = match text.strip_prefix('~') {
@@ -40,7 +40,7 @@ impl Reference {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (body, None),
         };
-        // A colon before the last slash is a registry's port.
+        // A colon before the last slash belongs to the registry's port.
         let path_at = tagged.rfind('/').map_or(0, |slash| slash + 1);
         let (name, tag) = match tagged.get(path_at..).and_then(|last| last.find(':')) {
             Some(colon) => {
@@ -74,31 +74,31 @@ impl Reference {
         Ok(Self { on_host, name: full_name(&registry, path), version })
     }
 
-    /// Name and version together: `docker.io/library/debian:latest`.
+    /// Name and version: `docker.io/library/debian:latest`.
     #[must_use]
     pub fn full(&self) -> String {
         format!("{}{}", self.name, self.version)
     }
 }
 
-/// Checks an image reference and trims it.
+/// Validates an image reference and trims it.
 ///
 /// # Errors
-/// As [`Reference::parse`].
+/// Those of [`Reference::parse`].
 pub fn check_image(image: &str) -> Result<String> {
     Reference::parse(image).map(|_| image.trim().to_owned())
 }
 
-/// The host of the registry that an image comes from, in lower case, with its port where it has one.
+/// The host of an image's registry in lower case, with its port if it has one.
 #[must_use]
 pub fn registry_of(image: &str) -> String {
     split_registry(image.trim().trim_start_matches('~')).0
 }
 
-/// The registry's host in lower case, and the rest of the name.
+/// Splits off the registry's host, in lower case.
 pub(super) fn split_registry(name: &str) -> (String, &str) {
     match name.split_once('/') {
-        // As the engine reads it: a first part without a dot or port is a user's name.
+        // As in the engine: a first part without a dot or port is a user name.
         Some((host, rest)) if host.contains(['.', ':']) || host == "localhost" => {
             (host.to_ascii_lowercase(), rest)
         }
@@ -106,7 +106,7 @@ pub(super) fn split_registry(name: &str) -> (String, &str) {
     }
 }
 
-/// The name with its registry, which for official images of the default registry is in a folder of their own.
+/// The name with its registry. Official images of the default registry get their namespace.
 pub(super) fn full_name(registry: &str, path: &str) -> String {
     let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
     if registry == DEFAULT_REGISTRY && !path.contains('/') {
@@ -125,7 +125,7 @@ fn is_host(host: &str) -> bool {
     name.split('.').all(is_label) && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0))
 }
 
-/// Letters and digits in lower case, with `.`, `_`, `__` or hyphens between them.
+/// Whether it consists of lower-case letters and digits, separated by `.`, `_`, `__` or hyphens.
 fn is_part(part: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     let separated = part.split(plain).filter(|separator| !separator.is_empty());

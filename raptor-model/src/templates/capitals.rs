@@ -1,4 +1,4 @@
-//! Variables' names in capitals: published scripts and images read them so, however an egg spells them.
+//! Variables' names in upper case: published scripts and images expect them so, however an egg spells them.
 
 use super::lint::{RESERVED, of_the_system};
 use std::collections::BTreeSet;

@@ -1,4 +1,4 @@
-//! What every template must be.
+//! Validation of templates.
 
 use super::Template;
 use crate::{Error, Result, images::check_image};
@@ -7,12 +7,12 @@ use std::collections::BTreeSet;
 const MAX_VARIABLES: usize = 500;
 const MAX_FILES: usize = 200;
 
-/// Whether a variable may be called so.
+/// Whether it is a valid name of a variable.
 pub(super) fn is_env(env: &str) -> bool {
     !env.is_empty() && env.len() <= 191 && env.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Checks a template.
+/// Validates a template.
 ///
 /// # Errors
 /// [`Error::Invalid`] with the field.

@@ -1,11 +1,11 @@
-//! What differs between two templates, or between two revisions of one.
+//! The differences between two templates, or between two revisions of one.
 
 use super::{Install, Template, Variable, readable};
 use serde::Serialize;
 use similar::TextDiff;
 use std::collections::BTreeSet;
 
-/// Lines of context around what differs.
+/// Lines of context around a difference.
 const CONTEXT: usize = 2;
 
 /// One thing that becomes different.
@@ -22,15 +22,15 @@ pub struct FieldChange {
     pub diff: Option<String>,
 }
 
-/// Collects what differs.
+/// Collects differences.
 #[derive(Default)]
 pub struct Difference {
-    /// Differences found so far, in the order of the fields.
+    /// The differences so far, in the order of the fields.
     pub changes: Vec<FieldChange>,
 }
 
 impl Difference {
-    /// Notes a field whose texts differ.
+    /// Adds a field if its texts differ.
     pub fn note(&mut self, field: impl Into<String>, before: Option<String>, after: Option<String>) {
         if before == after {
             return;
@@ -38,15 +38,15 @@ impl Difference {
         let several = |text: &str| text.trim_end().contains('\n');
         let diff = before.as_deref().zip(after.as_deref()).filter(|(old, new)| several(old) || several(new));
         let diff = diff.map(|(old, new)| {
-            // Without the end of the last line, every one-line change would say that it is missing.
+            // Without a final newline, every change of the last line would be shown as "no newline at end".
             let ended = |text: &str| format!("{}\n", text.trim_end_matches('\n'));
             TextDiff::from_lines(&ended(old), &ended(new)).unified_diff().context_radius(CONTEXT).to_string()
         });
         self.changes.push(FieldChange { field: field.into(), before, after, diff });
     }
 
-    /// What every container of the template gets from it, but image and startup command, which containers have themselves.
-    /// `shown` says which variables the reader may see.
+    /// Compares everything that containers take from the template, except for image and startup command, which containers have
+    /// themselves. `shown` decides which variables the reader may see.
     pub fn note_rest(&mut self, before: &Template, after: &Template, shown: impl Fn(&Variable) -> bool) {
         self.note("images", readable::images(&before.images), readable::images(&after.images));
         self.note("done", readable::items(&before.done), readable::items(&after.done));
@@ -84,7 +84,7 @@ impl Difference {
     }
 }
 
-/// What `after` says otherwise than `before`. Defaults of secret variables are not in it.
+/// The differences from `before` to `after`, without defaults of secret variables.
 #[must_use]
 pub fn difference(before: &Template, after: &Template) -> Vec<FieldChange> {
     let mut found = Difference::default();

@@ -1,4 +1,4 @@
-//! What a template says.
+//! The content of a template.
 
 use super::{
     ConfigFile, StopRule,
@@ -8,63 +8,61 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// How one kind of software is started, configured and stopped.
+/// How a kind of server is installed, started, configured and stopped.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Template {
-    /// Its name.
     pub name: String,
-    /// Who made it, as an e-mail address by custom.
+    /// The author, by convention as an e-mail address.
     pub author: String,
-    /// What it is for.
     pub description: String,
-    /// The id that its makers gave it, by which later versions of it are known.
+    /// The id that its makers gave it, which identifies later versions of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
-    /// Words to find it by.
+    /// Keywords for searching.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// A picture, as a `data:` URL.
+    /// An image as a `data:` URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub icon: Option<String>,
     /// Where its makers publish it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub update_url: Option<String>,
-    /// Names of features that panels may offer help for.
+    /// Names of features for which panels may offer special help.
     pub features: Vec<String>,
     /// Images to choose from, the first one being the default.
     pub images: Vec<TemplateImage>,
-    /// The startup command, with placeholders.
+    /// Startup command, with placeholders.
     pub startup: String,
-    /// The named commands to choose from, the default one first; empty where there is only `startup`.
+    /// Named startup commands to choose from, the first one being the default; empty if there is only `startup`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub startup_commands: Vec<StartupCommand>,
-    /// Which output means that it is running.
+    /// Output that means that the server is ready.
     pub done: Vec<String>,
-    /// Whether escape sequences are removed before that is looked for.
+    /// Whether escape sequences are removed before output is compared with `done`.
     pub strip_ansi: bool,
-    /// How it is asked to stop.
+    /// How the server is asked to stop.
     pub stop: StopRule,
-    /// Configuration files and their edits, with placeholders.
+    /// Configuration files and the edits of them, with placeholders.
     pub config_files: Vec<ConfigFile>,
-    /// What can be set for each container.
+    /// Variables that can be set for each container.
     pub variables: Vec<Variable>,
-    /// How it is installed.
+    /// The installation, if there is one.
     pub install: Option<Install>,
-    /// Files that users may not touch.
+    /// Patterns of files that users can't access.
     pub denylist: Vec<String>,
-    /// What eggs say of log files. Raptor keeps the console itself and has no use for it.
+    /// The log settings of an egg. Unused, since Raptor stores the console itself.
     #[serde(default, skip_serializing_if = "Value::is_null")]
     pub logs: Value,
-    /// How an egg wrote the stop rule, where Raptor would write it otherwise.
+    /// How an egg wrote the stop rule, if Raptor would write it differently.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_text: Option<String>,
-    /// What an egg says that Raptor has no word for, by JSON pointer.
+    /// Parts of an egg that have no equivalent in Raptor, by JSON pointer.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub extra: BTreeMap<String, Value>,
 }
 
 impl Template {
-    /// What stands in the place of a document that can't be read: its name, and nothing that a container could be made from.
+    /// A replacement for a damaged document: its name, and nothing that a container could be created from.
     #[must_use]
     pub fn unreadable(name: String, author: String, description: String) -> Self {
         Self {
@@ -130,14 +128,14 @@ pub struct Install {
 }
 
 impl Install {
-    /// The script with the line ends that shells read: most published ones come from a browser, which sends others.
+    /// The script with Unix line ends, which shells require: most published ones have CRLF.
     #[must_use]
     pub fn mended(&self) -> String {
         self.script.replace("\r\n", "\n").replace('\r', "\n")
     }
 }
 
-/// Whether a variable holds a secret, by its names: published eggs have no word for it. `name` is what people see.
+/// Whether a variable is likely to hold a secret, judging by its names, since eggs can't say so. `name` is the display name.
 #[must_use]
 pub fn looks_secret(env: &str, rules: &str, name: &str) -> bool {
     const WORDS: [&str; 14] = [
@@ -168,11 +166,11 @@ pub fn looks_secret(env: &str, rules: &str, name: &str) -> bool {
         "STREAM_KEY",
         "SERVER_KEY",
     ];
-    // Words that only look like one.
+    // Words that only resemble one.
     const OTHERS: [&str; 6] = ["BYPASS", "COMPASS", "ENCOMPASS", "ACCEPT", "AGREE", "EULA"];
     let env = env.to_ascii_uppercase();
     let words: Vec<&str> = env.split('_').collect();
-    // Short names say too little by themselves.
+    // Short names are ambiguous.
     let name = name.to_ascii_uppercase();
     let told = matches!(words.last(), Some(&("AUTH" | "KEY")))
         && ["PASSWORD", "SECRET", "TOKEN", "AUTH KEY", "AUTHKEY", "AUTHENTICATION KEY", "API KEY"]
@@ -182,44 +180,43 @@ pub fn looks_secret(env: &str, rules: &str, name: &str) -> bool {
         || (ENDS.iter().any(|end| env.ends_with(end)) && !words.iter().any(|word| OTHERS.contains(word)))
         || PARTS.iter().any(|part| env.contains(part))
         || told;
-    // A switch such as `PASSWORD_ENABLED` is none.
+    // A switch such as `PASSWORD_ENABLED` is not a secret.
     let input = Rules::parse(rules).input();
     named && matches!(input, VariableInput::Text { .. } | VariableInput::Number { .. })
 }
 
-/// Something that can be set for each container.
+/// A variable that can be set for each container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
-    /// What people see.
+    /// Display name.
     pub name: String,
-    /// What it does.
     pub description: String,
-    /// Its name in the environment.
+    /// Name of the environment variable.
     pub env: String,
-    /// Its value unless set. Need not meet the rules: many published ones are for the user to fill in.
+    /// The default value. It need not meet the rules: many published ones are placeholders for the user to replace.
     pub default_value: String,
-    /// Whether users see it.
+    /// Whether users can see it.
     pub user_viewable: bool,
-    /// Whether users change it.
+    /// Whether users can change it.
     pub user_editable: bool,
-    /// What its value must meet, in Laravel's notation.
+    /// Validation rules in Laravel's notation.
     pub rules: String,
-    /// Whether its value is never shown again once it is set.
+    /// Whether its value is never shown after it was set.
     #[serde(default)]
     pub secret: bool,
-    /// What an egg says of it that Raptor has no word for.
+    /// Properties of an egg's variable that have no equivalent in Raptor.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
 }
 
 impl Variable {
-    /// Its rules, read.
+    /// The parsed rules.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules::parse(&self.rules)
     }
 
-    /// The input that fits.
+    /// The kind of input that suits its rules.
     #[must_use]
     pub fn input(&self) -> VariableInput {
         match self.rules().input() {
@@ -233,7 +230,7 @@ impl Variable {
         }
     }
 
-    /// Whether users may set it: what they may not see they may not set either.
+    /// Whether users may set it, which requires that they can see it.
     #[must_use]
     pub fn is_users(&self) -> bool {
         self.user_viewable && self.user_editable

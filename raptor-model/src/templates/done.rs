@@ -1,10 +1,10 @@
-//! How output tells that a process is ready.
+//! Recognising output that means that a process is ready.
 
 use crate::console::plain;
 use regex::Regex;
 use std::{borrow::Cow, sync::Arc};
 
-/// The lines of which one means that the container is running.
+/// Patterns of which any match means that the container is running.
 #[derive(Clone, Debug)]
 pub struct DoneRules {
     rules: Arc<[Rule]>,
@@ -18,8 +18,8 @@ enum Rule {
 }
 
 impl DoneRules {
-    /// Plain text is looked for anywhere in a line; after `regex:` stands a pattern. A pattern that is none is looked for as
-    /// it is written.
+    /// Plain text matches anywhere in a line; a rule with the prefix `regex:` is a pattern. An invalid pattern is treated as
+    /// plain text.
     #[must_use]
     pub fn new(rules: &[String], strip_ansi: bool) -> Self {
         let rule = |text: &String| match text.strip_prefix("regex:").map(Regex::new) {
@@ -29,7 +29,7 @@ impl DoneRules {
         Self { rules: rules.iter().map(rule).collect(), strip_ansi }
     }
 
-    /// Whether this line says so.
+    /// Whether this line means that the process is ready.
     #[must_use]
     pub fn matches(&self, line: &str) -> bool {
         let line = if self.strip_ansi { plain(line) } else { Cow::Borrowed(line) };

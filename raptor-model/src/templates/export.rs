@@ -1,7 +1,7 @@
-//! Writing templates as PTDL_v2, which a Pterodactyl panel reads.
+//! Exporting templates as PTDL_v2 for Pterodactyl.
 //!
-//! Its importer refuses more than the format says: variables with keys that it does not know, rules that are no text, variables
-//! without names, missing start commands. What it can't be given stands under the key `raptor`, which it passes over.
+//! Its importer is stricter than the format: it rejects variables with unknown keys, rules that aren't strings, variables
+//! without names, and missing startup commands. What can't be expressed is stored under the key `raptor`, which it ignores.
 
 use super::{ConfigFile, ConfigParser, Template, import, own, placeholders::for_pterodactyl, stop};
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 pub use own::to_own;
 
-/// The template as a PTDL_v2 document. Importing it gives the same template.
+/// The template as a PTDL_v2 document. Importing it results in the same template.
 #[must_use]
 pub fn to_ptdl_v2(template: &Template, at: DateTime<Utc>) -> Value {
     let mut document = egg(template, at);
@@ -87,7 +87,7 @@ fn egg(template: &Template, at: DateTime<Utc>) -> Value {
     for (pointer, value) in &template.extra {
         put(&mut document, pointer, value);
     }
-    // The panel keeps these three as text.
+    // Pterodactyl stores these three as strings.
     if let Some(config) = document.get_mut("config").and_then(Value::as_object_mut) {
         for name in ["files", "startup", "logs"] {
             if let Some(held) = config.get_mut(name).filter(|held| !held.is_string()) {
@@ -98,7 +98,7 @@ fn egg(template: &Template, at: DateTime<Utc>) -> Value {
     document
 }
 
-/// Puts something where it was found, unless there is something else now.
+/// Puts a value where it was found, unless there is another value now.
 fn put(document: &mut Value, pointer: &str, value: &Value) {
     let Some((parent, key)) = pointer.rsplit_once('/') else { return };
     let key = key.replace("~1", "/").replace("~0", "~");
@@ -138,7 +138,7 @@ fn files(files: &[ConfigFile]) -> Value {
     Value::Object(written)
 }
 
-/// A value with Pterodactyl's placeholders.
+/// A value with placeholders in Pterodactyl's notation.
 fn spelled(value: &Value) -> Value {
     match value {
         Value::String(text) => for_pterodactyl(text).into(),

@@ -1,9 +1,9 @@
-//! What is odd about a template, though it can be used.
+//! Warnings about templates that are usable but questionable.
 
 use super::{Template, capitals, import::ImportWarning, placeholders};
 use std::collections::BTreeSet;
 
-/// Names that Raptor itself sets in each container's environment.
+/// Names of variables that Raptor itself sets in each container.
 pub(super) const RESERVED: [&str; 7] = [
     "SERVER_MEMORY",
     "SERVER_IP",
@@ -14,7 +14,7 @@ pub(super) const RESERVED: [&str; 7] = [
     "P_SERVER_ALLOCATION_LIMIT",
 ];
 
-/// What a variable of this name changes beyond the game: how programs are found, loaded or run.
+/// What a variable of this name affects beyond the server itself: how programs are found, loaded or run.
 #[must_use]
 pub(super) fn of_the_system(env: &str) -> Option<&'static str> {
     match env {
@@ -29,7 +29,7 @@ pub(super) fn of_the_system(env: &str) -> Option<&'static str> {
     }
 }
 
-/// Everything odd, in the order of the template.
+/// All warnings, in the order of the template.
 #[must_use]
 pub fn lint(template: &Template) -> Vec<ImportWarning> {
     let mut warnings = Vec::new();

@@ -1,4 +1,4 @@
-//! Templates: how one kind of software is installed, started, configured and stopped.
+//! Templates: how a kind of server is installed, started, configured and stopped.
 
 pub mod capitals;
 mod check;

@@ -1,10 +1,10 @@
-//! Where a template came from.
+//! The origin of a template.
 
 pub use crate::hash::sha256;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-/// Where published files are fetched from by repository, branch and path.
+/// The base URL of published files, followed by repository, branch and path.
 pub const RAW_FILES: &str = "https://raw.githubusercontent.com";
 
 /// How a template got here.
@@ -70,7 +70,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// An origin of this kind of which nothing else is known.
+    /// An origin of this kind without further details.
     #[must_use]
     pub fn new(kind: OriginKind) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl Origin {
         }
     }
 
-    /// An uploaded file; `name` as the browser calls it. Only its last 255 characters are kept.
+    /// An uploaded file with the name that the browser gave; only its last 255 characters are kept.
     #[must_use]
     pub fn file(name: Option<&str>) -> Self {
         let name = name.map(str::trim).filter(|name| !name.is_empty());
@@ -101,7 +101,7 @@ impl Origin {
         Self { file: name.map(tail), ..Self::new(OriginKind::File) }
     }
 
-    /// A web address. What may be a secret in it is not kept. The raw files of GitHub are known by repository, branch and path.
+    /// A web address, without parts that may be secret. Raw files of GitHub are stored as repository, branch and path.
     #[must_use]
     pub fn address(url: &str) -> Self {
         let mut origin = Self::new(OriginKind::Address);
@@ -109,7 +109,7 @@ impl Origin {
         let whole = url.clone();
         let _ = url.set_username("").and_then(|()| url.set_password(None));
         url.set_query(None);
-        // A fragment is never sent, so the address is as good without it.
+        // A fragment is never sent to the server, so it can be dropped.
         url.set_fragment(None);
         let mut sent = whole;
         sent.set_fragment(None);
@@ -121,7 +121,7 @@ impl Origin {
         origin
     }
 
-    /// A published file that the catalogue lists under `id`, with that entry's drawing and colour.
+    /// A published file that the catalogue lists under `id`.
     #[must_use]
     pub fn catalogue(id: &str, repository: &str, branch: &str, path: &str) -> Self {
         Self {
@@ -133,20 +133,20 @@ impl Origin {
         }
     }
 
-    /// A template that comes with Raptor, which the catalogue lists under `id`.
+    /// A template of Raptor's own that the catalogue lists under `id`.
     #[must_use]
     pub fn own(id: &str) -> Self {
         Self { catalogue_id: Some(id.into()), ..Self::new(OriginKind::Own) }
     }
 
-    /// The same with the catalogue's drawing and colour.
+    /// Sets the catalogue's icon and colour.
     #[must_use]
     pub fn drawn(mut self, icon: &str, colour: &str) -> Self {
         (self.icon, self.colour) = (Some(icon.into()), Some(colour.into()));
         self
     }
 
-    /// Where the file can be fetched again. `raw_files` stands for [`RAW_FILES`] where a mirror is used.
+    /// Where the file can be fetched again. `raw_files` replaces [`RAW_FILES`] if a mirror is used.
     #[must_use]
     pub fn source_address(&self, raw_files: &str) -> Option<String> {
         if let (Some(repository), Some(branch), Some(path)) = (&self.repository, &self.branch, &self.path) {
@@ -155,20 +155,20 @@ impl Origin {
         self.address.clone().filter(|_| !self.address_shortened)
     }
 
-    /// Whether both are the same place: the same address, or the same file of the same branch.
+    /// Whether both are the same address, or the same file on the same branch.
     #[must_use]
     pub fn is_same_place(&self, other: &Self) -> bool {
         let place = |origin: &Self| origin.source_address(RAW_FILES);
         place(self).is_some_and(|mine| place(other).as_deref() == Some(&mine))
     }
 
-    /// The host that it came from, which is all that activity says of an address.
+    /// The host of the address, which is all that the activity log shows of it.
     #[must_use]
     pub fn host(&self) -> Option<String> {
         Url::parse(self.address.as_deref()?).ok()?.host_str().map(str::to_owned)
     }
 
-    /// The same with what the file itself says.
+    /// Adds what is known from the file itself.
     #[must_use]
     pub fn of(mut self, author: &str, sha256: String, revision: i64) -> Self {
         (self.author, self.sha256, self.revision) = (author.into(), sha256, revision);
@@ -176,7 +176,7 @@ impl Origin {
     }
 }
 
-/// The address of a published file: the path's parts percent-encoded.
+/// The URL of a published file, with the path's segments percent-encoded.
 #[must_use]
 pub fn raw_address(raw_files: &str, repository: &str, branch: &str, path: &str) -> Option<String> {
     let mut url = Url::parse(raw_files).ok()?;
@@ -185,8 +185,8 @@ pub fn raw_address(raw_files: &str, repository: &str, branch: &str, path: &str) 
     Some(url.into())
 }
 
-/// Repository, branch and path of a raw file of GitHub. A branch with a slash in its name is taken for a part of the path, which
-/// makes the same address.
+/// Repository, branch and path of a raw file of GitHub. If the branch's name contains a slash, the split is wrong but leads to
+/// the same address.
 fn published(url: &Url) -> (Option<String>, Option<String>, Option<String>) {
     let decoded = |part: &str| {
         let text = format!("x={}", part.replace('+', "%2B").replace('&', "%26"));

@@ -1,10 +1,10 @@
-//! Raptor's own format, `RAPTOR_v1`: the template as it is kept, as JSON or YAML, under a mark that says so.
+//! Raptor's own format, `RAPTOR_v1`: the template as it is stored, as JSON or YAML, with a version marker.
 //!
 //! ```json
 //! { "raptor_template": 1, "name": "…", "images": [{ "label": "…", "image": "…" }], "startup": "…", "variables": [ … ] }
 //! ```
-//! The fields are those of [`Template`]. The same fields, under the key `raptor` of an exported egg, carry what eggs have no
-//! word for; Pterodactyl and Pelican pass over that key.
+//! The fields are those of [`Template`]. Exported eggs have the same fields under the key `raptor` for what eggs can't express;
+//! Pterodactyl and Pelican ignore that key.
 
 use super::{
     Template,
@@ -22,7 +22,7 @@ pub(super) fn is_own(source: &Value) -> bool {
     source.get(MARK).is_some()
 }
 
-/// Reads a template of this format.
+/// Parses a template in this format.
 pub(super) fn read(mut source: Value, mut warnings: Vec<ImportWarning>) -> Result<Imported> {
     let version =
         source.as_object_mut().and_then(|map| map.remove(MARK)).and_then(|version| version.as_u64());
@@ -64,7 +64,7 @@ pub fn to_own(template: &Template) -> Value {
     document
 }
 
-/// What `template` says and `plain`, which is what an egg made of it says, does not.
+/// The parts of `template` that are missing from `plain`, which is the result of importing the egg made from it.
 pub(super) fn difference(template: &Template, plain: &Template) -> Option<Value> {
     let fields = |template: &Template| match serde_json::to_value(template) {
         Ok(Value::Object(map)) => map,
@@ -76,7 +76,7 @@ pub(super) fn difference(template: &Template, plain: &Template) -> Option<Value>
         .filter(|(key, value)| *key != "variables" && held.get(*key) != Some(*value))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    // What is gone has to be said as well.
+    // Removed fields have to be explicit as well.
     more.extend(held.keys().filter(|key| !whole.contains_key(*key)).map(|key| (key.clone(), Value::Null)));
     let mut variables = Map::new();
     for variable in &template.variables {
@@ -106,7 +106,7 @@ pub(super) fn difference(template: &Template, plain: &Template) -> Option<Value>
     (!more.is_empty()).then(|| more.into())
 }
 
-/// Adds what an egg that Raptor wrote says under its own key.
+/// Applies what an egg exported by Raptor has under its own key.
 pub(super) fn overlay(template: &mut Template, source: &Value, warnings: &mut Vec<ImportWarning>) {
     let Some(Value::Object(more)) = source.get("raptor") else { return };
     let Ok(Value::Object(mut fields)) = serde_json::to_value(&*template) else { return };

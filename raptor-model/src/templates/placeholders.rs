@@ -1,4 +1,4 @@
-//! Placeholders in startup commands and configuration files, in the spellings that published eggs use.
+//! Placeholders in startup commands and configuration files, in the notations that published eggs use.
 
 use super::{ConfigFile, Template};
 use regex::{Captures, Regex};
@@ -10,25 +10,25 @@ use std::{
 
 static PLACEHOLDER: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\{\{\s*([\w.\-]+)\s*\}\}").ok());
 
-/// What placeholders stand for, for one container.
+/// The values of placeholders for one container.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
-    /// The variables' values.
+    /// Values of variables, by environment name.
     pub environment: BTreeMap<String, String>,
-    /// The primary allocation's address.
+    /// IP address of the primary allocation.
     pub ip: String,
-    /// The primary allocation's port.
+    /// Port of the primary allocation.
     pub port: String,
-    /// Memory in MiB.
+    /// Memory limit in MiB.
     pub memory: String,
-    /// The container's id.
+    /// Id of the container.
     pub uuid: String,
 }
 
-/// What of the daemon's own settings containers may be given. Nothing else of them ever leaves the daemon.
+/// The daemon's settings that placeholders can refer to. No other setting ever leaves the daemon.
 pub const OF_THE_DAEMON: [&str; 2] = ["config.docker.interface", "config.docker.network.interface"];
 
-/// What every container has besides its template's variables.
+/// Variables that every container has in addition to its template's.
 const BUILT_IN: [&str; 8] = [
     "SERVER_IP",
     "SERVER_PORT",
@@ -40,7 +40,7 @@ const BUILT_IN: [&str; 8] = [
     "HOME",
 ];
 
-/// The variable that a placeholder names, in any of the four spellings, and whether it is spelled as one.
+/// The variable that a placeholder refers to, in any of the four notations, and whether it is one of them.
 fn meaning(name: &str) -> (&str, bool) {
     let path = name.strip_prefix("server.").unwrap_or(name);
     let env = ["build.env.", "build.environment.", "environment.", "env."]
@@ -58,7 +58,7 @@ fn meaning(name: &str) -> (&str, bool) {
     }
 }
 
-/// The placeholders of a text that name nothing, where a template has the variables `known`.
+/// The placeholders in a text that refer to nothing, for a template with the variables `known`.
 #[must_use]
 pub fn unknown(text: &str, known: &BTreeSet<&str>) -> Vec<String> {
     let names = PLACEHOLDER.iter().flat_map(|pattern| pattern.captures_iter(text));
@@ -72,8 +72,8 @@ pub fn unknown(text: &str, known: &BTreeSet<&str>) -> Vec<String> {
         .collect()
 }
 
-/// A startup command as images read it: they know variables by their names only, and give the shell their values. Nothing is put
-/// into the command here, so no value is ever run as a part of it.
+/// A startup command in the notation of images, which only know names of variables and leave their values to the shell. No
+/// values are inserted here, so none can become part of the command.
 #[must_use]
 pub fn for_image(command: &str) -> String {
     let Some(placeholder) = PLACEHOLDER.as_ref() else { return command.to_owned() };
@@ -84,7 +84,7 @@ pub fn for_image(command: &str) -> String {
     replaced.into_owned()
 }
 
-/// A text with placeholders as Pterodactyl spells them: it takes other spellings for nothing.
+/// A text with placeholders in Pterodactyl's notation, the only one that it supports.
 #[must_use]
 pub fn for_pterodactyl(text: &str) -> String {
     let Some(placeholder) = PLACEHOLDER.as_ref() else { return text.to_owned() };
@@ -107,7 +107,7 @@ pub fn for_pterodactyl(text: &str) -> String {
 }
 
 impl Context {
-    /// What `name` stands for. `config.*` is the daemon's and never resolved here, whatever it names.
+    /// The value of `name`. `config.*` is up to the daemon and never resolved here.
     fn resolve(&self, name: &str) -> Option<String> {
         match meaning(name).0 {
             "SERVER_IP" => Some(self.ip.clone()),
@@ -133,13 +133,13 @@ impl Context {
         replaced.into_owned()
     }
 
-    /// The startup command as it will run. Unknown placeholders stay as they are written.
+    /// The startup command as it will run. Unknown placeholders stay as they are.
     #[must_use]
     pub fn startup(&self, command: &str) -> String {
         self.replace(command, str::to_owned)
     }
 
-    /// The template's configuration files for this container. Unknown placeholders become empty, as panels do it.
+    /// The template's configuration files for this container. Unknown placeholders become empty, as in Pterodactyl.
     #[must_use]
     pub fn files(&self, template: &Template) -> Vec<ConfigFile> {
         let mut files = template.config_files.clone();

@@ -1,25 +1,24 @@
-//! Parts of a template as people read them in a difference: a line for each thing, and lists as lists.
+//! Parts of a template as text for a diff: one line per item.
 
 use super::{ConfigFile, StartupCommand, StopRule, TemplateImage, Variable};
 use serde::Serialize;
 use serde_json::Value;
 
-/// One item on each line; none for an empty list.
+/// One item per line; `None` for an empty list.
 pub(super) fn items<'t>(list: impl IntoIterator<Item = &'t String>) -> Option<String> {
     lines(list.into_iter().cloned())
 }
 
-/// Each image after its label, where it has one of its own.
+/// One image per line, after its label if that differs.
 pub(super) fn images(images: &[TemplateImage]) -> Option<String> {
     lines(images.iter().map(|TemplateImage { label, image }| named(label, image)))
 }
 
-/// Each command after its name.
+/// One command per line, after its name.
 pub(super) fn commands(commands: &[StartupCommand]) -> Option<String> {
     lines(commands.iter().map(|StartupCommand { name, command }| named(name, command)))
 }
 
-/// How it is stopped.
 pub(super) fn stop(rule: &StopRule) -> String {
     match rule {
         StopRule::Command { command } => format!("Command: {command}"),
@@ -28,7 +27,7 @@ pub(super) fn stop(rule: &StopRule) -> String {
     }
 }
 
-/// Its format, and each edit with what it applies to.
+/// The format, and each edit with what it applies to.
 pub(super) fn config_file(file: &ConfigFile) -> String {
     let edits = file.edits.iter().map(|edit| match &edit.if_value {
         Some(present) => format!("{} = {}, where it is {present}", edit.key, plain(&edit.value)),
@@ -38,7 +37,7 @@ pub(super) fn config_file(file: &ConfigFile) -> String {
     std::iter::once(format).chain(edits).collect::<Vec<_>>().join("\n")
 }
 
-/// What is said of a variable; never the default of a secret one.
+/// The properties of a variable, without the default of a secret one.
 pub(super) fn variable(variable: &Variable) -> String {
     let users = match (variable.user_viewable, variable.user_editable) {
         (true, true) => "see and change it",
@@ -67,7 +66,7 @@ fn lines(all: impl Iterator<Item = String>) -> Option<String> {
     (!all.is_empty()).then(|| all.join("\n"))
 }
 
-/// Text as it is, anything else as JSON.
+/// Strings as they are, anything else as JSON.
 fn plain(value: &impl Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(Value::String(text)) => text,

@@ -1,14 +1,14 @@
-//! How eggs write the way to stop.
+//! The notation of stop rules in eggs.
 
 use super::StopRule;
 
-/// The signals that may be named.
+/// The supported signals.
 const SIGNALS: [&str; 12] = [
     "SIGHUP", "SIGINT", "SIGQUIT", "SIGABRT", "SIGKILL", "SIGUSR1", "SIGUSR2", "SIGPIPE", "SIGALRM",
     "SIGTERM", "SIGCONT", "SIGSTOP",
 ];
 
-/// Reads a rule; the second part says what was odd.
+/// Parses a rule; the second value is a warning.
 pub(super) fn read(text: &str) -> (StopRule, Option<String>) {
     let signal = |name: &str| StopRule::Signal { signal: name.to_owned() };
     let text = text.trim();
@@ -16,7 +16,7 @@ pub(super) fn read(text: &str) -> (StopRule, Option<String>) {
         return (StopRule::Docker, Some("It says nothing; the image's own stop signal is sent.".into()));
     }
     let Some(keys) = text.strip_prefix('^') else {
-        // Nobody types the name of a signal into a console.
+        // Nobody would use the name of a signal as a console command.
         return match SIGNALS.contains(&text) {
             true => (signal(text), None),
             false => (StopRule::Command { command: text.to_owned() }, None),
@@ -31,7 +31,7 @@ pub(super) fn read(text: &str) -> (StopRule, Option<String>) {
     }
 }
 
-/// Writes a rule as Pterodactyl reads it.
+/// The rule in Pterodactyl's notation.
 pub(super) fn write(rule: &StopRule) -> String {
     match rule {
         StopRule::Command { command } => command.clone(),

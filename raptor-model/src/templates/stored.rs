@@ -1,40 +1,37 @@
-//! Templates as they are kept: with their revisions, and what is known of where they came from.
+//! Templates as they are stored, with their revisions and origins.
 
 use super::{Origin, Template};
 use crate::{Error, Result, id::TemplateId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// A template in the store.
+/// A stored template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredTemplate {
-    /// Its id.
     pub id: TemplateId,
-    /// Its small stable number.
+    /// A short number that never changes, counted from 1.
     pub number: i64,
-    /// The dialect that it was imported from.
+    /// The format that it was imported from, e.g. `PTDL_v2`.
     pub source_format: String,
-    /// What it says.
+    /// Its content.
     pub document: Template,
-    /// Where it came from; none where nobody wrote it down.
+    /// Where it came from; `None` if unknown.
     pub origin: Option<Origin>,
-    /// What the last look at its source found; none where nobody has looked since its last import or update.
+    /// The result of the last check of its source; `None` if it was not checked since the last import or update.
     pub source_check: Option<SourceCheck>,
-    /// Grows with each change.
+    /// Incremented with each change.
     pub revision: i64,
-    /// When it was imported.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// Containers that are made from it.
+    /// The number of containers that use it.
     pub container_count: i64,
-    /// The columns of its record that can't be read. Without its document it has a name and nothing else: no container is made
-    /// from it, and it is exported to nobody, until it is updated from a file.
+    /// The columns of its record that are damaged. Without its document it has nothing but a name: no container can be created
+    /// from it and it can't be exported until it is updated from a file.
     pub damaged: Vec<&'static str>,
 }
 
 impl StoredTemplate {
-    /// The template, where its document could be read.
+    /// The template, if its document is readable.
     ///
     /// # Errors
     /// [`Error::Conflict`] `damaged` with what to do.
@@ -51,8 +48,8 @@ impl StoredTemplate {
 }
 
 impl StoredTemplate {
-    /// Where a newer file is looked for: the place that the template came from; where that can't be fetched again, the address that
-    /// its own file names as the one where it is published, if that is one of HTTPS. `raw_files` as for [`Origin::source_address`].
+    /// Where to look for a newer file: the template's origin, or if that can't be fetched again, the HTTPS address that its own
+    /// file names as its place of publication. `raw_files` as for [`Origin::source_address`].
     #[must_use]
     pub fn source_address(&self, raw_files: &str) -> Option<String> {
         let origin = self.origin.as_ref().and_then(|origin| origin.source_address(raw_files));
@@ -80,25 +77,24 @@ pub struct Revision {
     pub container_count: i64,
 }
 
-/// By what another server recognises a file that was fetched from it (RFC 9110, 8.8).
+/// What identifies the version of a file on another server (RFC 9110, section 8.8).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceVersion {
-    /// `ETag`, as it was sent.
+    /// The `ETag` header.
     pub etag: Option<String>,
-    /// `Last-Modified`, as it was sent.
+    /// The `Last-Modified` header.
     pub last_modified: Option<String>,
 }
 
-/// What the last look at a template's source found.
+/// The result of the last check of a template's source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceCheck {
-    /// When it was.
     pub checked_at: DateTime<Utc>,
-    /// Whether the file there says something else than the file that the template was imported from.
+    /// Whether the file there differs from the one that the template was imported from.
     pub available: bool,
-    /// SHA-256 of the file there, in lower-case hex digits; none where it was never read.
+    /// SHA-256 of the file there, as lower-case hex digits; `None` if it was never read.
     pub sha256: Option<String>,
-    /// By what the other server recognises that file.
+    /// The version of that file according to its server.
     #[serde(default)]
     pub version: SourceVersion,
     /// Why it could not be read this time.

@@ -1,4 +1,4 @@
-//! From the text of a file to a tree: JSON, or YAML 1.2.
+//! Parsing the text of a file: JSON or YAML 1.2.
 
 use super::import::ImportWarning;
 use crate::{Error, Result, yaml};
@@ -6,18 +6,17 @@ use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Vis
 use serde_json::{Map, Value};
 use std::{cell::RefCell, fmt};
 
-/// The largest file that is read, in bytes.
+/// The largest accepted file, in bytes.
 pub const MAX_SIZE: usize = 4 * 1024 * 1024;
 
 thread_local! {
-    /// The keys that were there twice in the document that this thread reads.
+    /// Repeated keys in the document that this thread is parsing.
     static REPEATED: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Reads a file.
 pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
     let read = read(bytes)?;
-    // No database and no environment holds one.
+    // Neither databases nor environments can hold U+0000.
     if has_nul(&read.0) {
         return Err(Error::invalid(
             "body",
@@ -43,7 +42,7 @@ fn read(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
     }
     let text = std::str::from_utf8(bytes).map_err(|_| refuse("This file is not UTF-8 text.".into()))?;
     let text = text.trim_start_matches('\u{feff}');
-    // What the address of a page about a file gives, where that of the file was meant.
+    // E.g. the address of a web page about the file instead of the file's own.
     if text.trim_start().starts_with('<') {
         return Err(refuse(
             "This is a web page or XML, not a template. Take the file itself; many sites call it Raw.".into(),
@@ -74,7 +73,7 @@ fn read(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
     Ok((value, warnings))
 }
 
-/// A value, with a note of every key that is there twice.
+/// A value that records repeated keys while it is parsed.
 struct Strict(Value);
 
 impl<'de> Deserialize<'de> for Strict {

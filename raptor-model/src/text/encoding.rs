@@ -1,4 +1,4 @@
-//! The encodings that a text may have.
+//! Text encodings.
 
 use encoding_rs::{EncoderResult, GBK, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252, X_USER_DEFINED};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -8,21 +8,19 @@ use std::{
     fmt::{self, Display, Formatter},
 };
 
-/// An encoding of text: UTF-8, UTF-16 in either order, and those of the WHATWG's Encoding Standard in which every byte below
-/// 0x20 stands for itself. ISO-2022-JP is not among them. Written as its name in that standard.
+/// A text encoding: UTF-8, UTF-16 in either byte order, and those of the WHATWG's Encoding Standard in which every byte below
+/// 0x20 stands for itself, which excludes ISO-2022-JP. Serialised as its name in that standard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding(&'static encoding_rs::Encoding);
 
-/// Characters that an encoding does not have, each once. U+FFFD stands for invalid bytes that would have to be converted.
+/// Characters that an encoding lacks, without duplicates. U+FFFD stands for invalid bytes that would have to be converted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lacking {
-    /// The encoding.
     pub encoding: Encoding,
-    /// The characters.
     pub characters: BTreeSet<char>,
 }
 
-/// How many characters a sentence names.
+/// How many characters a sentence lists.
 const NAMED: usize = 10;
 
 impl Display for Lacking {
@@ -62,18 +60,17 @@ pub struct DecodedLine<'b> {
 }
 
 impl Encoding {
-    /// UTF-8.
     pub const UTF_8: Self = Self(UTF_8);
-    /// UTF-16, the low byte first.
+    /// UTF-16 with the low byte first.
     pub const UTF_16LE: Self = Self(UTF_16LE);
-    /// UTF-16, the high byte first.
+    /// UTF-16 with the high byte first.
     pub const UTF_16BE: Self = Self(UTF_16BE);
-    /// Western European, what most programs mean by Latin-1.
+    /// Western European; most programs call it Latin-1.
     pub const WINDOWS_1252: Self = Self(WINDOWS_1252);
     /// Simplified Chinese.
     pub const GBK: Self = Self(GBK);
 
-    /// The one with this name or alias, without regard to case: `utf-8`, `latin1`, `GBK`, `Shift_JIS`.
+    /// The encoding with this name or alias, without regard to case: `utf-8`, `latin1`, `GBK`, `Shift_JIS`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::of(encoding_rs::Encoding::for_label_no_replacement(name.as_bytes())?)
@@ -83,19 +80,19 @@ impl Encoding {
         (encoding != ISO_2022_JP && encoding != X_USER_DEFINED).then_some(Self(encoding))
     }
 
-    /// Its name in the Encoding Standard.
+    /// The name in the Encoding Standard.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name()
     }
 
-    /// Whether characters have two bytes, or four.
+    /// Whether characters have two or four bytes.
     #[must_use]
     pub fn is_utf16(self) -> bool {
         self.0 == UTF_16LE || self.0 == UTF_16BE
     }
 
-    /// The byte order mark that `bytes` begin with, if it is this encoding's; empty otherwise.
+    /// This encoding's byte order mark if `bytes` begin with it; empty otherwise.
     #[must_use]
     pub fn mark_of(self, bytes: &[u8]) -> &[u8] {
         let mark = self.mark();
@@ -106,7 +103,7 @@ impl Encoding {
         }
     }
 
-    /// Its byte order mark; empty where it has none.
+    /// The byte order mark; empty if the encoding has none.
     #[must_use]
     pub fn mark(self) -> &'static [u8] {
         match self.name() {
@@ -117,7 +114,7 @@ impl Encoding {
         }
     }
 
-    /// The text of a line, and whether all of its bytes are valid. What is invalid becomes U+FFFD. A byte order mark is kept.
+    /// The text of a line, and whether all of its bytes are valid. Invalid bytes become U+FFFD. A byte order mark is kept.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> DecodedLine<'_> {
         let clean = if self == Self::UTF_8 {
@@ -138,8 +135,7 @@ impl Encoding {
         DecodedLine { text: Cow::Owned(text), valid }
     }
 
-    /// Tells the characters in `bytes` one by one, each with the bytes that it came from. The same for the same bytes as
-    /// [`Encoding::decode`].
+    /// Calls `tell` with each character in `bytes` and the bytes that it came from. Consistent with [`Encoding::decode`].
     pub(super) fn each_unit<'a>(self, bytes: &'a [u8], mut tell: impl FnMut(Unit<'a>)) {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -149,7 +145,7 @@ impl Encoding {
         }
     }
 
-    /// The character that `bytes`, which are not empty, begin with.
+    /// The first character of `bytes`, which must not be empty.
     fn first_unit(self, bytes: &[u8]) -> Unit<'_> {
         let taken = |count: usize| bytes.get(..count).unwrap_or(bytes);
         if self.is_utf16() {
@@ -165,11 +161,11 @@ impl Encoding {
                 Some(letter) => {
                     Unit { letters: Letters::one(letter), bytes: taken(letter.len_utf8()), valid: true }
                 }
-                // A sequence cut by the four bytes that were looked at can't be: none is longer.
+                // The sequence can't be cut off, since none is longer than the four bytes that were examined.
                 None => Unit::invalid(taken(chunk.invalid().len())),
             };
         }
-        // The codes are free of prefixes: what decodes alone is one character. None has more than four bytes.
+        // The codes are prefix-free, so what decodes on its own is one character. None has more than four bytes.
         for count in 1..=4.min(bytes.len()) {
             let piece = taken(count);
             if let Some(text) = self.0.decode_without_bom_handling_and_without_replacement(piece) {
@@ -197,10 +193,10 @@ impl Encoding {
         }
     }
 
-    /// The bytes of a text.
+    /// Encodes a text.
     ///
     /// # Errors
-    /// [`Lacking`] with all characters that the encoding does not have: none is ever replaced by another.
+    /// [`Lacking`] with all characters that the encoding lacks: none is ever replaced by another.
     pub fn encode(self, text: &str) -> Result<Cow<'_, [u8]>, Lacking> {
         if self.is_utf16() {
             let bytes =
@@ -210,7 +206,7 @@ impl Encoding {
         if self == Self::UTF_8 || text.is_ascii() {
             return Ok(Cow::Borrowed(text.as_bytes()));
         }
-        // As a rule it has them all, and one look at the whole is enough.
+        // Usually it has all of them, and encoding the whole text is enough.
         let (bytes, _, lacking) = self.0.encode(text);
         let back = |bytes| self.0.decode_without_bom_handling_and_without_replacement(bytes);
         if !lacking && back(&bytes).as_deref() == Some(text) {
@@ -225,7 +221,7 @@ impl Encoding {
         }
     }
 
-    /// Whether a character comes back as itself. Shift_JIS, for one, would write a yen sign as a backslash.
+    /// Whether a character survives encoding and decoding. E.g. Shift_JIS would write a yen sign as a backslash.
     fn has(self, letter: char) -> bool {
         let (mut buffer, mut out) = ([0; 4], [0; 16]);
         let text = letter.encode_utf8(&mut buffer);
@@ -236,7 +232,7 @@ impl Encoding {
             && self.0.decode_without_bom_handling_and_without_replacement(bytes).as_deref() == Some(&*text)
     }
 
-    /// The last place at or before `at` that is between two characters.
+    /// The last position at or before `at` that is between two characters.
     #[must_use]
     pub fn border(self, bytes: &[u8], at: usize) -> usize {
         let (mut border, mut end) = (0, 0);
@@ -251,7 +247,7 @@ impl Encoding {
     }
 }
 
-/// One character, or two where the encoding has one code for both, with its bytes.
+/// One character, or two if the encoding has a single code for both, with its bytes.
 pub(super) struct Unit<'a> {
     pub(super) letters: Letters,
     pub(super) bytes: &'a [u8],
@@ -264,7 +260,7 @@ impl<'a> Unit<'a> {
     }
 }
 
-/// What one code stands for: of all encodings, Big5 alone has codes for two characters.
+/// What a code stands for. Of all encodings, only Big5 has codes for two characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Letters(Option<char>, Option<char>);
 
@@ -273,7 +269,7 @@ impl Letters {
         Self(Some(letter), None)
     }
 
-    /// The characters of a text; two that `known` has under one code are taken together.
+    /// The characters of a text; two that have a single code in `known` are combined.
     pub(super) fn of(text: &str, known: &[Self]) -> Vec<Self> {
         let pairs: BTreeSet<Self> = known.iter().copied().filter(|letters| letters.1.is_some()).collect();
         let (mut found, mut chars) = (Vec::new(), text.chars().peekable());

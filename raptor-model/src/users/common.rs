@@ -1,11 +1,12 @@
 //! Passwords that attackers try first.
 
-/// About 11,700 passwords of eight characters or more, in lower case, sorted: those among the 30,000 most frequent ones of zxcvbn 3.1.1
-/// (MIT, see `common.LICENSE`), with those that software is delivered with and those that suggest themselves for this one.
+/// About 11,700 passwords of eight characters or more, in lower case, sorted: those among the 30,000 most frequent ones of
+/// zxcvbn
+/// 3.1.1 (MIT, see `common.LICENSE`), default passwords of software, and obvious ones for this software.
 const LIST: &str = include_str!("common.txt");
 
-/// Whether attackers try `password` among the first: it is on the list, also with capitals or with some digits and signs
-/// behind, or it is one character or a row of neighbours in the alphabet.
+/// Whether attackers are likely to try `password` first: it is on the list, possibly with upper-case letters or followed by
+/// some digits and symbols, or it is a repeated character or a sequence of neighbours in the alphabet.
 pub(super) fn is_common(password: &str) -> bool {
     let password = password.to_lowercase();
     let listed = |word: &str| LIST.lines().any(|line| line == word);
@@ -16,7 +17,7 @@ pub(super) fn is_common(password: &str) -> bool {
     listed(&password) || (behind <= 5 && stem_of_all(stem)) || is_row(&password)
 }
 
-/// Whether each character follows on the one before by the same step of -1, 0 or 1: `aaaaaaaa`, `23456789`, `hgfedcba`.
+/// Whether each character differs from the previous one by the same step of -1, 0 or 1: `aaaaaaaa`, `23456789`, `hgfedcba`.
 fn is_row(password: &str) -> bool {
     let codes: Vec<i64> = password.chars().map(|c| i64::from(u32::from(c))).collect();
     let steps: Vec<i64> = codes.windows(2).map(|pair| pair[1] - pair[0]).collect();

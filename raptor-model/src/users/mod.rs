@@ -1,4 +1,4 @@
-//! Users: the accounts.
+//! User accounts.
 
 mod common;
 
@@ -9,37 +9,31 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
-/// The password of the administrator that a quick start makes: everybody knows it. An account that has it can only change it.
+/// The publicly known password of a quick start's administrator. An account with it can only be used to change it.
 pub const DEFAULT_PASSWORD: &str = "admin123";
 
-/// A user account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// Its id.
     pub id: UserId,
-    /// Its small stable number.
+    /// A short number that never changes, counted from 1.
     pub number: i64,
     /// Name for signing in; unique without regard to case.
     pub username: String,
     /// E-mail address; unique without regard to case.
     pub email: String,
-    /// Name for people.
+    /// Display name.
     pub name: Option<String>,
-    /// Its role.
     pub role_id: RoleId,
-    /// The role's name.
     pub role_name: String,
-    /// Whether it may not sign in.
+    /// Whether the user can't sign in.
     pub suspended: bool,
-    /// Whether it can do nothing but choose another password.
+    /// Whether the user has to choose a new password before doing anything else.
     pub password_change_required: bool,
-    /// When it was made.
     pub created_at: DateTime<Utc>,
-    /// When it was last changed.
     pub updated_at: DateTime<Utc>,
-    /// When it last called, to the minute.
+    /// The time of the last request, to the minute.
     pub last_seen_at: Option<DateTime<Utc>>,
-    /// How many containers it owns.
+    /// The number of containers that the user owns.
     pub container_count: i64,
 }
 
@@ -80,7 +74,7 @@ pub struct UserChange {
     pub suspended: bool,
 }
 
-/// Checks a user name and trims it. The allowed characters also make it usable in SFTP's `user.container`.
+/// Validates a user name and trims it. The allowed characters make it usable in SFTP's `user.container`.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `username`.
@@ -98,7 +92,7 @@ pub fn check_username(username: &str) -> Result<String> {
     ))
 }
 
-/// Checks that an e-mail address has a name and a host, and trims it. Only a mail can tell whether it exists.
+/// Checks that an e-mail address has a name and a host, and trims it. Only sending a mail can tell whether it exists.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `email`.
@@ -114,7 +108,7 @@ pub fn check_email(email: &str) -> Result<String> {
     Err(Error::invalid("email", "This is not an e-mail address. It should look like name@example.com."))
 }
 
-/// Checks a name for people.
+/// Validates a display name.
 ///
 /// # Errors
 /// [`Error::Invalid`] at `name`.
@@ -128,8 +122,8 @@ pub fn check_name(name: Option<String>) -> Result<Option<String>> {
     }
 }
 
-/// Checks a new password: 8 characters or more, at most 1,024 bytes, and not a common one. It needs no digits or symbols (NIST SP
-/// 800-63B).
+/// Validates a new password: 8 characters or more, at most 1,024 bytes, and not a common one. It needs no digits or symbols
+/// (NIST SP 800-63B).
 ///
 /// # Errors
 /// [`Error::Invalid`] at `field`.

@@ -1,11 +1,11 @@
-//! From a terminal's bytes to lines.
+//! Decoding a terminal's output into lines.
 
 use raptor_model::text::Encoding;
 
-/// Longer lines are cut, in bytes.
+/// Longest line in bytes; longer ones are split.
 const MAX_LINE: usize = 32 * 1024;
 
-/// Turns chunks of bytes into lines, whatever the chunks' borders are.
+/// Turns chunks of bytes into lines, regardless of how the chunks are split.
 pub struct Decoder {
     rest: Vec<u8>,
     consumed: u64,
@@ -13,18 +13,18 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder whose first byte is number `consumed` of the run's output.
+    /// A decoder whose first byte is at offset `consumed` of the run's output.
     #[must_use]
     pub fn at(consumed: u64) -> Self {
         Self { rest: Vec::new(), consumed, encoding: Encoding::UTF_8 }
     }
 
-    /// Reads lines that end from now on in this encoding, in which a line end is one byte; UTF-8 unless given.
+    /// Decodes further lines from this encoding, in which a newline is a single byte. The default is UTF-8.
     pub fn read_as(&mut self, encoding: Encoding) {
         self.encoding = encoding;
     }
 
-    /// The lines that `chunk` completes, each with the count of the run's bytes up to its end.
+    /// The lines that `chunk` completes, each with the offset of its end in the run's output.
     pub fn feed(&mut self, chunk: &[u8]) -> Vec<(String, u64)> {
         let mut lines = Vec::new();
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
@@ -46,31 +46,31 @@ impl Decoder {
         lines
     }
 
-    /// What came after the last line end.
+    /// The text after the last newline.
     #[must_use]
     pub fn partial(&self) -> String {
         self.text(&self.rest)
     }
 
-    /// Whether something came after the last line end.
+    /// Whether there is text after the last newline.
     #[must_use]
     pub fn has_partial(&self) -> bool {
         !self.rest.is_empty()
     }
 
-    /// The last, unfinished line when the output has ended.
+    /// The last, unfinished line, once the output has ended.
     pub fn finish(&mut self) -> Option<(String, u64)> {
         let rest = std::mem::take(&mut self.rest);
         if rest.is_empty() { None } else { Some((self.text(&rest), self.consumed)) }
     }
 
-    /// Without its line end. A terminal ends lines with `\r\n`, some programs with more.
+    /// The text without its line end. Terminals end lines with `\r\n`, some programs with more.
     fn text(&self, bytes: &[u8]) -> String {
         let end = bytes.iter().rposition(|byte| !matches!(byte, b'\n' | b'\r')).map_or(0, |last| last + 1);
         self.encoding.decode(bytes.get(..end).unwrap_or_default()).text.into_owned()
     }
 
-    /// Where a line that is too long is cut: between two characters, and not at its very beginning.
+    /// Where to split a line that is too long: between two characters, and not at its very beginning.
     fn border(&self) -> usize {
         if self.encoding == Encoding::UTF_8 {
             return border(&self.rest, MAX_LINE);
@@ -79,7 +79,7 @@ impl Decoder {
     }
 }
 
-/// The last place at or before `at` that is not inside a UTF-8 character.
+/// The last position at or before `at` that is not inside of a UTF-8 character.
 fn border(bytes: &[u8], at: usize) -> usize {
     (at.saturating_sub(3)..=at)
         .rev()
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    /// Whatever a program writes and however it is cut on the way: the same lines, none too long, every byte counted.
+    /// Whatever a program writes and however it is chunked: the same lines, none too long, and every byte is counted.
     fn the_same_lines(bytes: &[u8], mut cuts: Vec<usize>, start: u64) {
         let mut whole = Decoder::at(start);
         let mut expected = whole.feed(bytes);
@@ -131,7 +131,7 @@ mod tests {
         assert!(ends.is_sorted());
         assert_eq!(ends.last().map_or(0, |end| end - start), bytes.len() as u64);
         assert!(lines.iter().all(|(text, _)| !text.contains('\n') && !text.ends_with('\r')));
-        // A daemon that goes on at any line's end reads the rest alike.
+        // A daemon that resumes at the end of any line decodes the rest the same way.
         if let Some((i, end)) = ends.iter().enumerate().nth(ends.len() / 2) {
             let mut rest = Decoder::at(*end);
             let mut again = rest.feed(&bytes[usize::try_from(end - start).unwrap()..]);
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn output_in_gbk_is_read_as_such_wherever_the_chunks_are_cut() {
-        // As a Chinese Windows program writes it; the second character's second byte is a backslash in ASCII.
+        // Output of a Chinese Windows program; the second byte of its second character is a backslash in ASCII.
         let line = b"\xbb\xb6\xd3\xad\xb5\\\r\n";
         for cut in 0..line.len() {
             let mut decoder = Decoder::at(0);

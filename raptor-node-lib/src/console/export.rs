@@ -1,4 +1,4 @@
-//! A console as a text file, made while it is sent.
+//! Exporting a console as a text file, produced while it is sent.
 
 use super::{Chunk, Console, segment::Mark};
 use bytes::Bytes;
@@ -13,21 +13,21 @@ use std::{
     sync::Arc,
 };
 
-/// Lines that are read at a time.
+/// Lines read at a time.
 const LINES: usize = 1_024;
 
 struct Export {
     console: Arc<Console>,
     how: ConsoleExport,
     after: u64,
-    /// The newest line when it was asked for: a console that is written to meanwhile has an end all the same.
+    /// The newest line at the start of the export, so that a console with constant output has an end.
     until: u64,
     mark: Option<Mark>,
     packer: Option<GzEncoder<Vec<u8>>>,
     ended: bool,
 }
 
-/// What is kept now, as text.
+/// The console's current content as text.
 pub fn export(console: Arc<Console>, how: ConsoleExport) -> Download {
     let packer = how.gzip.then(|| GzEncoder::new(Vec::new(), Compression::default()));
     let until = console.newest();
@@ -43,16 +43,20 @@ pub fn export(console: Arc<Console>, how: ConsoleExport) -> Download {
 }
 
 impl Export {
-    /// The next bytes; none at the end. Blocking.
+    /// The next chunk; `None` at the end. Blocking.
     fn piece(&mut self) -> io::Result<Option<Bytes>> {
         while !self.ended {
             let mut text = String::new();
             match self.console.piece(self.after, LINES, &mut self.mark) {
                 Chunk::Nothing => self.ended = true,
                 Chunk::Gap(next) => {
-                    // What was never kept, or went before the download began, is not missed.
+                    // Lines from before the export started don't count as missing.
                     if self.after > 0 {
-                        text = format!("--- lines {} to {} are kept no more ---\n", self.after + 1, next - 1);
+                        text = format!(
+                            "--- lines {} to {} are no longer available ---\n",
+                            self.after + 1,
+                            next - 1
+                        );
                     }
                     self.after = next - 1;
                 }

@@ -1,6 +1,6 @@
-//! Numbered lines in files of JSON lines, the newest also in memory.
+//! The console log: numbered lines in JSON Lines files, the newest also in memory.
 
-use crate::seldom::Seldom;
+use crate::warning_limit::WarningLimit;
 use chrono::{DateTime, Utc};
 use raptor_model::node::{ConsoleLine, LineKind};
 use serde::{Deserialize, Serialize};
@@ -12,24 +12,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// One file's size in bytes; a new one is begun after it.
+/// Size of a segment file in bytes; then the next one begins.
 const SEGMENT: u64 = 1024 * 1024;
-/// All files of a container together, in bytes.
+/// Total size of a container's segments, in bytes.
 const KEPT: u64 = 32 * SEGMENT;
-/// Files of a container at most: each start of the daemon begins one.
+/// Most segments per container: each start of the daemon begins a new one.
 const FILES: usize = 256;
-/// Text kept in memory, in bytes.
+/// Most text kept in memory, in bytes.
 const MEMORY: usize = 512 * 1024;
-/// Text kept in memory of what is no news any more, in bytes: what a browser that opens the console is shown, and what is
-/// compared after an outage.
+/// Text kept in memory once it is no longer recent, in bytes: enough for a browser that opens the console and for the
+/// comparison after an outage.
 const QUIET: usize = 64 * 1024;
-/// Text of the newest output that is compared with what comes again, in bytes.
+/// How much of the newest output is compared with replayed output, in bytes.
 const COMPARED: usize = 48 * 1024;
 
-/// Limits warnings about a full disk, which would otherwise come with every line of every console.
-static WARNED: Seldom = Seldom::a_minute();
+/// Limits warnings about a full disk, which would otherwise be logged for every line of every console.
+static WARNED: WarningLimit = WarningLimit::per_minute();
 
-/// How long after a refusal the disk is asked again.
+/// The pause before writing is tried again after a failure.
 const ASK_DISK_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Serialize, Deserialize)]
@@ -37,7 +37,7 @@ pub(super) struct Stored {
     pub(super) seq: u64,
     at: DateTime<Utc>,
     kind: LineKind,
-    /// Bytes of the run's output up to this line's end; 0 for lines that are no output.
+    /// Offset of the line's end in the run's output; 0 for lines that are not output.
     consumed: u64,
     text: String,
 }
@@ -48,15 +48,14 @@ struct Segment {
     bytes: u64,
 }
 
-/// Where a reader finds what follows.
+/// Where a reader finds the next lines.
 pub(super) enum NextLines {
-    /// Nothing follows yet.
+    /// There are none yet.
     Nothing,
-    /// In memory.
     Lines(Vec<ConsoleLine>),
-    /// It is kept no more; this is the oldest number that is.
+    /// They are no longer kept; this is the oldest number that is.
     Gap(u64),
-    /// In this file.
+    /// In this segment.
     File(PathBuf),
 }
 
@@ -69,18 +68,18 @@ pub struct Log {
     tail_bytes: usize,
     newest: u64,
     buffer: Vec<u8>,
-    /// What a disk that was full did not take, as it is to be written: the number of its first line, and its lines.
+    /// Lines that could not be written because the disk was full: the number of the first one, and the encoded lines.
     unwritten: Option<(u64, VecDeque<Vec<u8>>)>,
     unwritten_bytes: usize,
-    /// When the disk last refused.
+    /// When a write last failed.
     refused: Option<Instant>,
 }
 
 impl Log {
-    /// Opens what is in `folder`.
+    /// Opens the log in `folder`.
     ///
     /// # Errors
-    /// When the folder can't be made or read.
+    /// If the folder can't be created or read.
     pub fn open(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut segments: Vec<Segment> = fs::read_dir(folder)?
@@ -117,7 +116,7 @@ impl Log {
         self.newest
     }
 
-    /// Adds lines and gives the number of the last.
+    /// Appends lines, and returns the number of the last one.
     pub fn append(&mut self, at: DateTime<Utc>, kind: LineKind, lines: Vec<(String, u64)>) -> u64 {
         for (text, consumed) in lines {
             self.newest += 1;
@@ -134,8 +133,8 @@ impl Log {
         self.newest
     }
 
-    /// Writes the buffer, whose last line is `last`, and before it what was not written before. A full disk never stops the
-    /// console; what it does not take is kept in memory and written later, as much of it as the console keeps there.
+    /// Writes the buffer, whose last line is `last`, after whatever could not be written before. A full disk never stops the
+    /// console: what can't be written stays in memory, within the console's limit, and is written later.
     fn flush(&mut self, last: u64) {
         let buffer = std::mem::take(&mut self.buffer);
         let lines = buffer.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -161,14 +160,14 @@ impl Log {
             self.refused = Some(Instant::now());
             self.wait(&buffer, first);
             if WARNED.is_due() {
-                tracing::warn!(%error, folder = %self.folder.display(), "console lines are not kept on disk");
+                tracing::warn!(%error, folder = %self.folder.display(), "writing console lines to disk failed");
             }
         }
         self.buffer = buffer;
         self.buffer.clear();
     }
 
-    /// Keeps lines that were not written. Where there are too many, the oldest are dropped and readers see a gap.
+    /// Queues lines that could not be written. If there are too many, the oldest are dropped and readers see a gap.
     fn wait(&mut self, lines: &[u8], first: u64) {
         let (from, waiting) = self.unwritten.get_or_insert_with(|| (first, VecDeque::new()));
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
@@ -188,7 +187,7 @@ impl Log {
             let path = self.folder.join(format!("{first:020}.jsonl"));
             let mut file = File::options().create(true).append(true).open(&path)?;
             if file.metadata()?.len() > 0 {
-                // The only line in it was cut short by a crash; it must not spoil the next one.
+                // The only line in it was cut short by a crash, and must not run into the next one.
                 file.write_all(b"\n")?;
                 self.segments.pop_back();
             }
@@ -199,7 +198,7 @@ impl Log {
         if let (Some(file), Some(segment)) = (&mut self.file, self.segments.back_mut()) {
             let before = file.metadata()?.len();
             if let Err(error) = file.write_all(bytes) {
-                // Half a line would spoil the next one. A file that can't even be cut is left alone.
+                // A partial line must not run into the next one. If the file can't even be truncated, it is left alone.
                 if file.set_len(before).is_err() {
                     self.file = None;
                 }
@@ -210,7 +209,7 @@ impl Log {
         Ok(())
     }
 
-    /// The oldest files go.
+    /// Deletes the oldest segments.
     fn prune(&mut self) -> io::Result<()> {
         let mut bytes: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
         while bytes > KEPT || self.segments.len() > FILES {
@@ -231,15 +230,15 @@ impl Log {
         }
     }
 
-    /// Lets go of what was written before `before`, but for the last of it. It is read from the files where somebody wants it.
+    /// Drops lines from before `before` from memory, except for the last ones. Readers get them from the segments.
     pub fn settle(&mut self, before: DateTime<Utc>) {
         if self.unwritten.is_some() {
-            // Nobody may print anything for a long time.
+            // It may take long until something is printed again.
             self.flush(self.newest);
         }
         while self.tail_bytes > QUIET
             && self.tail.front().is_some_and(|line| line.at < before)
-            // How much of the run's output was read is known by its last line.
+            // The newest output line records how much of the run's output was read.
             && self.tail.iter().skip(1).any(Stored::is_output)
         {
             let Some(oldest) = self.tail.pop_front() else { break };
@@ -250,9 +249,10 @@ impl Log {
         }
     }
 
-    /// The newest output after line `after`, and the count of the run's bytes before it.
+    /// The newest output after line `after`, and the offset at which it begins in the run's output.
     pub fn output_since(&self, after: u64) -> (u64, Vec<(String, u64)>) {
-        // Up to where lines are missing, as they are after a full disk: what comes again is compared with what has no holes.
+        // Starts after the last missing lines (as after a full disk): replayed output is compared with a sequence without
+        // holes.
         let mut next = self.newest + 1;
         let run = self.tail.iter().rev().take_while(|line| {
             let follows = line.seq + 1 == next;
@@ -277,12 +277,12 @@ impl Log {
         match before {
             Some(before) => (before.consumed, lines.into()),
             None if first <= after + 1 => (0, lines.into()),
-            // The line before the first one is not known, and with it where that one begins.
+            // The line before the first one is unknown, and so is the offset at which the first one begins.
             None => (lines.pop_front().map_or(0, |(_, consumed)| consumed), lines.into()),
         }
     }
 
-    /// Where the lines after `after` are: at most `limit` of them where they are in memory.
+    /// Where the lines after `after` are; at most `limit` of them if they are in memory.
     pub(super) fn spot(&self, after: u64, limit: usize) -> NextLines {
         if after >= self.newest {
             return NextLines::Nothing;
@@ -303,7 +303,7 @@ impl Log {
                 .map(Stored::line)
                 .collect();
             return match self.tail.get(begin) {
-                // Lines that a full disk did not take, before this daemon was started.
+                // Lines that were lost because the disk was full, before this daemon was started.
                 Some(first) if lines.is_empty() => NextLines::Gap(first.seq),
                 _ => NextLines::Lines(lines),
             };
@@ -316,13 +316,13 @@ impl Log {
         }
     }
 
-    /// Where to go on when the file that has to hold line `after + 1` has lost it.
+    /// Where to continue if line `after + 1` is missing from the segment that should contain it.
     pub(super) fn beyond(&self, after: u64) -> Option<u64> {
         let next = self.segments.iter().map(|segment| segment.first).find(|first| *first > after + 1);
         next.or(self.tail.front().map(|line| line.seq).filter(|first| *first > after + 1))
     }
 
-    /// The files, each with the number of its first line, the oldest first.
+    /// The segments, each with the number of its first line, oldest first.
     pub(super) fn files(&self) -> Vec<(u64, PathBuf)> {
         self.segments.iter().map(|segment| (segment.first, segment.path.clone())).collect()
     }
@@ -342,7 +342,7 @@ impl Stored {
     }
 }
 
-/// The lines of the newest files, of so many that enough output is among them.
+/// The lines of the newest segments, as many as contain enough output.
 fn newest_of(segments: &VecDeque<Segment>) -> impl Iterator<Item = Stored> + use<> {
     let (mut files, mut output) = (Vec::new(), 0);
     for segment in segments.iter().rev() {

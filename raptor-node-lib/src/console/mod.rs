@@ -1,4 +1,4 @@
-//! The console: one writer, many readers, numbered lines on disk with their tail in memory.
+//! The console: one writer, many readers, and numbered lines on disk of which the newest are in memory.
 
 mod decode;
 mod export;
@@ -25,31 +25,31 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Lines in one frame at most, so that a browser can draw between them.
+/// Most lines per frame, so that a browser can render in between.
 const FRAME_LINES: usize = 512;
 
 /// What a reader gets next.
 enum Chunk {
     Nothing,
     Lines(Vec<ConsoleLine>),
-    /// What was asked for is kept no more; this is the oldest number that is.
+    /// The requested lines are no longer kept; this is the oldest number that is.
     Gap(u64),
 }
 
-/// One container's console. A reader never makes the writer wait.
+/// The console of a container. A reader never blocks the writer.
 pub struct Console {
     log: Mutex<Log>,
-    // The number of the newest line; readers wait on it.
+    // The number of the newest line, which readers wait for.
     newest: watch::Sender<u64>,
     partial: watch::Sender<Arc<str>>,
     encoding: Mutex<Encoding>,
 }
 
 impl Console {
-    /// Opens the log in `folder`, where earlier lines may be.
+    /// Opens the log in `folder`, which may contain earlier lines.
     ///
     /// # Errors
-    /// When the folder can't be used.
+    /// If the folder is unusable.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let log = Log::open(folder)?;
         Ok(Self {
@@ -60,12 +60,12 @@ impl Console {
         })
     }
 
-    /// What the container's process reads and writes.
+    /// The encoding of the process's input and output.
     pub fn encoding(&self) -> Encoding {
         *self.encoding.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reads and writes in another encoding from now on.
+    /// Changes the encoding from now on.
     pub fn set_encoding(&self, encoding: Encoding) {
         *self.encoding.lock().unwrap_or_else(PoisonError::into_inner) = encoding;
     }
@@ -74,7 +74,7 @@ impl Console {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds lines that a process wrote, each with the count of its run's bytes up to the line's end.
+    /// Appends output lines, each with the offset of its end in the run's output.
     pub fn output(&self, at: DateTime<Utc>, kind: LineKind, lines: Vec<(String, u64)>) {
         if lines.is_empty() {
             return;
@@ -83,7 +83,7 @@ impl Console {
         self.newest.send_replace(newest);
     }
 
-    /// The last `count` lines of `kind` after line `after`, each cut to what a message can hold.
+    /// The last `count` lines of `kind` after line `after`, each truncated to fit into a message.
     pub fn last_words(&self, after: u64, kind: LineKind, count: usize) -> Vec<String> {
         let lines = self.page(None, count * 10);
         let of_kind = lines.into_iter().filter(|line| line.seq > after && line.kind == kind);
@@ -91,13 +91,13 @@ impl Console {
         texts.split_off(texts.len().saturating_sub(count))
     }
 
-    /// Adds one line of ours or of somebody's.
+    /// Appends a line from the daemon or from a user.
     pub fn say(&self, at: DateTime<Utc>, kind: LineKind, text: impl Into<String>) {
         let newest = self.log().append(at, kind, vec![(text.into(), 0)]);
         self.newest.send_replace(newest);
     }
 
-    /// What the process wrote after its last line end.
+    /// Sets the unfinished line: the output after the last newline.
     pub fn set_partial(&self, text: &str) {
         self.partial.send_if_modified(|partial| {
             let changed = **partial != *text;
@@ -108,23 +108,23 @@ impl Console {
         });
     }
 
-    /// Keeps less in memory of what was written before `before`.
+    /// Drops most lines from before `before` from memory.
     pub fn settle(&self, before: DateTime<Utc>) {
         self.log().settle(before);
     }
 
-    /// The number of the newest line; 0 where there is none.
+    /// The number of the newest line; 0 if there is none.
     pub fn newest(&self) -> u64 {
         self.log().newest()
     }
 
-    /// The newest output after line `after`: its lines with the count of the run's bytes up to each one's end, and the count
-    /// of bytes before them.
+    /// The newest output after line `after`: its lines, each with the offset of its end in the run's output, and the offset at
+    /// which the first one begins.
     pub fn output_since(&self, after: u64) -> (u64, Vec<(String, u64)>) {
         self.log().output_since(after)
     }
 
-    /// What follows line `after`. Files are read without holding the log, so that the writer goes on. Blocking.
+    /// The lines after `after`. Segments are read without locking the log, so that the writer is not blocked. Blocking.
     fn piece(&self, after: u64, limit: usize, mark: &mut Option<Mark>) -> Chunk {
         loop {
             let spot = self.log().spot(after, limit);
@@ -135,14 +135,14 @@ impl Console {
                 NextLines::File(path) => match segment::read_after(&path, after, limit, mark) {
                     Ok(lines) => match lines.first().map(|first| first.seq) {
                         Some(first) if first == after + 1 => return Chunk::Lines(lines),
-                        // The disk was full, and what is missing was never written.
+                        // The disk was full, and the missing lines were never written.
                         Some(first) => {
                             *mark = None;
                             return Chunk::Gap(first);
                         }
                         None => return self.beyond(after),
                     },
-                    // Removed meanwhile, as the oldest one is.
+                    // Deleted in the meantime, as the oldest segments are.
                     Err(error) if error.kind() == io::ErrorKind::NotFound && self.moved(after, &path) => {}
                     Err(_) => return self.beyond(after),
                 },
@@ -150,17 +150,17 @@ impl Console {
         }
     }
 
-    /// What follows where a file lost the lines after `after`.
+    /// What follows if a segment has lost the lines after `after`.
     fn beyond(&self, after: u64) -> Chunk {
         self.log().beyond(after).map_or(Chunk::Nothing, Chunk::Gap)
     }
 
-    /// Whether what follows `after` is no longer looked for in this file.
+    /// Whether the lines after `after` are no longer expected in this segment.
     fn moved(&self, after: u64, path: &Path) -> bool {
         !matches!(self.log().spot(after, 1), NextLines::File(now) if now == *path)
     }
 
-    /// At most `limit` lines after `after`, or the newest. Blocking where they are no longer in memory.
+    /// At most `limit` lines after `after`, or the newest ones. Blocking if they are no longer in memory.
     pub fn page(&self, after: Option<u64>, limit: usize) -> Vec<ConsoleLine> {
         let mut after = after.unwrap_or_else(|| self.newest().saturating_sub(limit as u64));
         let (mut lines, mut mark) = (Vec::new(), None);
@@ -177,7 +177,7 @@ impl Console {
         lines
     }
 
-    /// A reader that begins at `since`.
+    /// A reader that starts at `since`.
     pub fn follow(self: &Arc<Self>, since: Since) -> Follower {
         let after = match since {
             Since::After(seq) => seq,
@@ -189,7 +189,7 @@ impl Console {
     }
 }
 
-/// A reader of a console, at its own speed.
+/// A reader of a console that reads at its own speed.
 pub struct Follower {
     console: Arc<Console>,
     newest: watch::Receiver<u64>,
@@ -199,7 +199,7 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// What is there already; none when the reader has all.
+    /// The next frame that is already available; `None` once the reader has caught up.
     pub async fn ready(&mut self) -> Option<LiveFrame> {
         let spot = self.console.log().spot(self.after, FRAME_LINES);
         let piece = match spot {
@@ -231,7 +231,7 @@ impl Follower {
         }
     }
 
-    /// The next frame; none once the console is closed.
+    /// The next frame; `None` once the console is closed.
     pub async fn next(&mut self) -> Option<LiveFrame> {
         loop {
             self.newest.borrow_and_update();

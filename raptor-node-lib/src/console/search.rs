@@ -1,4 +1,4 @@
-//! Looking through what is kept of a console, file by file. Blocking.
+//! Searching a console's log, segment by segment. Blocking.
 
 use super::{Console, log::Stored};
 use raptor_model::{
@@ -10,14 +10,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// After so long, what was found is answered and the asker goes on from there.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// After this time a search returns what it has found, and a cursor to continue.
+const SEARCH_TIME: Duration = Duration::from_secs(2);
 
 impl Console {
-    /// Looks for lines. One file of the log at a time is in memory, and the writer is not kept waiting.
+    /// Searches for lines. Keeps one segment at a time in memory and does not block the writer.
     ///
     /// # Errors
-    /// A sentence that says what is wrong with what is looked for.
+    /// A sentence that says what is wrong with the query.
     pub fn search(&self, wanted: &ConsoleSearch) -> Result<ConsoleFound, String> {
         let sought = SearchPattern::new(wanted)?;
         let (mut files, newest) = {
@@ -25,7 +25,7 @@ impl Console {
             (log.files(), log.newest())
         };
         let oldest = files.first().map_or(0, |(first, _)| *first);
-        // A file holds nothing beyond the cursor where the next one begins at or before it, or it begins after it itself.
+        // A segment is irrelevant if the next one begins at or before the cursor, or if it begins after the cursor itself.
         if let (Some(cursor), true) = (wanted.cursor, wanted.oldest_first) {
             let begun = files.iter().rposition(|(first, _)| *first <= cursor + 1).unwrap_or(0);
             files.drain(..begun);
@@ -36,7 +36,7 @@ impl Console {
             files.reverse();
         }
         let lines = files.iter().flat_map(|(_, path)| {
-            // One that was removed meanwhile is kept no more.
+            // A segment that was deleted in the meantime has no lines.
             let mut lines = lines(&fs::read(path).unwrap_or_default());
             if !wanted.oldest_first {
                 lines.reverse();
@@ -49,7 +49,7 @@ impl Console {
             (Some(cursor), false) => line.seq < cursor,
         };
         let begun = Instant::now();
-        let enough = || begun.elapsed() >= PATIENCE;
+        let enough = || begun.elapsed() >= SEARCH_TIME;
         let Hits { hits, next } = search(lines.filter(beyond), &sought, wanted.limit, enough);
         Ok(ConsoleFound { hits, next, oldest, newest })
     }

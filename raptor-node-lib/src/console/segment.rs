@@ -1,4 +1,4 @@
-//! One file of a console's log, read without holding the log.
+//! Reading a segment of a console's log without locking the log.
 
 use super::log::Stored;
 use raptor_model::node::ConsoleLine;
@@ -8,20 +8,20 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Where a reader stopped: it goes on there without reading the file from its beginning.
+/// A reader's position, so that it can continue without reading the file from its beginning.
 #[derive(Debug)]
 pub(super) struct Mark {
     path: PathBuf,
-    /// The last line that was read.
+    /// The last line read.
     seq: u64,
-    /// The byte after it.
+    /// The offset of the byte after it.
     offset: u64,
 }
 
-/// At most `limit` lines of the file after line `after`. A last line without its end is being written, or was cut short.
+/// At most `limit` lines after line `after`. An incomplete last line is still being written, or was cut short.
 ///
 /// # Errors
-/// When the file can't be read; it may have been removed meanwhile.
+/// If the file can't be read; it may have been deleted in the meantime.
 pub(super) fn read_after(
     path: &Path,
     after: u64,
@@ -44,7 +44,7 @@ pub(super) fn read_after(
         if let Ok(stored) = serde_json::from_slice::<Stored>(&bytes)
             && stored.seq > after
         {
-            // What follows a hole is told apart from what is before it.
+            // Stops at a hole, so that the reader can report it as a gap.
             if lines.last().is_some_and(|last: &ConsoleLine| last.seq + 1 != stored.seq) {
                 offset = begin;
                 break;

@@ -86,7 +86,7 @@ async fn what_is_kept_no_more_is_said_to_be_missing() {
     let size: u64 =
         fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len()).sum();
     assert!(size <= SEGMENT * (SEGMENTS + 2));
-    // A page that begins in what is gone has the oldest lines that are there.
+    // A page that begins in a gap has the oldest existing lines.
     assert_eq!(console.page(Some(0), 3).iter().map(|line| line.seq).collect::<Vec<_>>()[0], gaps[0]);
 }
 
@@ -102,7 +102,7 @@ fn the_newest_output_is_known_whatever_was_said_since_and_however_often_the_daem
     assert_eq!(console.output_since(0), (0, (1..=3).map(line).collect()));
     assert_eq!(console.output_since(1), (0, (2..=3).map(line).collect()));
     assert_eq!(console.output_since(3), (0, Vec::new()));
-    // Of much output the last is compared.
+    // Of long output, only the end is compared.
     let long = |number: u64| (format!("{number}{}", "x".repeat(1_000)), number * 1_002);
     console.output(at(), LineKind::Output, (1..=1_000).map(long).collect());
     let (from, lines) = console.output_since(6);
@@ -221,14 +221,14 @@ async fn an_empty_console_is_an_empty_download_and_no_hits() {
     assert_eq!(console.search(&sought("")).unwrap(), ConsoleFound::default());
 }
 
-/// A console whose disk takes so many bytes more, as a full one does.
+/// A console on a disk with this many free bytes.
 struct FullDisk {
     mount: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
 
 impl FullDisk {
-    /// None where this user may not mount, which is said.
+    /// `None` if this user can't mount, which is printed.
     fn new() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mount = folder.path().join("disk");
@@ -262,7 +262,7 @@ impl Drop for FullDisk {
     }
 }
 
-/// One line of the run's output for each number, each ten bytes.
+/// One output line of ten bytes for each number.
 fn ticks(console: &Console, numbers: std::ops::Range<u64>) {
     for number in numbers {
         console.output(at(), LineKind::Output, vec![(format!("tick {number:04}"), (number + 1) * 10)]);
@@ -302,7 +302,7 @@ async fn lines_that_are_missing_after_a_full_disk_are_marked_and_none_comes_twic
     assert_eq!(gaps.len(), 1, "{numbers:?}");
     let expected: Vec<u64> = (1..=10).chain(gaps[0]..=111).collect();
     assert_eq!(numbers, expected);
-    // What the process printed is read from behind the hole again, so that nothing before it comes a second time.
+    // The process's output is read from after the hole again, so that nothing before it is repeated.
     let (from, known) = disk.console().output_since(0);
     assert!(from > 100, "{from}");
     assert_eq!(known.last().unwrap(), &("after".to_owned(), 2_000_000));
@@ -314,7 +314,7 @@ async fn a_hole_in_an_older_file_is_told_as_a_gap() {
     ticks(&open(&folder), 0..40);
     let path = folder.path().join(format!("{:020}.jsonl", 1));
     let text = fs::read_to_string(&path).unwrap();
-    // As older versions left it: lines 8 to 14 missing, one of them cut short.
+    // As left by older versions: lines 8 to 14 missing, one of them cut short.
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.drain(7..13);
     lines[7].truncate(20);

@@ -1,4 +1,4 @@
-//! The disk accounts of all containers on the host.
+//! The disk usage accounts of all containers on the host.
 
 use super::{Root, Usage};
 use raptor_model::id::ContainerId;
@@ -10,15 +10,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-/// The rights of a container's folder.
+/// Permissions of a container's folder.
 const CLOSED: u32 = 0o750;
 
-/// One [`Usage`] per container, whoever opens its folder.
+/// One [`Usage`] per container, shared by everyone who opens its folder.
 #[derive(Default)]
 pub(crate) struct Accounts(Mutex<HashMap<ContainerId, Arc<Usage>>>);
 
 impl Accounts {
-    /// The account of a container with a limit in MiB, 0 = none. Its first user measures what is there.
+    /// The account of a container with a limit in MiB, 0 = unlimited. Its first user measures the folder.
     pub(crate) fn of(&self, id: ContainerId, limit_mib: u64) -> Arc<Usage> {
         let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let usage = accounts.entry(id).or_default().clone();
@@ -26,17 +26,17 @@ impl Accounts {
         usage
     }
 
-    /// Closes the account of a container that is gone.
+    /// Closes the account of a container that was removed.
     pub(crate) fn forget(&self, id: ContainerId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 
 impl Root {
-    /// Opens a container's folder and measures it, and what is kept beside it, where nobody has. Blocking.
+    /// Opens a container's folder; measures it and the folder beside it, unless that was done before. Blocking.
     ///
     /// # Errors
-    /// When it can't be opened.
+    /// If it can't be opened.
     pub(crate) fn measured(
         path: &Path,
         beside: &Path,
@@ -51,18 +51,18 @@ impl Root {
         Ok(root)
     }
 
-    /// Measures it, and what is kept beside it, again. Blocking.
+    /// Measures the folder and the one beside it again. Blocking.
     pub(crate) fn measure(&self, beside: &Path) -> u64 {
         self.usage().trash_changed();
         self.usage().rescan(|| Ok(self.size() + size_of(beside))).unwrap_or(0)
     }
 }
 
-/// Closes a container's folder to other users of the host: the container's own user is its owner. What an installer or an earlier
-/// version left open is closed as well. One that another user owns is left as it is.
+/// Closes a container's folder to other users of the host; its owner is the container's user. Undoes what an installer or an
+/// earlier version left open. A folder that another user owns is left alone.
 ///
 /// # Errors
-/// When its rights can't be read or changed.
+/// If its permissions can't be read or changed.
 pub(crate) fn close(folder: &Path) -> io::Result<()> {
     let metadata = fs::metadata(folder)?;
     if metadata.permissions().mode() & 0o7777 == CLOSED {
@@ -74,7 +74,7 @@ pub(crate) fn close(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Bytes on disk of a folder and what is in it; 0 where there is none. Blocking.
+/// Bytes on disk of a folder and its content; 0 if it doesn't exist. Blocking.
 pub(super) fn size_of(path: &Path) -> u64 {
     if path.exists() { Root::open(path, 0, 0).map_or(0, |root| root.size()) } else { 0 }
 }

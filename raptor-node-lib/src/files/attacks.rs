@@ -1,4 +1,4 @@
-//! The attacks that other panels fell to, tried here: a container's user owns the files and changes them while we work.
+//! Attacks that have succeeded against other panels: a container's user owns the files and changes them while the daemon works.
 
 use super::*;
 use std::{
@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long the racing ones race.
+/// Duration of each race.
 const RACE: Duration = Duration::from_millis(1_500);
 
 struct World {
@@ -20,7 +20,7 @@ fn path(text: &str) -> FilePath {
 }
 
 impl World {
-    /// A container's folder beside a folder of the host with a canary in it.
+    /// A container's folder, next to a folder of the host that contains a canary.
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let id = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(folder.path()).unwrap());
@@ -41,7 +41,7 @@ impl World {
         self.folder.path().join("data").join(name)
     }
 
-    /// Links out of the container's folder, in every form.
+    /// Links of every form that lead out of the container's folder.
     fn with_links(self) -> Self {
         let host = self.folder.path().join("host");
         std::os::unix::fs::symlink(&host, self.data("absolute")).unwrap();
@@ -53,7 +53,7 @@ impl World {
         self
     }
 
-    /// Nothing on the host was touched.
+    /// Checks that nothing on the host was touched.
     fn unharmed(&self) {
         let names: Vec<_> = std::fs::read_dir(self.folder.path().join("host"))
             .unwrap()
@@ -67,7 +67,7 @@ impl World {
         assert_eq!(mode & 0o7777, 0o640);
     }
 
-    /// Works while somebody swaps a folder for a link out of the container, as fast as the kernel can.
+    /// Calls `work` repeatedly while another thread swaps a folder for a link out of the container as fast as it can.
     fn race(&self, mut work: impl FnMut(&Root)) {
         std::fs::create_dir(self.data("swapped")).unwrap();
         std::fs::write(self.data("swapped/canary"), "inside").unwrap();
@@ -135,7 +135,7 @@ fn cve_2024_27102_a_swapped_folder_never_lets_anything_be_made_or_moved_outside(
         let _ = root.remove_file(&at("g"));
         let _ = root.write_text("swapped/canary", "x");
         let _ = root.write_text(at("t").as_str(), "x");
-        // The same by links that lead where the container's processes see their folder.
+        // The same with links whose targets are paths as the container's processes see them.
         let _ = root.write_text("home/swapped/canary", "x");
         let _ =
             root.open_file(&path("home/swapped/new"), Open::REPLACE).and_then(|file| file.write_at(b"x", 0));
@@ -233,7 +233,7 @@ fn cve_2026_61617_a_write_past_the_limit_fails_in_every_form() {
     over(root.open_file(&path("a"), Open { append: true, ..Open::WRITE }).unwrap().write_at(&half, 0));
     let copy = root.open_file(&path("b"), Open::NEW).unwrap();
     over(file.copy_to(0, &copy, 0, u64::MAX).map(drop));
-    // A file with a hole is filled only as far as there is room.
+    // A sparse file can be filled only as far as there is space.
     copy.set_len(limit).unwrap();
     over(copy.write_at(&half, 0));
     assert!(root.size() <= limit);

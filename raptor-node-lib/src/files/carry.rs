@@ -1,4 +1,4 @@
-//! Moves that no rename can do: between folders that the kernel gives quotas of their own, as btrfs does.
+//! Moves that `rename` can't do: between folders with separate quotas, as on btrfs.
 
 use super::{FileError, FilePath, FileResult, Kind, Open, Root, Stat};
 use rustix::fs as sys;
@@ -6,7 +6,7 @@ use std::io;
 use uuid::Uuid;
 
 impl Root {
-    /// Copies, puts the copy in its place and removes what was copied. Nobody sees half of it at `to`.
+    /// Copies, renames the copy into place, then deletes the source. The target never appears half-copied.
     pub(super) fn carry(
         &self,
         from: &FilePath,
@@ -15,7 +15,7 @@ impl Root {
         replace: bool,
     ) -> FileResult<()> {
         let parent = to.parent().ok_or(FileError::NotFound)?;
-        // On one account a move takes no room, though for a moment it lies in both places.
+        // Within one account a move needs no additional space, although both copies exist for a moment.
         let other = &if std::sync::Arc::ptr_eq(self.usage(), other.usage()) {
             other.beyond_limit()
         } else {
@@ -59,7 +59,7 @@ impl Root {
                 target.set_mode(stat.mode)?;
                 other.set_times(to, stat.accessed, stat.modified, false)
             }
-            // As it is, wherever it leads: it is followed beneath the folder alone.
+            // Copied as it is, wherever it leads: links are only ever followed within the folder.
             Kind::Symlink => {
                 let (source, target) = (self.leaf(from)?, other.leaf(to)?);
                 let leads_to =

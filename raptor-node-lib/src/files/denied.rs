@@ -1,37 +1,37 @@
-//! Paths that a template, or somebody's access, keeps from people.
+//! Paths that a template, or somebody's access, hides from people.
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use raptor_model::node::{FileError, FilePath, FileResult};
 use std::sync::Arc;
 
-/// The most patterns that are looked at.
+/// Most patterns that are evaluated.
 const MAX_PATTERNS: usize = 512;
 
-/// Patterns as `.gitignore` has them; eggs call them `file_denylist`. Cheap to clone.
+/// Patterns in the format of `.gitignore`, called `file_denylist` in eggs. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Denied(Vec<Arc<Gitignore>>);
 
 impl Denied {
-    /// Reads patterns. One that can't be read denies nothing and is reported once in the log.
+    /// Parses patterns. An invalid one denies nothing and is logged once.
     #[must_use]
     pub fn new<S: AsRef<str>>(patterns: &[S]) -> Self {
         let mut builder = GitignoreBuilder::new("");
         for pattern in patterns.iter().take(MAX_PATTERNS).map(AsRef::as_ref) {
             if let Err(error) = builder.add_line(None, pattern) {
-                tracing::warn!(%error, pattern, "a pattern of protected files can't be read");
+                tracing::warn!(%error, pattern, "a pattern of protected files is invalid");
             }
         }
         match builder.build() {
             Ok(list) if !list.is_empty() => Self(vec![Arc::new(list)]),
             Ok(_) => Self::default(),
             Err(error) => {
-                tracing::warn!(%error, "the patterns of protected files can't be read");
+                tracing::warn!(%error, "the patterns of protected files are invalid");
                 Self::default()
             }
         }
     }
 
-    /// What either denies.
+    /// Denies what either of the two denies.
     #[must_use]
     pub fn and(&self, other: &Self) -> Self {
         Self(self.0.iter().chain(&other.0).cloned().collect())
@@ -43,7 +43,7 @@ impl Denied {
         self.0.is_empty()
     }
 
-    /// Whether `path`, or a folder on the way to it, is denied.
+    /// Whether `path`, or one of its parent folders, is denied.
     #[must_use]
     pub fn covers(&self, path: &FilePath, is_folder: bool) -> bool {
         !path.is_root()
@@ -53,7 +53,7 @@ impl Denied {
                 .any(|list| list.matched_path_or_any_parents(path.as_str(), is_folder).is_ignore())
     }
 
-    /// Refuses what is denied. A path whose kind isn't known is taken for both.
+    /// Refuses a denied path. If it is unknown whether the path is a folder, both are checked.
     pub(super) fn check(&self, path: &FilePath) -> FileResult<()> {
         if self.covers(path, false) || self.covers(path, true) { Err(FileError::Denied) } else { Ok(()) }
     }

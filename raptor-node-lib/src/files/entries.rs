@@ -1,4 +1,4 @@
-//! What is in a folder.
+//! Listing a folder.
 
 use super::{
     root::Root,
@@ -8,17 +8,17 @@ use raptor_model::node::{FilePath, FileResult, names::escape};
 use rustix::fs::{Dir as Stream, Mode, OFlags, openat};
 use std::{ffi::CString, io, path::Path};
 
-/// Something in a folder.
+/// An entry of a folder.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its name, as it is written in a [`FilePath`].
+    /// Its name, in the notation of a [`FilePath`].
     pub name: String,
-    /// What it is, a link itself where it is one.
+    /// Its metadata; that of a link itself, not of its target.
     pub stat: Stat,
     pub(super) raw: CString,
 }
 
-/// Reads a folder as it goes, in no order. What is denied does not come.
+/// Reads a folder incrementally, in no particular order. Denied entries are left out.
 pub struct Entries {
     stream: Stream,
     at: FilePath,
@@ -42,7 +42,7 @@ impl Iterator for Entries {
 }
 
 impl Entries {
-    /// The next name, of something that may be gone or denied.
+    /// The next name. Its entry may be denied, or deleted by now.
     pub(super) fn next_name(&mut self) -> Option<FileResult<CString>> {
         loop {
             match self.stream.next()? {
@@ -53,7 +53,7 @@ impl Entries {
         }
     }
 
-    /// What has this name; none where it is gone since or denied.
+    /// The entry with this name; `None` if it is denied or was deleted.
     pub(super) fn entry(&self, raw: CString) -> Option<FileResult<Entry>> {
         let stat = self.stream.fd().map_err(io::Error::from).and_then(|fd| Stat::at(fd, &raw));
         let stat = match stat {
@@ -73,7 +73,7 @@ impl Entries {
 }
 
 impl Root {
-    /// What is in a folder.
+    /// The entries of a folder.
     ///
     /// # Errors
     /// [`FileError::NotAFolder`], [`FileError::NotFound`] and others.
@@ -85,7 +85,7 @@ impl Root {
     pub(super) fn entries_at(&self, path: &Path) -> FileResult<Entries> {
         let dir = self.folder(path)?;
         let at = if self.denied.is_empty() { FilePath::ROOT } else { self.where_is(&dir)? };
-        // cap-std's folders are places, not open for reading.
+        // cap-std opens folders with O_PATH, which can't be listed.
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(&dir, ".", flags, Mode::empty()).map_err(io::Error::from)?;
         let stream = Stream::new(opened).map_err(io::Error::from)?;

@@ -16,14 +16,14 @@ use std::{
     sync::Arc,
 };
 
-/// The most that the kernel is asked to copy at once: a cancelled copy should end soon.
+/// Most bytes copied by one system call, so that a cancelled copy ends soon.
 const COPY_PIECE: usize = 8 * 1024 * 1024;
-/// The most that the kernel is asked to send at once: whoever waits for it looks up in between.
+/// Most bytes sent by one system call, so that the caller can check in between whether to continue.
 const SEND_PIECE: usize = 8 * 1024 * 1024;
-/// Permission bits that a container's files may have: no setuid, setgid or sticky bit.
+/// Permission bits allowed for containers' files: no setuid, setgid or sticky bit.
 pub(super) const MODE_BITS: u32 = 0o777;
 
-/// An open regular file. Every write is counted in the container's [`Usage`]. Blocking: call it off the async threads.
+/// An open regular file. Every write is counted in the container's [`Usage`]. Blocking: don't use it on async threads.
 pub struct File {
     inner: std::fs::File,
     usage: Arc<Usage>,
@@ -39,56 +39,57 @@ impl File {
     /// Reads up to `buffer.len()` bytes at `offset`; 0 at the end.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> FileResult<usize> {
         Ok(self.inner.read_at(buffer, offset)?)
     }
 
-    /// Reads up to `length` bytes at `offset` behind what is in `buffer`, which needs no clearing first; says how many, 0 at the
-    /// end.
+    /// Reads up to `length` bytes at `offset` and appends them to `buffer`, without clearing memory first. Returns the number
+    /// of bytes, 0 at the end of the file.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn read_behind(&self, buffer: &mut Vec<u8>, length: usize, offset: u64) -> FileResult<usize> {
         buffer.reserve_exact(length);
         let before = buffer.len();
         retry_on_intr(|| pread(&self.inner, spare_capacity(buffer), offset)).map_err(io::Error::from)?;
-        // The allocator may have given more room than was asked for.
+        // The allocator may have reserved more than was asked for.
         buffer.truncate(before.saturating_add(length));
         Ok(buffer.len() - before)
     }
 
-    /// Has the kernel send up to `count` bytes at `offset` to `socket`; says how many, 0 at the end.
+    /// Makes the kernel send up to `count` bytes at `offset` to `socket`. Returns the number of bytes, 0 at the end of the
+    /// file.
     ///
     /// # Errors
-    /// The kernel's; `WouldBlock` when the socket took nothing in its time.
+    /// I/O errors; `WouldBlock` if the socket accepted nothing within its timeout.
     pub fn send_to(&self, socket: impl AsFd, offset: u64, count: u64) -> io::Result<u64> {
         let (mut offset, count) = (offset, usize::try_from(count).unwrap_or(SEND_PIECE).min(SEND_PIECE));
         Ok(retry_on_intr(|| sendfile(&socket, &self.inner, Some(&mut offset), count))? as u64)
     }
 
-    /// Writes all of `data` at `offset`, or at the end where the file is open for appending.
+    /// Writes all of `data` at `offset`, or at the end of the file if it is open for appending.
     ///
     /// # Errors
-    /// [`FileError::OverLimit`], [`FileError::NoSpace`] or the kernel's.
+    /// [`FileError::OverLimit`], [`FileError::NoSpace`] or an I/O error.
     pub fn write_at(&self, data: &[u8], offset: u64) -> FileResult<()> {
         let place = if self.append { Offset::End } else { Offset::At(offset) };
         self.usage
             .growing(&self.inner, place, data.len() as u64, self.room, |file| file.write_all_at(data, offset))
     }
 
-    /// Cuts it, or fills it up with zeros.
+    /// Truncates the file, or extends it with zeros.
     ///
     /// # Errors
-    /// [`FileError::OverLimit`] or the kernel's.
+    /// [`FileError::OverLimit`] or an I/O error.
     pub fn set_len(&self, length: u64) -> FileResult<()> {
         self.usage.resizing(&self.inner, length, |file| file.set_len(length))
     }
 
-    /// Copies up to `count` bytes to another file inside the kernel; says how many, 0 at the end of this file.
+    /// Copies up to `count` bytes to another file within the kernel. Returns the number of bytes, 0 at the end of this file.
     ///
     /// # Errors
-    /// [`FileError::OverLimit`], [`FileError::NoSpace`] or the kernel's.
+    /// [`FileError::OverLimit`], [`FileError::NoSpace`] or an I/O error.
     pub fn copy_to(&self, offset: u64, to: &Self, to_offset: u64, count: u64) -> FileResult<u64> {
         let there = self.stat()?.len.saturating_sub(offset);
         let count = count.min(there).min(COPY_PIECE as u64);
@@ -101,7 +102,7 @@ impl File {
             let piece = usize::try_from(count).unwrap_or(COPY_PIECE);
             match copy_file_range(&self.inner, Some(&mut from_at), target, Some(&mut to_at), piece) {
                 Ok(copied) if copied > 0 => Ok(copied as u64),
-                // Other file systems, files open for appending, and ranges of one file that overlap.
+                // Different file systems, files open for appending, and overlapping ranges of one file.
                 _ => {
                     let mut buffer = vec![0; piece.min(256 * 1024)];
                     let read = self.inner.read_at(&mut buffer, offset)?;
@@ -112,36 +113,36 @@ impl File {
         })
     }
 
-    /// What the kernel says of it.
+    /// The file's metadata.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn stat(&self) -> FileResult<Stat> {
         Ok(Stat::of(&self.inner)?)
     }
 
-    /// Changes its permission bits; setuid, setgid and sticky bits are left out.
+    /// Changes the permission bits; setuid, setgid and sticky bits are ignored.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn set_mode(&self, mode: u32) -> FileResult<()> {
         fchmod(&self.inner, Mode::from_raw_mode(mode & MODE_BITS)).map_err(io::Error::from)?;
         Ok(())
     }
 
-    /// Changes when it was read and changed last.
+    /// Sets the times of the last access and modification.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn set_times(&self, accessed: super::Time, modified: super::Time) -> FileResult<()> {
         futimens(&self.inner, &timestamps(accessed, modified)).map_err(io::Error::from)?;
         Ok(())
     }
 
-    /// Waits until its content is on the disk.
+    /// Waits until the content is on disk.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn sync(&self) -> FileResult<()> {
         Ok(self.inner.sync_all()?)
     }

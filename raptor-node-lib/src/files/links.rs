@@ -1,4 +1,5 @@
-//! Links as a container's own processes see them: what stays inside its folder is followed, also by its absolute path there.
+//! Symbolic links as a container's own processes see them: targets inside of its folder are followed, also by their absolute
+//! paths.
 
 use super::{Kind, Open, Root, Stat};
 use raptor_model::node::{FileError, FilePath, FileResult};
@@ -11,12 +12,13 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// Where a container's processes have its folder (`runtime/shape.rs` mounts it there).
+/// The path at which a container's processes see its folder (`runtime/shape.rs` mounts it there).
 const HOME: [&str; 2] = ["home", "container"];
-/// Links on one path; Linux follows as many (path_resolution(7)).
+/// Most links on one path, as in Linux (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
-/// What a link's absolute target is below the container's folder; none where it leads elsewhere. Not normalised: `..` stays.
+/// The part of an absolute link target below the container's folder; `None` if it leads elsewhere. Not normalised: `..` is
+/// kept.
 pub(crate) fn below_home(target: &Path) -> Option<&Path> {
     let mut parts = target.components();
     let rooted = parts.next() == Some(Component::RootDir);
@@ -25,23 +27,23 @@ pub(crate) fn below_home(target: &Path) -> Option<&Path> {
 }
 
 impl Root {
-    /// Where writing to `path` ends up: links are followed, the last one too. What is not there stays as it is written, so a
-    /// link to nothing says where the file is to be made. This opens nothing: when the result is used,
+    /// Where a write to `path` would go: all links are followed, including the last one. Components that don't exist are kept
+    /// as they are, so for a dangling link this is where the file would be created. Nothing is opened: when the result is used,
     /// the kernel confines it to the folder, whatever has changed since.
     ///
     /// # Errors
-    /// [`FileError::Outside`], [`FileError::Denied`] also for where it leads, [`FileError::Loop`], [`FileError::NotAFolder`], and
-    /// [`FileError::Io`] where the disk fails.
+    /// [`FileError::Outside`], [`FileError::Denied`] also for the target, [`FileError::Loop`], [`FileError::NotAFolder`], and
+    /// [`FileError::Io`] if the disk fails.
     pub(crate) fn target(&self, path: &FilePath) -> FileResult<FilePath> {
         self.check(path)?;
         let target = FilePath::from_bytes(self.resolve(&path.as_path())?.as_os_str().as_bytes())?;
-        // What is kept beside the folder, such as earlier versions, is found by this path alone.
+        // Paths of what is kept beside the folder, such as previous versions, are derived from this path alone.
         self.check(&target)?;
         Ok(target)
     }
 
-    /// Does something at a path. Where the kernel says that a link on it leads out, that may be by the path that the container's
-    /// processes know: then again where it leads.
+    /// Runs `act` on a path. If the kernel says that a link leads out of the folder, its target may be a path as the
+    /// container's processes see it: then runs it again on the resolved path.
     pub(super) fn following<T>(&self, path: &Path, act: impl Fn(&Path) -> io::Result<T>) -> FileResult<T> {
         match act(path).map_err(super::root::opened) {
             Err(FileError::Outside) => {
@@ -53,7 +55,7 @@ impl Root {
         }
     }
 
-    /// A path without links, relative to the folder and empty for the folder itself.
+    /// The path without links, relative to the folder; empty for the folder itself.
     fn resolve(&self, path: &Path) -> FileResult<PathBuf> {
         let mut ahead: VecDeque<OsString> = parts_of(path)?;
         let (mut at, mut links) = (PathBuf::new(), 0);
@@ -83,7 +85,7 @@ impl Root {
                     ahead = next;
                 }
                 Found::Other => at.push(name),
-                // Nothing further on the way can be a link.
+                // No further component can be a link.
                 Found::Nothing => {
                     at.push(name);
                     for name in ahead.drain(..) {
@@ -110,9 +112,9 @@ impl Root {
         }
     }
 
-    /// Puts a whole file in the place of `to` in another folder of the same container's, with the mode of what is there:
-    /// readers see either the old content or the new. `to` has no links on it ([`Root::target`]). A file with several names
-    /// keeps them: its content is replaced, which is not done in one step.
+    /// Replaces `to` with a complete file from another folder of the same container, keeping the mode of an existing file:
+    /// readers see either the old or the new content. `to` must not contain links ([`Root::target`]). A file with several hard
+    /// links keeps them: its content is overwritten, which is not atomic.
     ///
     /// # Errors
     /// [`FileError::Exists`] unless `replace`, [`FileError::IsAFolder`], [`FileError::OverLimit`] and others.
@@ -140,7 +142,7 @@ impl Root {
     fn overwrite(&self, from: &FilePath, other: &Self, to: &FilePath, there: &Stat) -> FileResult<()> {
         let (source, target) = (self.open_file(from, Open::READ)?, other.open_file(to, Open::WRITE)?);
         let length = source.stat()?.len;
-        // Refused before anything of the old content is gone.
+        // Checked before any of the old content is lost.
         let more = length.saturating_sub(there.allocated());
         if other
             .usage()
@@ -164,7 +166,7 @@ enum Found {
     Nothing,
 }
 
-/// Names and `..`; an absolute path is none of the folder's.
+/// The components of a path, `..` included. Absolute paths are outside of the folder.
 fn parts_of(path: &Path) -> FileResult<VecDeque<OsString>> {
     let parts = path.components().filter(|part| *part != Component::CurDir);
     let named = parts.map(|part| match part {

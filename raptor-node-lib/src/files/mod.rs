@@ -1,7 +1,7 @@
-//! The only way to a container's files: everything is resolved by the kernel beneath the container's own folder.
+//! The only way to access containers' files: the kernel resolves every path beneath the container's own folder.
 //!
-//! Config edits, HTTP, SFTP, archives and backups all go through [`Root`]; nothing outside this module names `std::fs` for
-//! what belongs to a container.
+//! Config edits, HTTP, SFTP, archives and backups all go through [`Root`]; nothing outside of this module uses `std::fs` for
+//! files of a container.
 
 mod accounts;
 mod carry;

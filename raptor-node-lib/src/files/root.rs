@@ -1,4 +1,4 @@
-//! A container's folder, and the rules that hold for everything in it.
+//! A container's folder, and the rules for everything in it.
 
 use super::{
     below_home,
@@ -27,27 +27,25 @@ use std::{
     sync::Arc,
 };
 
-/// How a file is opened. At least one of `read`, `write` and `append`.
+/// How to open a file. At least one of `read`, `write` and `append`.
 #[derive(Clone, Copy, Debug)]
 pub struct Open {
-    /// For reading.
     pub read: bool,
-    /// For writing.
     pub write: bool,
-    /// For writing at its end, whatever offset is given.
+    /// Write at the end of the file, whatever offset is given.
     pub append: bool,
-    /// Made where it is missing.
+    /// Create the file if it doesn't exist.
     pub create: bool,
-    /// Made, and refused where there is something already.
+    /// Create the file, and fail if it exists.
     pub create_new: bool,
-    /// Emptied.
+    /// Truncate the file to length 0.
     pub truncate: bool,
-    /// Permission bits of a file that is made, before the daemon's umask; setuid, setgid and sticky bits are left out.
+    /// Permission bits of a new file, before the daemon's umask; setuid, setgid and sticky bits are ignored.
     pub mode: u32,
 }
 
 impl Open {
-    /// For reading.
+    /// Read only.
     pub const READ: Self = Self {
         read: true,
         write: false,
@@ -57,32 +55,32 @@ impl Open {
         truncate: false,
         mode: 0o644,
     };
-    /// For reading and writing something that is there.
+    /// Read and write an existing file.
     pub const WRITE: Self = Self { write: true, ..Self::READ };
-    /// For reading and writing something that is not there yet.
+    /// Read and write a new file.
     pub const NEW: Self = Self { create_new: true, ..Self::WRITE };
-    /// For reading and writing, made where it is missing, emptied where it is there.
+    /// Read and write; create the file, or truncate an existing one.
     pub const REPLACE: Self = Self { create: true, truncate: true, ..Self::WRITE };
 }
 
-/// Room on a container's disk, in bytes.
+/// The disk space of a container, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Space {
-    /// The container's limit, or the host's disk where it has none.
+    /// The container's limit, or the size of the host's disk if it has none.
     pub total: u64,
-    /// What may still be written.
+    /// How much can still be written.
     pub free: u64,
-    /// Files that the host's disk can hold.
+    /// The number of inodes of the host's disk.
     pub files: u64,
-    /// Files that may still be made on it.
+    /// The number of free inodes.
     pub free_files: u64,
-    /// The file system's block, in bytes.
+    /// The block size of the file system, in bytes.
     pub block: u64,
 }
 
-/// A container's data folder. Every path is resolved by the kernel beneath it, at the moment of use, following no link out.
-/// Everything made belongs to the container's user and is counted in its [`Usage`]; what [`Denied`] covers can neither be
-/// named nor reached through a link. Cheap to clone. Blocking: call it off the async threads.
+/// A container's data folder. The kernel resolves every path beneath it at the time of use and follows no link out of it. New
+/// files belong to the container's user and are counted in its [`Usage`]; what [`Denied`] covers can't be accessed, neither by
+/// name nor through a link. Cheap to clone. Blocking: don't use it on async threads.
 #[derive(Clone)]
 pub struct Root {
     pub(super) shared: Arc<Shared>,
@@ -92,32 +90,32 @@ pub struct Root {
 
 pub(super) struct Shared {
     pub(super) dir: Dir,
-    /// Where the kernel says that it is: what open files' paths begin with.
+    /// The real path of the folder, which the paths of open files begin with.
     real: PathBuf,
     uid: u32,
     gid: u32,
     pub(super) usage: Arc<Usage>,
 }
 
-/// A name in an open folder: what is done to it follows no link, whoever swaps the folders on the way meanwhile.
+/// A name in an open folder. Operations on it follow no links, even if its parent folders are swapped in the meantime.
 pub(super) struct Leaf {
     pub(super) dir: Dir,
     pub(super) name: CString,
 }
 
 impl Root {
-    /// Opens `path`, which is made for `uid`:`gid` where it is missing. It has no limit and denies nothing.
+    /// Opens `path`, creating it for `uid`:`gid` if it doesn't exist. Without a limit or denied paths.
     ///
     /// # Errors
-    /// When it can't be made or opened.
+    /// If it can't be created or opened.
     pub fn open(path: &Path, uid: u32, gid: u32) -> io::Result<Self> {
         Self::with_usage(path, uid, gid, Arc::default())
     }
 
-    /// As [`Root::open`], with the account that all ways to this container's files share.
+    /// Like [`Root::open`], with the account that everyone who accesses this container's files shares.
     ///
     /// # Errors
-    /// When it can't be made or opened.
+    /// If it can't be created or opened.
     pub fn with_usage(path: &Path, uid: u32, gid: u32, usage: Arc<Usage>) -> io::Result<Self> {
         if !path.exists() {
             std::fs::create_dir_all(path)?;
@@ -129,36 +127,36 @@ impl Root {
         Ok(Self { shared, denied: Denied::default(), room: Room::Limited })
     }
 
-    /// The same folder for somebody who may do less.
+    /// The same folder with more paths denied.
     #[must_use]
     pub fn denying(&self, more: &Denied) -> Self {
         Self { denied: self.denied.and(more), ..self.clone() }
     }
 
-    /// The same folder with nothing denied, for what the daemon itself does.
+    /// The same folder with nothing denied, for the daemon itself.
     #[must_use]
     pub fn undenied(&self) -> Self {
         Self { denied: Denied::default(), ..self.clone() }
     }
 
-    /// The same folder, where what is made is counted and never refused for the limit: for the little that has to be written
-    /// down so that something can be deleted.
+    /// The same folder, with writes counted but never refused because of the limit: for the little that has to be written so
+    /// that something can be deleted.
     pub(crate) fn beyond_limit(&self) -> Self {
         Self { room: Room::Beyond, ..self.clone() }
     }
 
-    /// Another folder of the same container's, on the same account, with nothing denied.
+    /// Another folder of the same container, in the same account, with nothing denied.
     pub(crate) fn beside(&self, path: &Path) -> FileResult<Self> {
         let Shared { uid, gid, usage, .. } = &*self.shared;
         Ok(Self::with_usage(path, *uid, *gid, usage.clone())?)
     }
 
-    /// Another folder for the same user, on an account of its own without a limit.
+    /// Another folder for the same user, with an account of its own without a limit.
     pub(crate) fn uncounted(&self, path: &Path) -> FileResult<Self> {
         Ok(Self::open(path, self.shared.uid, self.shared.gid)?)
     }
 
-    /// Whether any path may be denied.
+    /// Whether there are any denied patterns.
     pub(crate) fn denies_any(&self) -> bool {
         !self.denied.is_empty()
     }
@@ -173,7 +171,7 @@ impl Root {
         self.denied.check(path)
     }
 
-    /// The container's disk account.
+    /// The container's disk usage account.
     #[must_use]
     pub fn usage(&self) -> &Arc<Usage> {
         &self.shared.usage
@@ -182,7 +180,7 @@ impl Root {
     /// Opens a regular file.
     ///
     /// # Errors
-    /// Most of [`FileError`].
+    /// Most variants of [`FileError`].
     pub fn open_file(&self, path: &FilePath, how: Open) -> FileResult<File> {
         if how.create || how.create_new {
             let leaf = self.leaf(path)?;
@@ -191,7 +189,7 @@ impl Root {
                 made => return made,
             }
             return match self.open_existing(&path.as_path(), how) {
-                // A link to nothing: what is written to it is made where it leads.
+                // A dangling link: the file is created where it leads.
                 Err(FileError::NotFound) => self.make(&self.leaf(&self.target(path)?)?, how),
                 opened => opened,
             };
@@ -200,7 +198,7 @@ impl Root {
     }
 
     fn make(&self, leaf: &Leaf, how: Open) -> FileResult<File> {
-        // The limit is asked before there is an empty file that nothing can be written to.
+        // Checked before an empty file is created that nothing can be written to.
         self.usage().reserve(0)?;
         let mut flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         flags |= match (how.read, how.write || how.append) {
@@ -212,7 +210,7 @@ impl Root {
         let mode = Mode::from_raw_mode(how.mode & MODE_BITS);
         let file = sys::openat(&leaf.dir, &leaf.name, flags, mode)
             .map_err(|error| self.usage().refused(error.into()))?;
-        self.give(&file)?;
+        self.chown(&file)?;
         Ok(File::new(file.into(), self.usage().clone(), how.append, self.room))
     }
 
@@ -222,7 +220,7 @@ impl Root {
             .read(how.read || !(how.write || how.append))
             .write(how.write || how.append)
             .append(how.append);
-        // A pipe in the place of a file would make us wait for its other end.
+        // Without this, opening a named pipe would block until its other end is opened.
         options.custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed());
         let open = |path: &Path| self.shared.dir.open_with(path, &options);
         let file = self.following(path, open)?.into_std();
@@ -240,7 +238,7 @@ impl Root {
         Ok(file)
     }
 
-    /// What is at `path`, links followed.
+    /// The metadata of `path`; links are followed.
     ///
     /// # Errors
     /// [`FileError::NotFound`], [`FileError::Outside`] and others.
@@ -248,7 +246,7 @@ impl Root {
         Ok(Stat::of(self.pin(path)?)?)
     }
 
-    /// What is at `path`, a link itself where it is one.
+    /// The metadata of `path`; for a link, that of the link itself.
     ///
     /// # Errors
     /// [`FileError::NotFound`] and others.
@@ -260,13 +258,13 @@ impl Root {
         Ok(leaf.stat()?)
     }
 
-    /// Makes a folder.
+    /// Creates a folder.
     ///
     /// # Errors
     /// [`FileError::Exists`], [`FileError::OverLimit`] and others.
     pub fn create_dir(&self, path: &FilePath, mode: u32) -> FileResult<()> {
         let leaf = self.leaf(path)?;
-        // Before the limit: a folder that is there takes no room.
+        // Checked before the limit: an existing folder takes no space.
         if leaf.stat().is_ok() {
             return Err(FileError::Exists);
         }
@@ -277,13 +275,13 @@ impl Root {
         let taken =
             folder.as_ref().ok().and_then(|folder| Stat::of(folder).ok()).map_or(0, |stat| stat.allocated());
         self.usage().correct(BLOCK, taken);
-        Ok(self.give(&folder.map_err(|error| self.usage().refused(error))?)?)
+        Ok(self.chown(&folder.map_err(|error| self.usage().refused(error))?)?)
     }
 
-    /// Makes a folder and those on the way to it; one that is there is no error.
+    /// Creates a folder and its missing parents. Succeeds if it exists.
     ///
     /// # Errors
-    /// As [`Root::create_dir`].
+    /// Those of [`Root::create_dir`].
     pub fn create_dir_all(&self, path: &FilePath) -> FileResult<()> {
         let mut made = FilePath::ROOT;
         for name in path.as_str().split('/').filter(|name| !name.is_empty()) {
@@ -299,7 +297,7 @@ impl Root {
         }
     }
 
-    /// Removes a file or a link, not what it leads to.
+    /// Deletes a file or a link, not the link's target.
     ///
     /// # Errors
     /// [`FileError::IsAFolder`], [`FileError::NotFound`] and others.
@@ -314,7 +312,7 @@ impl Root {
         Ok(())
     }
 
-    /// Removes an empty folder.
+    /// Deletes an empty folder.
     ///
     /// # Errors
     /// [`FileError::NotEmpty`], [`FileError::NotAFolder`], [`FileError::NotFound`] and others.
@@ -326,19 +324,19 @@ impl Root {
         Ok(())
     }
 
-    /// Renames or moves, a link itself where it is one. `replace`: what is at `to` goes (a file by a file, an empty folder by
-    /// a folder).
+    /// Renames or moves; a link itself is moved, not its target. With `replace`, an existing `to` is replaced (a file by a
+    /// file, an empty folder by a folder).
     ///
     /// # Errors
-    /// [`FileError::Exists`], [`FileError::Denied`] where something below a folder is denied, and others.
+    /// [`FileError::Exists`], [`FileError::Denied`] if something in the folder is denied, and others.
     pub fn rename(&self, from: &FilePath, to: &FilePath, replace: bool) -> FileResult<()> {
         self.rename_into(from, self, to, replace)
     }
 
-    /// As [`Root::rename`], into another folder of the same container's (its trash, say).
+    /// Like [`Root::rename`], into another folder of the same container (e.g. its trash).
     ///
     /// # Errors
-    /// As [`Root::rename`].
+    /// Those of [`Root::rename`].
     pub fn rename_into(&self, from: &FilePath, other: &Self, to: &FilePath, replace: bool) -> FileResult<()> {
         match self.rename_here(from, other, to, replace) {
             Err(FileError::Io(error)) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -348,7 +346,7 @@ impl Root {
         }
     }
 
-    /// As [`Root::rename_into`], where both are of one part of the file system.
+    /// Like [`Root::rename_into`], if both are on the same subvolume.
     pub(super) fn rename_here(
         &self,
         from: &FilePath,
@@ -370,7 +368,7 @@ impl Root {
             }
         })?;
         if !Arc::ptr_eq(self.usage(), other.usage()) {
-            // One file: what a folder from elsewhere holds is found by the next scan.
+            // Only for a file. The content of a folder that came from elsewhere is counted by the next scan.
             self.usage().release(moved.freed());
             let _ = other.usage().reserve(moved.allocated());
         }
@@ -378,8 +376,8 @@ impl Root {
         Ok(())
     }
 
-    /// Makes a symbolic link at `path` to `target`, which must stay inside: relative, or as the container's processes name it
-    /// (`/home/container/…`). A text as that of a [`FilePath`].
+    /// Creates a symbolic link at `path` to `target`, which must be inside of the folder: relative, or absolute as the
+    /// container's processes see it (`/home/container/…`). `target` is in the notation of a [`FilePath`].
     ///
     /// # Errors
     /// [`FileError::Outside`], [`FileError::Exists`] and others.
@@ -400,20 +398,20 @@ impl Root {
         Ok(())
     }
 
-    /// Where a link leads, as it is written in it; a text as that of a [`FilePath`].
+    /// The target of a link, as stored in it, in the notation of a [`FilePath`].
     ///
     /// # Errors
-    /// [`FileError::Invalid`] where it is no link, and others.
+    /// [`FileError::Invalid`] if it is not a link, and others.
     pub fn read_link(&self, path: &FilePath) -> FileResult<String> {
         let leaf = self.leaf(path)?;
         let target = sys::readlinkat(&leaf.dir, &leaf.name, Vec::new()).map_err(|error| match error {
-            rustix::io::Errno::INVAL => FileError::Invalid("This is no link.".into()),
+            rustix::io::Errno::INVAL => FileError::Invalid("This is not a link.".into()),
             error => io::Error::from(error).into(),
         })?;
         Ok(escape(target.as_bytes()).into_owned())
     }
 
-    /// Gives a regular file a second name.
+    /// Creates a hard link to a regular file.
     ///
     /// # Errors
     /// [`FileError::Exists`], [`FileError::Special`] and others.
@@ -429,7 +427,7 @@ impl Root {
         Ok(())
     }
 
-    /// Changes permission bits, links followed; setuid, setgid and sticky bits are left out.
+    /// Changes permission bits; links are followed. Setuid, setgid and sticky bits are ignored.
     ///
     /// # Errors
     /// [`FileError::NotFound`], [`FileError::Outside`] and others.
@@ -443,7 +441,7 @@ impl Root {
         Ok(())
     }
 
-    /// Changes when something was read and changed last; `follow`: of what a link leads to.
+    /// Sets the times of the last access and modification; with `follow`, those of a link's target.
     ///
     /// # Errors
     /// [`FileError::NotFound`], [`FileError::Outside`] and others.
@@ -460,7 +458,7 @@ impl Root {
         Ok(())
     }
 
-    /// Cuts a file, or fills it up with zeros.
+    /// Truncates a file, or extends it with zeros.
     ///
     /// # Errors
     /// [`FileError::OverLimit`] and others.
@@ -468,10 +466,10 @@ impl Root {
         self.open_file(path, Open::WRITE)?.set_len(length)
     }
 
-    /// How much room there is.
+    /// The available disk space.
     ///
     /// # Errors
-    /// The kernel's.
+    /// I/O errors.
     pub fn space(&self) -> FileResult<Space> {
         let disk = sys::fstatvfs(&self.shared.dir).map_err(io::Error::from)?;
         let (block, usage) = (disk.f_frsize.max(1), self.usage());
@@ -485,7 +483,7 @@ impl Root {
         })
     }
 
-    /// The folder that `path` lies in, and its name there.
+    /// The parent folder of `path`, and the name in it.
     pub(super) fn leaf(&self, path: &FilePath) -> FileResult<Leaf> {
         let (Some(parent), Some(name)) = (path.parent(), path.name()) else {
             return Err(FileError::Invalid("That can't be done to the container's folder itself.".into()));
@@ -493,15 +491,15 @@ impl Root {
         let dir = self.following(&parent.as_path(), |path| self.shared.dir.open_dir(path))?;
         if !self.denied.is_empty() {
             self.denied.check(path)?;
-            // Links on the way may lead to it under another name.
+            // A link among the parents may lead to it under another name.
             self.denied.check(&self.where_is(&dir)?.join(name)?)?;
         }
-        let name =
-            CString::new(unescape(name)).map_err(|_| FileError::Invalid("A name can't hold NUL.".into()))?;
+        let name = CString::new(unescape(name))
+            .map_err(|_| FileError::Invalid("A name can't contain NUL.".into()))?;
         Ok(Leaf { dir, name })
     }
 
-    /// Holds on to what is at `path`, links followed, without opening it for anything.
+    /// Opens `path` with `O_PATH`; links are followed.
     fn pin(&self, path: &FilePath) -> FileResult<std::fs::File> {
         self.denied.check(path)?;
         let mut options = OpenOptions::new();
@@ -519,23 +517,23 @@ impl Root {
         Ok(dir)
     }
 
-    /// Refuses what is open where its true path is denied.
+    /// Refuses an open file whose real path is denied.
     fn check_open(&self, open: impl AsFd) -> FileResult<()> {
         if self.denied.is_empty() { Ok(()) } else { self.denied.check(&self.where_is(open)?) }
     }
 
-    /// The true path of what is open.
+    /// The real path of an open file.
     pub(super) fn where_is(&self, open: impl AsFd) -> FileResult<FilePath> {
         let path = real_path(open)?;
         let below = path.strip_prefix(&self.shared.real).map_err(|_| FileError::Outside)?;
         let below = below.as_os_str().as_bytes();
-        // The kernel's mark of what was removed since.
+        // The kernel's suffix for a deleted file.
         Ok(FilePath::from_bytes(below.strip_suffix(b" (deleted)").unwrap_or(below))?)
     }
 
-    pub(super) fn give(&self, file: impl AsFd) -> io::Result<()> {
+    pub(super) fn chown(&self, file: impl AsFd) -> io::Result<()> {
         let (uid, gid) = (Uid::from_raw(self.shared.uid), Gid::from_raw(self.shared.gid));
-        // By descriptor: whatever stands at the path by now is not touched.
+        // By descriptor, so that whatever is at the path by now is not touched.
         Ok(sys::chownat(file, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)?)
     }
 }
@@ -551,7 +549,7 @@ impl Leaf {
     }
 }
 
-/// The one name by which the kernel takes what is open, whatever stands at its path by now.
+/// The path in `/proc` of an open file, which works whatever is at its original path by now.
 fn handle(open: &std::fs::File) -> String {
     format!("/proc/self/fd/{}", open.as_raw_fd())
 }
@@ -562,7 +560,7 @@ fn real_path(open: impl AsFd) -> io::Result<PathBuf> {
     Ok(PathBuf::from(std::ffi::OsStr::from_bytes(target.as_bytes())))
 }
 
-/// What opening a socket, a pipe without a reader or a device without a driver says.
+/// The error for opening a socket, a pipe without a reader or a device without a driver.
 pub(super) fn opened(error: io::Error) -> FileError {
     if error.raw_os_error() == Some(rustix::io::Errno::NXIO.raw_os_error()) {
         return FileError::Special;

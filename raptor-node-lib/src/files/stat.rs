@@ -1,64 +1,57 @@
-//! What the kernel says of a file.
+//! Metadata of files.
 
 use rustix::fs::{AtFlags, FileType, fstat, statat};
 use std::{io, os::fd::AsFd};
 
-/// What something in a folder is.
+/// The type of a folder's entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A regular file.
     File,
-    /// A folder.
     Folder,
-    /// A symbolic link.
     Symlink,
-    /// A pipe, socket or device.
+    /// A named pipe, socket or device.
     Special,
 }
 
-/// A point in time as the kernel keeps it.
+/// A timestamp with the kernel's precision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Time {
-    /// Seconds since 1970.
+    /// Seconds since 1970-01-01 UTC.
     pub seconds: i64,
-    /// And nanoseconds.
+    /// Nanoseconds within the second, below 10⁹.
     pub nanoseconds: u32,
 }
 
-/// What the kernel says of a file.
+/// Metadata of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// What it is.
     pub kind: Kind,
     /// Length in bytes.
     pub len: u64,
-    /// 512-byte blocks on disk.
+    /// Number of 512-byte blocks on disk.
     pub blocks: u64,
-    /// Permission bits, without the type.
+    /// Permission bits, without the file type.
     pub mode: u32,
-    /// Owner.
     pub uid: u32,
-    /// Group.
     pub gid: u32,
-    /// Names that it has.
+    /// Number of hard links.
     pub links: u64,
-    /// Its number in the file system.
     pub inode: u64,
-    /// The file system.
+    /// Id of the file system.
     pub device: u64,
-    /// When its content changed last.
+    /// When the content was last modified.
     pub modified: Time,
-    /// When it was read last.
+    /// When the content was last read.
     pub accessed: Time,
 }
 
 impl Stat {
-    /// Of what is open.
+    /// The metadata of an open file.
     pub(super) fn of(file: impl AsFd) -> io::Result<Self> {
         Ok(Self::from_kernel(&fstat(file)?))
     }
 
-    /// Of `name` in an open folder, a link not followed. `name` is one name, not a path.
+    /// The metadata of `name` in an open folder, without following a link. `name` is a single name, not a path.
     pub(super) fn at(folder: impl AsFd, name: &std::ffi::CStr) -> io::Result<Self> {
         Ok(Self::from_kernel(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
@@ -69,7 +62,7 @@ impl Stat {
         self.blocks.saturating_mul(512)
     }
 
-    /// Bytes that its removal frees.
+    /// Bytes on disk that deleting it would free: 0 while it has other hard links.
     pub(super) const fn freed(&self) -> u64 {
         match self.kind {
             Kind::Folder => self.allocated(),
@@ -78,7 +71,7 @@ impl Stat {
         }
     }
 
-    /// What a version of a file is told by: other content has another one.
+    /// An identifier of this version of the file: it changes with the content.
     #[must_use]
     pub fn etag(&self) -> String {
         let Time { seconds, nanoseconds } = self.modified;

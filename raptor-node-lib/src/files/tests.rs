@@ -24,7 +24,7 @@ fn a_link_leads_nowhere_outside() {
     assert!(std::fs::symlink_metadata(data.join("file")).unwrap().is_symlink());
 }
 
-/// Links of every form that stay inside, with where they lead.
+/// Links of every form that stay inside of the folder, with their targets.
 fn linked(folder: &Path) -> Root {
     let root = root(folder);
     let data = folder.join("data");
@@ -83,7 +83,7 @@ fn links_by_the_containers_own_path_lead_there_for_everything() {
     root.create_dir_all(&path("folder/a/b")).unwrap();
     root.rename(&path("all/folder/real.cfg"), &path("folder/a/b/c"), false).unwrap();
     assert_eq!(root.read_text("shared/a/b/c").unwrap().as_deref(), Some("old"));
-    // A link to nothing says where the file is to be.
+    // A dangling link says where the file is created.
     write(&root, "new", b"made");
     root.write_text("new", "again").unwrap();
     assert_eq!(root.read_text("shared/made.cfg").unwrap().as_deref(), Some("again"));
@@ -163,9 +163,9 @@ fn limited(folder: &Path, limit: u64) -> Root {
     root
 }
 
-/// What was counted, beside what is there.
+/// Checks that the account agrees with the disk.
 fn agrees(root: &Root) {
-    // File systems take a block for their own books when they write out; the next scan counts it.
+    // File systems may allocate a block for metadata when they write out; the next scan counts it.
     let apart = root.usage().used().abs_diff(root.size());
     assert!(apart <= 16 * 1024, "the account and the disk are {apart} bytes apart");
 }
@@ -265,13 +265,13 @@ fn every_way_to_write_counts() {
     agrees(&root);
     over(root.open_file(&path("b"), Open::REPLACE).unwrap().write_at(&big, 0));
     agrees(&root);
-    // In place: nothing more is taken.
+    // Overwriting takes no more space.
     root.open_file(&path("a"), Open::WRITE).unwrap().write_at(&big, 0).unwrap();
     over(root.open_file(&path("a"), Open { append: true, ..Open::WRITE }).unwrap().write_at(&big, 0));
     over(root.open_file(&path("a"), Open::WRITE).unwrap().write_at(b"x", 1 << 40));
     over(root.truncate(&path("a"), 1 << 40));
     agrees(&root);
-    // A hole costs nothing until it is filled.
+    // A hole takes no space until it is filled.
     root.truncate(&path("b"), 1 << 20).unwrap();
     agrees(&root);
     over(root.open_file(&path("b"), Open::WRITE).unwrap().write_at(&big, 0));
@@ -352,7 +352,7 @@ fn what_is_denied_has_no_other_name() {
 fn a_tree_of_any_depth_is_removed() {
     let folder = tempfile::tempdir().unwrap();
     let root = limited(folder.path(), 0);
-    // Deeper than a path can be written: made as a container's process would, step by step.
+    // Deeper than the longest path, so it is created step by step, as a container's process would.
     let mut fd: std::os::fd::OwnedFd = std::fs::File::open(folder.path().join("data")).unwrap().into();
     let mode = rustix::fs::Mode::from_raw_mode(0o755);
     for _ in 0..3_000 {

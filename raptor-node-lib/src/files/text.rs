@@ -11,19 +11,19 @@ use std::io::{Read, Write};
 const MAX_TEXT: u64 = 4 * 1024 * 1024;
 
 impl Root {
-    /// The text of a file; none where there is no such file.
+    /// The text of a file; `None` if it doesn't exist.
     ///
     /// # Errors
-    /// When it is too large, is no text or no regular file, or lies outside.
+    /// If it is too large, not text, not a regular file, or outside of the folder.
     pub fn read_text(&self, path: &str) -> FileResult<Option<String>> {
         let text = self.read_config(path)?.map(String::from_utf8).transpose();
-        text.map_err(|_| FileError::Invalid("It is no UTF-8 text.".into()))
+        text.map_err(|_| FileError::Invalid("It is not UTF-8 text.".into()))
     }
 
-    /// The bytes of a configuration file; none where there is no such file.
+    /// The bytes of a configuration file; `None` if it doesn't exist.
     ///
     /// # Errors
-    /// When it is too large or no regular file, or lies outside.
+    /// If it is too large, not a regular file, or outside of the folder.
     pub fn read_config(&self, path: &str) -> FileResult<Option<Vec<u8>>> {
         let path = FilePath::parse(path)?;
         let file = match self.open_file(&path, Open::READ) {
@@ -31,7 +31,7 @@ impl Root {
             Err(FileError::NotFound) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let too_much = || FileError::TooMuch("A configuration file may have 4 MiB at most.".into());
+        let too_much = || FileError::TooMuch("A configuration file can have at most 4 MiB.".into());
         if file.stat()?.len > MAX_TEXT {
             return Err(too_much());
         }
@@ -41,10 +41,10 @@ impl Root {
         if bytes.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Some(bytes)) }
     }
 
-    /// Writes a text file as the container's user; folders on the way are made. A link is written through and stays.
+    /// Writes a text file as the container's user, creating missing parent folders. A link is followed and stays a link.
     ///
     /// # Errors
-    /// When it lies outside or the disk refuses.
+    /// If it is outside of the folder, or on I/O errors.
     pub fn write_text(&self, path: &str, text: impl AsRef<[u8]>) -> FileResult<()> {
         let path = self.target(&FilePath::parse(path)?)?;
         let parent = path.parent().ok_or(FileError::IsAFolder)?;
@@ -54,7 +54,7 @@ impl Root {
             Ok(stat) if stat.kind == Kind::File => stat.mode,
             _ => 0o644,
         };
-        // Written beside it and moved into place: a reader never sees half of it.
+        // Written to a temporary file and renamed, so that a reader never sees it half-written.
         let beside = parent.join(&format!(".raptor-{}", uuid::Uuid::now_v7()))?;
         let written = self.open_file(&beside, Open { mode, ..Open::NEW }).and_then(|mut file| {
             file.write_all(text.as_ref())?;

@@ -1,4 +1,4 @@
-//! Removal of whole trees.
+//! Deleting whole trees.
 
 use super::{
     root::Root,
@@ -16,19 +16,19 @@ use std::{
     path::Path,
 };
 
-/// Folders that are open at the same time. Deeper ones are moved up first: no depth makes a tree that can't be removed.
+/// Most folders open at the same time. Deeper ones are first moved up, so that a tree of any depth can be deleted.
 const OPEN_FOLDERS: usize = 32;
-/// How often a folder is emptied again that somebody fills meanwhile.
-const PATIENCE: u32 = 16;
-/// Folders in one folder that are noted at once; where there are more, it is read again when these are removed.
+/// How often deleting a folder is retried while somebody keeps adding files to it.
+const MAX_ATTEMPTS: u32 = 16;
+/// Most subfolders of a folder kept in memory; if there are more, it is read again once these are deleted.
 const NOTED: usize = 16_384;
 
 impl Root {
-    /// Removes a file, a link or a folder with all that is in it; links are removed, not followed. `each` is told the bytes
-    /// that each removal freed and stops it by saying no.
+    /// Deletes a file, a link or a folder with its content; links are deleted, not followed. `each` is called with the bytes
+    /// that each deletion freed, and cancels the operation by returning false.
     ///
     /// # Errors
-    /// [`FileError::NotFound`], [`FileError::Denied`] where something in it is denied, [`FileError::Cancelled`].
+    /// [`FileError::NotFound`], [`FileError::Denied`] if something in it is denied, [`FileError::Cancelled`].
     pub fn remove_tree(&self, path: &FilePath, mut each: impl FnMut(u64) -> bool) -> FileResult<()> {
         let leaf = self.leaf(path)?;
         self.check_below(path)?;
@@ -40,10 +40,10 @@ impl Root {
     }
 }
 
-/// Removes a container's data folder with all that is in it, following no links.
+/// Deletes a container's data folder with its content, following no links.
 ///
 /// # Errors
-/// When something can't be removed. A folder that isn't there is no error.
+/// If something can't be deleted. Succeeds if the folder doesn't exist.
 pub fn remove(path: &Path) -> io::Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(io::Error::other("no folder of a container"));
@@ -64,7 +64,7 @@ struct Folder {
     fd: OwnedFd,
     name: CString,
     below: Vec<CString>,
-    /// Whether there are more folders in it than were noted.
+    /// Whether the folder has more subfolders than are kept in memory.
     more: bool,
     again: u32,
 }
@@ -98,7 +98,7 @@ fn remove_at(parent: BorrowedFd<'_>, name: &CStr, on_removed: OnRemoved<'_>) -> 
                     open.push(below);
                     continue;
                 }
-                // Somebody put something else there, or took it away: the folder is looked at again before it goes.
+                // It was deleted or replaced in the meantime: the parent is read again before it is deleted.
                 Err(FileError::NotFound | FileError::NotAFolder | FileError::Loop) => {}
                 Err(error) => return Err(error),
             }
@@ -108,7 +108,7 @@ fn remove_at(parent: BorrowedFd<'_>, name: &CStr, on_removed: OnRemoved<'_>) -> 
     Ok(())
 }
 
-/// Moves a folder that lies deep to the top of what is removed.
+/// Moves a deeply nested folder to the top of the tree that is being deleted.
 fn lift(from: &Folder, name: &CStr, top: &mut Folder, number: u64) -> FileResult<()> {
     let new = CString::new(format!(".raptor-{number}-{}", std::process::id())).map_err(io::Error::other)?;
     match sys::renameat_with(&from.fd, name, &top.fd, &new, RenameFlags::NOREPLACE) {
@@ -119,7 +119,7 @@ fn lift(from: &Folder, name: &CStr, top: &mut Folder, number: u64) -> FileResult
     Ok(())
 }
 
-/// Removes a folder that is empty by now. One that somebody filled meanwhile comes back.
+/// Deletes a folder that should be empty by now. If something was added to it, it is returned to be emptied again.
 fn finish(
     above: BorrowedFd<'_>,
     mut folder: Folder,
@@ -128,12 +128,12 @@ fn finish(
     let freed = Stat::of(&folder.fd)?.allocated();
     match sys::unlinkat(above, &folder.name, AtFlags::REMOVEDIR) {
         Ok(()) | Err(Errno::NOENT) => on_removed(freed).then_some(None).ok_or(FileError::Cancelled),
-        Err(Errno::NOTEMPTY) if folder.more || folder.again < PATIENCE => {
+        Err(Errno::NOTEMPTY) if folder.more || folder.again < MAX_ATTEMPTS => {
             folder.again += u32::from(!folder.more);
             (folder.below, folder.more) = sweep(folder.fd.as_fd(), NOTED, on_removed)?;
             Ok(Some(folder))
         }
-        // Somebody swapped it for something that is no folder.
+        // It was replaced by something that isn't a folder.
         Err(Errno::NOTDIR) => {
             let stat = Stat::at(above, &folder.name)?;
             unlink(above, &folder.name, &stat, on_removed).map(|()| None)
@@ -143,7 +143,7 @@ fn finish(
 }
 
 impl Folder {
-    /// Opens a folder and removes what is no folder in it.
+    /// Opens a folder and deletes everything in it that isn't a folder.
     fn empty(parent: BorrowedFd<'_>, name: &CStr, on_removed: OnRemoved<'_>) -> FileResult<Self> {
         let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = sys::openat(parent, name, flags, Mode::empty()).map_err(io::Error::from)?;
@@ -152,7 +152,7 @@ impl Folder {
     }
 }
 
-/// Removes what is no folder; says which folders there are, up to `most`, and whether there are more.
+/// Deletes everything that isn't a folder. Returns up to `most` subfolders, and whether there are more.
 fn sweep(folder: BorrowedFd<'_>, most: usize, on_removed: OnRemoved<'_>) -> FileResult<(Vec<CString>, bool)> {
     let (mut below, mut more) = (Vec::new(), false);
     for entry in Stream::read_from(folder).map_err(io::Error::from)? {
@@ -175,7 +175,7 @@ fn sweep(folder: BorrowedFd<'_>, most: usize, on_removed: OnRemoved<'_>) -> File
 fn unlink(folder: BorrowedFd<'_>, name: &CStr, stat: &Stat, on_removed: OnRemoved<'_>) -> FileResult<()> {
     match sys::unlinkat(folder, name, AtFlags::empty()) {
         Ok(()) => on_removed(stat.freed()).then_some(()).ok_or(FileError::Cancelled),
-        // Gone, or a folder by now: whoever removes the one above looks again.
+        // Deleted, or replaced by a folder: the parent is read again before it is deleted.
         Err(Errno::NOENT | Errno::ISDIR) => Ok(()),
         Err(error) => Err(io::Error::from(error).into()),
     }

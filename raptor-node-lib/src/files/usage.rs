@@ -1,4 +1,4 @@
-//! How much of its disk a container uses, counted on every way in.
+//! A container's disk usage, counted wherever files are written.
 
 use super::{accounts::size_of, stat::Stat};
 use raptor_model::node::{FileError, FileResult};
@@ -13,38 +13,38 @@ use std::{
     },
 };
 
-/// File systems give space in such pieces.
+/// Block size that space on disk is estimated with, in bytes.
 pub(super) const BLOCK: u64 = 4_096;
-/// Writes to files whose inodes differ in this share no lock.
+/// Number of locks for writes; files whose inode numbers differ modulo this share none.
 const STRIPES: u64 = 64;
 
-/// A container's disk account: its limit, and what a scan found plus what was written since. HTTP, SFTP, archives and
-/// downloads all reserve here before they write. What is counted is the space on the disk, so a sparse file costs what it holds.
+/// A container's disk usage account: its limit, and the result of a scan plus what was written since. HTTP, SFTP, archives and
+/// downloads all reserve space here before they write. It counts space on disk, so a sparse file costs only what it holds.
 pub struct Usage {
     limit: AtomicU64,
     used: AtomicU64,
-    /// All growth there ever was, by which a scan learns what happened while it looked.
+    /// The sum of all growth so far, from which a scan learns what was written while it ran.
     grown: AtomicU64,
     stripes: [Mutex<()>; STRIPES as usize],
     measured: Once,
     places: OnceLock<Places>,
-    /// Bytes in the trash, where nobody changed it since they were counted.
+    /// Bytes in the trash, unless it was changed since they were counted.
     trash: Mutex<Option<u64>>,
 }
 
-/// Where a container's folders are, to tell what fills its disk.
+/// A container's folders, to tell which limit a full disk is about.
 struct Places {
-    /// A folder of the same file system that no limit of this container binds.
+    /// A folder on the same file system without a quota of this container.
     host: PathBuf,
     trash: PathBuf,
 }
 
-/// Whether the limit is asked before something is written.
+/// Whether the limit is checked before a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Room {
-    /// Nothing is written past the limit.
+    /// Nothing is written beyond the limit.
     Limited,
-    /// It is counted and never refused: what has to be written down for something to be deleted.
+    /// Writes are counted and never refused: for what has to be written so that something can be deleted.
     Beyond,
 }
 
@@ -55,7 +55,7 @@ impl Default for Usage {
 }
 
 impl Usage {
-    /// An account with a limit in bytes; 0 = none.
+    /// An account with a limit in bytes; 0 = unlimited.
     #[must_use]
     pub fn new(limit: u64) -> Self {
         Self {
@@ -69,19 +69,19 @@ impl Usage {
         }
     }
 
-    /// Says where the container's data and what is kept `beside` it are.
+    /// Sets the container's data folder and the folder `beside` it.
     pub(super) fn locate(&self, data: &Path, beside: &Path) {
         let host = data.parent().unwrap_or(data).to_owned();
         self.places.get_or_init(|| Places { host, trash: beside.join("trash") });
     }
 
-    /// Bytes that the trash holds. They are part of [`Usage::used`].
+    /// The size of the trash in bytes, which is part of [`Usage::used`].
     pub(crate) fn trash(&self) -> u64 {
         let mut known = self.trash.lock().unwrap_or_else(PoisonError::into_inner);
         *known.get_or_insert_with(|| self.places.get().map_or(0, |places| size_of(&places.trash)))
     }
 
-    /// Marks the size of the trash as outdated: it is counted again when it is next asked for.
+    /// Marks the size of the trash as outdated: it is counted again on next use.
     pub(crate) fn trash_changed(&self) {
         *self.trash.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
@@ -90,7 +90,7 @@ impl Usage {
         FileError::OverLimit { limit: self.limit(), trash: self.trash() }
     }
 
-    /// Why the kernel refused to write. XFS says that the disk is full where only the container's part of it is.
+    /// The error for a refused write. XFS reports a full disk when only the container's quota is used up.
     pub(super) fn refused(&self, error: io::Error) -> FileError {
         match FileError::from(error) {
             FileError::NoSpace { .. } if self.limit() > 0 && self.host_has_room() => self.over_limit(),
@@ -101,38 +101,37 @@ impl Usage {
 
     fn host_has_room(&self) -> bool {
         let disk = self.places.get().and_then(|places| statvfs(&places.host).ok());
-        // A file system without a table of files tells of none.
+        // File systems without a fixed number of inodes report 0.
         disk.is_some_and(|disk| disk.f_bavail > 0 && (disk.f_files == 0 || disk.f_ffree > 0))
     }
 
-    /// The limit in bytes; 0 = none.
+    /// The limit in bytes; 0 = unlimited.
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.limit.load(SeqCst)
     }
 
-    /// Changes the limit; 0 = none. What is there stays.
+    /// Changes the limit; 0 = unlimited. Existing files stay.
     pub fn set_limit(&self, limit: u64) {
         self.limit.store(limit, SeqCst);
     }
 
-    /// Bytes in use.
     #[must_use]
     pub fn used(&self) -> u64 {
         self.used.load(SeqCst)
     }
 
-    /// Bytes that may still be written; none where there is no limit.
+    /// Bytes that may still be written; `None` if unlimited.
     #[must_use]
     pub fn free(&self) -> Option<u64> {
         let limit = self.limit();
         (limit > 0).then(|| limit.saturating_sub(self.used()))
     }
 
-    /// Takes space before it is written.
+    /// Reserves space before writing.
     ///
     /// # Errors
-    /// [`FileError::OverLimit`]; then nothing is taken.
+    /// [`FileError::OverLimit`]; then nothing is reserved.
     pub fn reserve(&self, bytes: u64) -> FileResult<()> {
         let limit = self.limit();
         let taken = self.used.fetch_update(SeqCst, SeqCst, |used| {
@@ -144,7 +143,7 @@ impl Usage {
         Ok(())
     }
 
-    /// Takes space that is written whatever the limit says.
+    /// Counts space regardless of the limit.
     fn take(&self, bytes: u64) {
         let _ = self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_add(bytes)));
         self.grown.fetch_add(bytes, SeqCst);
@@ -160,16 +159,16 @@ impl Usage {
         }
     }
 
-    /// Gives space back.
+    /// Releases space.
     pub fn release(&self, bytes: u64) {
         let _ = self.used.fetch_update(SeqCst, SeqCst, |used| Some(used.saturating_sub(bytes)));
     }
 
-    /// Replaces what was counted by what `scan` finds. What is written meanwhile is added, even where the scan saw it: too
-    /// much until the next scan beats too little.
+    /// Replaces the count by the result of `scan`. What is written during the scan is added, even if the scan saw it: too much
+    /// until the next scan is better than too little.
     ///
     /// # Errors
-    /// Those of `scan`; then the account is as it was.
+    /// Those of `scan`; then the account is unchanged.
     pub fn rescan(&self, scan: impl FnOnce() -> FileResult<u64>) -> FileResult<u64> {
         let before = self.grown.load(SeqCst);
         let found = scan()?;
@@ -179,16 +178,16 @@ impl Usage {
         Ok(used)
     }
 
-    /// Scans where nobody has since the daemon began: before that, the account would take everything for free.
+    /// Scans unless that was done since the daemon started: until then, the account would consider everything free.
     pub(super) fn measure_once(&self, scan: impl FnOnce() -> FileResult<u64>) {
         self.measured.call_once(|| {
             if let Err(error) = self.rescan(scan) {
-                tracing::warn!(%error, "a container's files can't be measured");
+                tracing::warn!(%error, "measuring a container's files failed");
             }
         });
     }
 
-    /// No file may be longer than the disk is large, however few blocks it has.
+    /// Checks that no file gets longer than the disk is large, however few blocks it has.
     pub(super) fn check_length(&self, length: u64) -> FileResult<()> {
         match self.limit() {
             limit if limit > 0 && length > limit => Err(self.over_limit()),
@@ -196,7 +195,7 @@ impl Usage {
         }
     }
 
-    /// Does something to a file that makes it `count` bytes longer or fuller from `offset` on, and counts what it really took.
+    /// Runs an operation that extends or fills a file by `count` bytes from `offset`, and counts the space that it really took.
     pub(super) fn growing<T>(
         &self,
         file: &File,
@@ -214,7 +213,7 @@ impl Usage {
         if room == Room::Limited {
             self.check_length(end)?;
         }
-        // A file with holes may take as much as is written; one without takes only what lies beyond its end.
+        // A write into a sparse file may need as much space as is written; other files only need space beyond their end.
         let has_holes = before.allocated() < before.len;
         let needed =
             if has_holes { count.saturating_add(BLOCK) } else { end.saturating_sub(before.allocated()) };
@@ -225,7 +224,7 @@ impl Usage {
         done.map_err(|error| self.refused(error))
     }
 
-    /// Changes a file's length and counts what that frees.
+    /// Runs an operation that changes a file's length, and counts what it frees.
     pub(super) fn resizing<T>(
         &self,
         file: &File,
@@ -239,12 +238,12 @@ impl Usage {
         Ok(done?)
     }
 
-    /// Two writers of one file would each count what the other wrote.
+    /// Locks a file for writing: concurrent writers would each count what the other wrote.
     fn turn(&self, file: &File) -> FileResult<(Option<MutexGuard<'_, ()>>, Stat)> {
         let stat = Stat::of(file)?;
         let stripe = self.stripes.get(usize::try_from(stat.inode % STRIPES).unwrap_or(0));
         let guard = stripe.map(|stripe| stripe.lock().unwrap_or_else(PoisonError::into_inner));
-        // Only what is seen while nobody else writes is of use.
+        // The metadata is only meaningful while nobody else writes.
         let stat = if guard.is_some() { Stat::of(file)? } else { stat };
         Ok((guard, stat))
     }
@@ -256,10 +255,10 @@ impl Usage {
         self.release(before.saturating_sub(after));
     }
 
-    /// Puts what was really taken in the place of what was reserved.
+    /// Replaces the reserved amount by what was really taken.
     pub(super) fn correct(&self, reserved: u64, taken: u64) {
         if taken > reserved {
-            // The file system took more than anybody could foresee; it is taken, limit or not.
+            // The file system took more than predicted; it is counted, limit or not.
             self.take(taken - reserved);
         } else {
             self.release(reserved - taken);
@@ -267,12 +266,11 @@ impl Usage {
     }
 }
 
-/// Where something is written.
+/// The position of a write.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Offset {
-    /// At this byte.
+    /// At this offset in bytes.
     At(u64),
-    /// After the last byte.
     End,
 }
 

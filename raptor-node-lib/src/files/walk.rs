@@ -1,11 +1,11 @@
-//! Everything below a folder, page by page: no folder is so large that walking it takes much memory.
+//! Walking everything below a folder page by page, so that memory use is bounded for folders of any size.
 
 use super::{
     entries::{Entries, Entry},
     root::Root,
     stat::{Kind, Stat},
 };
-use crate::smallest::Smallest;
+use crate::bounded_sort::BoundedSort;
 use raptor_model::node::{FileError, FilePath, FileResult};
 use std::{
     collections::HashSet,
@@ -15,33 +15,33 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Entries of one folder that are held at once. A larger folder is read several times.
+/// Most entries of one folder in memory. Larger folders are read several times.
 const PAGE: usize = 16_384;
-/// Pages that are held at once, over all folders on the way down. Where there would be more, the outermost folder is read again
-/// when the walk comes back to it.
+/// Most pages in memory, over all folders on the current path. Beyond it, the outermost folder is read again when the walk
+/// returns to it.
 const PAGES: usize = 4;
 
-/// One step of a walk.
+/// An entry that a walk visits.
 #[derive(Clone, Debug)]
 pub struct Step {
-    /// Where, from the container's folder.
+    /// Its path relative to the container's folder.
     pub path: PathBuf,
-    /// What, a link itself where it is one.
+    /// Its metadata; for a link, that of the link itself.
     pub stat: Stat,
 }
 
 impl Step {
-    /// The path for people; none where it is too long to be named.
+    /// The path for people; `None` if it is too long to be expressed.
     #[must_use]
     pub fn file_path(&self) -> Option<FilePath> {
         FilePath::from_bytes(self.path.as_os_str().as_bytes()).ok()
     }
 }
 
-/// Everything below a folder, folders before what is in them, links not followed, in the order of names. A folder that goes
-/// away or can't be read is left out; what is denied does not come. What is made or removed meanwhile may come or not.
+/// Everything below a folder, ordered by name, folders before their content, without following links. Folders that disappear or
+/// can't be read, and denied entries, are left out. What is created or deleted during the walk may be visited or not.
 ///
-/// It holds [`PAGES`] pages of [`PAGE`] entries and one that is being read, whatever the folders hold.
+/// Holds at most [`PAGES`] pages of [`PAGE`] entries, and the one being read.
 pub struct Walk {
     root: Root,
     page: usize,
@@ -49,12 +49,12 @@ pub struct Walk {
     held: usize,
 }
 
-/// A folder on the way down.
+/// A folder on the current path.
 struct Level {
     folder: PathBuf,
-    /// What comes next, the last one first.
+    /// The next entries, in reverse order.
     ahead: Vec<(CString, Stat)>,
-    /// Where the folder is to be read on; none where all of it was read.
+    /// Where to continue reading the folder; `None` if it was read completely.
     rest: Option<Bound<CString>>,
 }
 
@@ -95,7 +95,7 @@ impl Walk {
     fn read(&mut self, from: Bound<CString>) {
         self.forget_outermost();
         let Some(level) = self.levels.last_mut() else { return };
-        // By path, so that a deep tree holds no descriptors; the kernel keeps each step inside.
+        // Opened by path, so that a deep tree needs no open descriptors; the kernel keeps each step inside of the container.
         let at = if level.folder.as_os_str().is_empty() { Path::new(".") } else { &level.folder };
         let Ok(entries) = self.root.entries_at(at) else { return };
         let (entries, rest) = entries.page(&from, self.page);
@@ -104,7 +104,7 @@ impl Walk {
         self.held += level.ahead.len();
     }
 
-    /// Makes room for another page.
+    /// Drops a page to make room for another.
     fn forget_outermost(&mut self) {
         let most = self.page * (PAGES - 1);
         let innermost = self.levels.len().saturating_sub(1);
@@ -129,7 +129,7 @@ impl Entries {
             Bound::Included(first) => name >= first.as_c_str(),
             Bound::Excluded(last) => name > last.as_c_str(),
         };
-        let (mut first, mut seen) = (Smallest::new(most, CString::cmp), 0_usize);
+        let (mut first, mut seen) = (BoundedSort::new(most, CString::cmp), 0_usize);
         while let Some(Ok(name)) = self.next_name() {
             if comes(&name) {
                 seen += 1;
@@ -143,7 +143,7 @@ impl Entries {
 }
 
 impl Root {
-    /// Everything below a folder; nothing where there is no folder.
+    /// Everything below a folder; nothing if it doesn't exist.
     ///
     /// # Errors
     /// [`FileError::Denied`].
@@ -151,7 +151,7 @@ impl Root {
         self.walk_by(PAGE, path)
     }
 
-    /// With another size of pages.
+    /// With another page size.
     pub(super) fn walk_by(&self, page: usize, path: &FilePath) -> FileResult<Walk> {
         self.denied.check(path)?;
         Ok(Walk::new(
@@ -161,7 +161,7 @@ impl Root {
         ))
     }
 
-    /// Refuses where anything below a folder is denied: under another name it would not be.
+    /// Refuses if anything below a folder is denied, since it would not be denied at its new path.
     pub(super) fn check_below(&self, path: &FilePath) -> FileResult<()> {
         if self.denied.is_empty() {
             return Ok(());
@@ -175,7 +175,7 @@ impl Root {
         Ok(())
     }
 
-    /// The bytes on disk of everything in it. A file with several names counts once.
+    /// Bytes on disk of everything in it. A file with several hard links counts once.
     #[must_use]
     pub fn size(&self) -> u64 {
         let mut seen = HashSet::new();
@@ -217,7 +217,7 @@ mod tests {
         let root = root(folder.path());
         let data = folder.path().join("data");
         for number in 0..200_000 {
-            // Names of one file take no inode each.
+            // Hard links to the same file, to save inodes.
             if number % 50_000 == 0 {
                 fs::write(data.join(format!("{number}")), "").unwrap();
             } else {

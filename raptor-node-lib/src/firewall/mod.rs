@@ -1,17 +1,17 @@
-//! Containers apart from the host: what they may not reach through their bridge.
+//! The firewall that isolates containers from the host's services and private network.
 //!
-//! The engine keeps its networks apart from each other, but each of them leads to the host itself: its services on every
-//! address that it has, and whatever its own network holds. Chains of our own in the engine's set of tables close that. They
-//! match the names of this daemon's bridges, so they hold for a network before it exists, and every rule of others stays.
+//! The engine isolates its networks from each other, but each of them leads to the host: to its services on all its addresses,
+//! and to its private network. Chains of our own in the engine's iptables backend close that. They match the names of this
+//! daemon's bridges, so they apply to a network before it exists, and never touch other programs' rules.
 
+mod loopback;
 mod nat;
-mod near;
 mod outgoing;
 mod reach;
 mod resolvers;
 mod rules;
 
-pub(crate) use near::{Near, Net, between, is_near};
+pub(crate) use loopback::{LoopbackForward, Net, has_loopback_port, loopback_forwards};
 pub(crate) use outgoing::Outgoing;
 pub use reach::Reach;
 
@@ -29,42 +29,42 @@ use std::{
 };
 use uuid::Uuid;
 
-/// Seconds to wait for others who change the tables.
+/// Seconds to wait for the lock on the tables.
 const WAIT: &str = "5";
 
-/// The rules of one daemon.
+/// The firewall rules of one daemon.
 pub(crate) struct Firewall {
     on: bool,
     names: Names,
     reach: Vec<Reach>,
-    /// Of its own: whoever asks must not wait for the programs that change the tables.
+    /// Has a lock of its own, so that readers don't wait for the iptables programs.
     isolation: Mutex<Isolation>,
-    /// Why the outgoing addresses of containers are not in force; none where they are.
+    /// Why the containers' outgoing addresses are not in effect; `None` if they are.
     unsent: Mutex<Option<String>>,
     state: Mutex<State>,
 }
 
-/// What the rules should say.
+/// The desired content of the rules.
 pub(crate) struct DesiredRules {
     /// Ports that containers publish.
     pub(crate) ports: Vec<PortBinding>,
-    /// The networks with an address of their own towards the outside.
+    /// Networks with an outgoing address of their own.
     pub(crate) outgoing: Vec<Outgoing>,
-    /// Ports on the loopback, for the containers of the same owner.
-    pub(crate) near: Vec<Near>,
+    /// Ports on the loopback address, for other containers of the same owner.
+    pub(crate) loopback: Vec<LoopbackForward>,
 }
 
 struct State {
-    /// Whether the engine's bridges are not on this host, where no rule of ours meets them.
+    /// Whether the engine's bridges are not on this host, so that our rules can't match.
     elsewhere: bool,
-    /// The chains as they were put in last, by family.
+    /// The chains as last applied, per family.
     chains: [String; 2],
-    /// Whether there may be rules of ours in the table `nat`.
+    /// Whether the table `nat` may contain rules of ours.
     nat: bool,
 }
 
 impl Firewall {
-    /// The rules of the daemon `instance`. Nothing is changed yet.
+    /// The rules of the daemon `instance`. Nothing is applied yet.
     pub(crate) fn new(instance: Uuid, on: bool, reach: Vec<Reach>) -> Self {
         let isolation = if on {
             Isolation { kept: true, note: KEPT.into() }
@@ -82,12 +82,12 @@ impl Firewall {
         }
     }
 
-    /// How containers are kept from the host, as it was found last.
+    /// Whether containers are isolated from the host, as last determined.
     pub(crate) fn isolation(&self) -> Isolation {
         self.isolation.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Whether connections from behind `bridge` come from `ip`, as was found last. Blocking.
+    /// Checks that connections from behind `bridge` come from `ip`, as last determined. Blocking.
     ///
     /// # Errors
     /// A sentence for people.
@@ -99,14 +99,14 @@ impl Firewall {
             Interfaces::read().map_err(|error| format!("The outgoing address can't be checked: {error}"))?;
         if !interfaces.has(ip) {
             return Err(format!(
-                "This host does not have the outgoing address {ip}. Choose one that it has, or give it to the host."
+                "This host does not have the outgoing address {ip}. Choose one of its addresses, or add this one to the host."
             ));
         }
         self.unsent.lock().unwrap_or_else(PoisonError::into_inner).clone().map_or(Ok(()), Err)
     }
 
-    /// Puts the rules in force where they are not, and takes away those that no network needs. `bridge`: one that the engine
-    /// was told to make, and whether something runs behind it, so that it has to be there. Blocking.
+    /// Applies the rules if they are not in effect, and removes those that no network needs. `bridge`: a bridge that the engine
+    /// was told to create, and whether something runs behind it, in which case it must exist. Blocking.
     pub(crate) fn keep(&self, wanted: &DesiredRules, bridge: Option<(&str, bool)>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((bridge, runs)) = bridge
@@ -114,11 +114,11 @@ impl Firewall {
         {
             state.elsewhere = !is_here(bridge);
         }
-        // Without our rules, nothing lets them pass.
-        let near: &[Near] = if self.on { &wanted.near } else { &[] };
-        let sent = self.send(&wanted.outgoing, near, &mut state);
+        // Without the rest of our rules nothing would let them pass.
+        let loopback: &[LoopbackForward] = if self.on { &wanted.loopback } else { &[] };
+        let sent = self.send(&wanted.outgoing, loopback, &mut state);
         *self.unsent.lock().unwrap_or_else(PoisonError::into_inner) = sent.err();
-        let isolation = match self.apply(&mut state.chains, &wanted.ports, near, bridge.is_some()) {
+        let isolation = match self.apply(&mut state.chains, &wanted.ports, loopback, bridge.is_some()) {
             Ok(()) if state.elsewhere => Isolation { kept: false, note: ELSEWHERE.into() },
             _ if !self.on => Isolation { kept: false, note: OFF.into() },
             Ok(()) => Isolation { kept: true, note: KEPT.into() },
@@ -135,32 +135,40 @@ impl Firewall {
         }
     }
 
-    /// Has connections come from the addresses that were chosen, and go where they are meant to. The error is a sentence for
-    /// people.
-    fn send(&self, outgoing: &[Outgoing], near: &[Near], state: &mut State) -> Result<(), String> {
-        if outgoing.is_empty() && near.is_empty() && !state.nat {
+    /// Applies the rules for outgoing addresses and loopback ports. The error is a sentence for people.
+    fn send(
+        &self,
+        outgoing: &[Outgoing],
+        loopback: &[LoopbackForward],
+        state: &mut State,
+    ) -> Result<(), String> {
+        if outgoing.is_empty() && loopback.is_empty() && !state.nat {
             return Ok(());
         }
         let bridges = bridges();
         let used = |mark: &str| bridges.iter().any(|bridge| bridge.starts_with(&Names::of(mark).bridges));
         let set = || {
             let saved = save(Family::V4, "nat")?;
-            let change = nat::change(&saved, &self.names, &self.chains(outgoing, near)?, used);
+            let change = nat::change(&saved, &self.names, &self.chains(outgoing, loopback)?, used);
             if change.is_empty() { Ok(()) } else { restore(Family::V4, "nat", &change) }
         };
         set().map_err(|error| format!("The outgoing address can't be set: {}.", why(&error)))?;
-        state.nat = !outgoing.is_empty() || !near.is_empty();
+        state.nat = !outgoing.is_empty() || !loopback.is_empty();
         Ok(())
     }
 
-    /// What the table `nat` should have of ours.
-    fn chains(&self, outgoing: &[Outgoing], near: &[Near]) -> io::Result<[Chain; 3]> {
-        let Names { bridges, from, near: there, back, .. } = &self.names;
+    /// The desired content of our chains in the table `nat`.
+    fn chains(&self, outgoing: &[Outgoing], loopback: &[LoopbackForward]) -> io::Result<[Chain; 3]> {
+        let Names { bridges, from, loopback: forward, back, .. } = &self.names;
         let chain = |name: &String, entrance: String, rules| Chain { name: name.clone(), entrance, rules };
         Ok([
             chain(from, "POSTROUTING".into(), outgoing::from(&self.names, outgoing, &Interfaces::read()?)),
-            chain(there, format!("PREROUTING -i {bridges}+"), near::there(&self.names, near)),
-            chain(back, format!("POSTROUTING -o {bridges}+"), near::back(&self.names, near)),
+            chain(
+                forward,
+                format!("PREROUTING -i {bridges}+"),
+                loopback::forward_rules(&self.names, loopback),
+            ),
+            chain(back, format!("POSTROUTING -o {bridges}+"), loopback::return_rules(&self.names, loopback)),
         ])
     }
 
@@ -168,13 +176,13 @@ impl Firewall {
         &self,
         applied: &mut [String; 2],
         ports: &[PortBinding],
-        near: &[Near],
+        loopback: &[LoopbackForward],
         due: bool,
     ) -> io::Result<()> {
         let bridges = bridges();
         let wanted = self.on && (due || bridges.iter().any(|bridge| bridge.starts_with(&self.names.bridges)));
         let resolvers = resolvers::of_the_engine();
-        let open = Open { reach: &self.reach, resolvers: &resolvers, ports, near };
+        let open = Open { reach: &self.reach, resolvers: &resolvers, ports, loopback };
         let own = self.names.host.trim_start_matches("RAPTOR-HOST-");
         for (family, applied) in [Family::V4, Family::V6].into_iter().zip(applied) {
             if family == Family::V6 && !Path::new("/proc/net/if_inet6").exists() {
@@ -204,11 +212,11 @@ impl Firewall {
     }
 }
 
-/// Takes away the rules of all daemons of this host, as when Raptor is removed from it. Gives how many sets of chains there
-/// were. Daemons that run put theirs back. Blocking.
+/// Removes the rules of all daemons on this host, for uninstalling Raptor. Returns the number of chain sets removed. Running
+/// daemons restore theirs. Blocking.
 ///
 /// # Errors
-/// When the tables can't be read or changed.
+/// If the tables can't be read or changed.
 pub fn remove_rules() -> io::Result<usize> {
     let mut removed = 0;
     for family in [Family::V4, Family::V6] {
@@ -231,12 +239,12 @@ pub fn remove_rules() -> io::Result<usize> {
     Ok(removed)
 }
 
-/// What the names of this daemon's bridges begin with. The kernel allows 15 characters in all.
+/// The prefix of this daemon's bridge names. The kernel allows 15 characters in total.
 pub(crate) fn bridge_prefix(instance: Uuid) -> String {
     Names::of(&mark(instance)).bridges
 }
 
-/// Whether an interface of this name is the bridge of a container's network, of this daemon's or another's.
+/// Whether an interface is the bridge of a container's network, of this or another daemon.
 pub(crate) fn is_bridge_name(name: &str) -> bool {
     name.len() == 15
         && name.strip_prefix("rp").is_some_and(|rest| rest.bytes().all(|digit| digit.is_ascii_hexdigit()))
@@ -247,15 +255,15 @@ fn mark(instance: Uuid) -> String {
     instance.simple().to_string().split_off(27)
 }
 
-const KEPT: &str = "Containers can't reach services of this host or private addresses, but for what CONTAINER_REACH names. Ports that containers publish are open to all; those on 127.0.0.1 to the containers of the same owner alone.";
+const KEPT: &str = "Containers can't reach services of this host or private addresses, except for those in CONTAINER_REACH. Ports that containers publish are open to everybody; those on 127.0.0.1 only to containers of the same owner.";
 const NOT_BEFORE: &str = "The outgoing address can't be set: it needs a Docker Engine that root runs. Rootless Docker and Podman make the container's network elsewhere, or only when it starts.";
 const OFF: &str = "CONTAINER_FIREWALL is off: containers can reach the services of this host and of its private network, and an allocation on 127.0.0.1 can't be reached by its owner's other containers.";
 
-const ELSEWHERE: &str = "Whether containers can reach the services of this host is not known: Docker keeps its networks in a network namespace of its own. Keep them apart by a firewall there.";
+const ELSEWHERE: &str = "Whether containers can reach the services of this host is not known: Docker keeps its networks in a network namespace of its own. Isolate them with a firewall there.";
 
 fn problem(error: &io::Error) -> String {
     format!(
-        "Containers can reach the services of this host and of its private network: {}, or keep them apart by a firewall of your own.",
+        "Containers can reach the services of this host and of its private network: {}, or isolate them with a firewall of your own.",
         why(error)
     )
 }
@@ -292,7 +300,7 @@ fn save(family: Family, table: &str) -> io::Result<String> {
 }
 
 fn restore(family: Family, table: &str, lines: &str) -> io::Result<()> {
-    // All of it or nothing, and without touching what it does not name.
+    // Atomic, and without touching chains that it does not mention.
     let mut command = Command::new(program(family, "restore"));
     command.args(["--noflush", "--wait", WAIT]).stdin(Stdio::piped()).stdout(Stdio::null());
     let mut child = command.stderr(Stdio::piped()).spawn()?;

@@ -1,22 +1,22 @@
-//! Our chains in the table `nat`: what has to change for them to be in force, and nothing else of ours.
+//! Our chains in the table `nat`: computing the changes that put them into effect.
 
 use super::rules::Names;
 use std::{collections::BTreeSet, fmt::Write};
 
-/// What the names of our chains begin with; the mark of the daemon follows.
+/// The prefixes of our chains' names, followed by the daemon's mark.
 const KINDS: [&str; 3] = ["RAPTOR-FROM-", "RAPTOR-NEAR-", "RAPTOR-BACK-"];
 
-/// One chain, as it should be.
+/// The desired state of a chain.
 pub(super) struct Chain {
     pub(super) name: String,
-    /// The rule that leads into it, without its target.
+    /// The rule that jumps to it, without its target.
     pub(super) entrance: String,
-    /// As `iptables-save` writes them; none: the chain is not needed.
+    /// Its rules in the format of `iptables-save`; if empty, the chain is not needed.
     pub(super) rules: Vec<String>,
 }
 
-/// What has to change in the table, given as `iptables-save` writes it, for `wanted` to hold. `used`: whether any bridge of the
-/// daemon with this mark is there.
+/// The changes to the table, given in the format of `iptables-save`, that put `wanted` into effect. `used`: whether the daemon
+/// with this mark has any bridge.
 pub(super) fn change(saved: &str, names: &Names, wanted: &[Chain], used: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
     for chain in chains(saved) {
@@ -43,7 +43,7 @@ pub(super) fn change(saved: &str, names: &Names, wanted: &[Chain], used: impl Fn
     text
 }
 
-/// The lines that take away the chains of all daemons.
+/// The lines that remove the chains of all daemons.
 pub(super) fn removal_of_all(saved: &str) -> String {
     chains(saved).iter().map(|chain| removal(saved, chain)).collect()
 }

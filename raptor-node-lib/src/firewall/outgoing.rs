@@ -1,7 +1,7 @@
-//! The address that a container's connections to the outside come from, where one was chosen for it.
+//! The source address of a container's outgoing connections, if one was chosen for it.
 //!
-//! The network of such a container is made without the engine's own translation of addresses. Where our rule is missing, its
-//! packets leave as they are and nothing comes back: it is silent rather than seen under another address.
+//! Such a container's network is created without the engine's masquerading. If our rule is missing, its packets leave with a
+//! private source address and get no answer: it is offline rather than visible under the wrong address.
 
 use super::rules::Names;
 use std::{
@@ -10,16 +10,15 @@ use std::{
 };
 use sysinfo::Networks;
 
-/// One network and its address towards the outside.
+/// A network and its outgoing address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Outgoing {
-    /// The network's bridge.
     pub(crate) bridge: String,
-    /// An address of this host.
+    /// One of this host's addresses.
     pub(crate) ip: Ipv4Addr,
 }
 
-/// Addresses of this host and of the networks that it is in, by interface.
+/// This host's addresses and the networks that they are in, by interface.
 pub(super) struct Interfaces(Vec<(String, Ipv4Addr, u8)>);
 
 impl Interfaces {
@@ -40,7 +39,7 @@ impl Interfaces {
         self.0.iter().any(|(_, own, _)| *own == ip)
     }
 
-    /// The network behind a bridge, as the tables write it.
+    /// The network behind a bridge, in the format of the tables.
     fn behind(&self, bridge: &str) -> Option<String> {
         let (_, ip, prefix) = self.0.iter().find(|(name, ..)| name == bridge)?;
         let mask = u32::MAX.checked_shl(32_u32.saturating_sub(u32::from(*prefix))).unwrap_or(0);
@@ -48,7 +47,7 @@ impl Interfaces {
     }
 }
 
-/// What fills our chain of the table `nat`. Those whose bridge does not exist have nothing to say yet.
+/// The rules of our chain in the table `nat`. A bridge that does not exist yet has none.
 pub(super) fn from(names: &Names, outgoing: &[Outgoing], interfaces: &Interfaces) -> Vec<String> {
     let rule = |Outgoing { bridge, ip }: &Outgoing| {
         let network = interfaces.behind(bridge)?;

@@ -1,21 +1,22 @@
-//! What containers may reach although it is private.
+//! Private addresses that containers may reach.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
-/// A private place that containers may reach: `10.0.0.5`, `10.0.0.0/24`, `10.0.0.5:3306`, `[fd00::5]:3306`, or `host:3306`
-/// for a port of this host at whichever of its addresses.
+/// A private destination that containers may reach: `10.0.0.5`, `10.0.0.0/24`, `10.0.0.5:3306`, `[fd00::5]:3306`, or
+/// `host:3306` for a port on any of this host's addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// The first address and the length of its prefix; none for the host itself.
+    /// The first address and the prefix length; `None` for the host itself.
     pub network: Option<(IpAddr, u8)>,
-    /// The port, TCP and UDP; none for all.
+    /// The port, for TCP and UDP; `None` for all ports.
     pub port: Option<u16>,
 }
 
-const ALLOWED: &str = "use addresses, networks or the word host, with a port where you like: 10.0.0.5:3306, 10.0.1.0/24, host:3306";
+const ALLOWED: &str =
+    "use addresses, networks or the word host, optionally with a port: 10.0.0.5:3306, 10.0.1.0/24, host:3306";
 
 impl FromStr for Reach {
     type Err = &'static str;
@@ -25,7 +26,7 @@ impl FromStr for Reach {
         let (place, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
             Some((place, "")) => (place, None),
             Some((place, port)) => (place, Some(port.strip_prefix(':').ok_or(ALLOWED)?)),
-            // More than one colon is an IPv6 address by itself.
+            // More than one colon is a bare IPv6 address.
             None => match text.split_once(':') {
                 Some((place, port)) if !port.contains(':') => (place, Some(port)),
                 _ => (text, None),
@@ -33,7 +34,7 @@ impl FromStr for Reach {
         };
         let port = port.map(|port| port.parse().ok().filter(|port| *port > 0).ok_or(ALLOWED)).transpose()?;
         if place == "host" {
-            // Every port of the host would be what the rules are there to prevent.
+            // Opening all ports of the host would defeat the purpose of the rules.
             return port.map(|port| Self { network: None, port: Some(port) }).ok_or(ALLOWED);
         }
         let (address, prefix) =
@@ -48,7 +49,7 @@ impl FromStr for Reach {
     }
 }
 
-/// The first address of the network that `address` lies in.
+/// The first address of the network that contains `address`.
 fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     match address {
         IpAddr::V4(address) => {

@@ -1,9 +1,9 @@
-//! The servers that the engine asks for names on behalf of containers: it does so from within their networks.
+//! The DNS servers that the engine queries for containers, from within their networks.
 
 use std::{fs, net::IpAddr};
 
-/// The servers of the engine's own configuration, else those of the host. Those on the loopback are asked by the engine from
-/// outside the container and need no rule; instead of systemd's, the engine takes those behind it.
+/// The DNS servers in the engine's configuration, else those of the host. Servers on the loopback address need no rule: the
+/// engine queries them from outside of the container. Instead of systemd-resolved, the engine uses the servers behind it.
 pub(super) fn of_the_engine() -> Vec<IpAddr> {
     let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
     let mut found = configured(&read("/etc/docker/daemon.json"));
@@ -18,17 +18,17 @@ pub(super) fn of_the_engine() -> Vec<IpAddr> {
     found
 }
 
-/// The addresses of `resolv.conf` (resolv.conf(5)).
+/// The addresses in `resolv.conf` (resolv.conf(5)).
 fn named(text: &str) -> Vec<IpAddr> {
     let addresses = text.lines().filter_map(|line| {
         let address = line.trim().strip_prefix("nameserver")?.trim();
-        // The scope of a link-local address is none of the tables' business.
+        // iptables does not support the scope of a link-local address.
         address.split('%').next()?.parse().ok()
     });
     addresses.collect()
 }
 
-/// The addresses of the key `dns` of the engine's `daemon.json`.
+/// The addresses under the key `dns` in the engine's `daemon.json`.
 fn configured(text: &str) -> Vec<IpAddr> {
     let Ok(settings) = serde_json::from_str::<serde_json::Value>(text) else { return Vec::new() };
     let servers = settings.get("dns").and_then(|servers| servers.as_array()).into_iter().flatten();

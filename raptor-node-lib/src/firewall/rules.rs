@@ -1,6 +1,6 @@
-//! The rules as text: what the chains hold, and what has to change for them to be in force.
+//! The rules as text: the content of the chains, and the changes that put them into effect.
 
-use super::{Near, Reach, near};
+use super::{LoopbackForward, Reach, loopback};
 use raptor_model::node::{PortBinding, Protocol};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,9 +8,9 @@ use std::{
     net::IpAddr,
 };
 
-/// Ports that one rule of `multiport` takes.
+/// Most ports per `multiport` match.
 const PORTS_AT_ONCE: usize = 15;
-/// Networks that nobody on the internet has: those of the host's neighbours, and the address of clouds' metadata.
+/// Networks that are not on the public internet: private ones, and the metadata address of clouds.
 const PRIVATE_V4: [&str; 9] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -23,10 +23,10 @@ const PRIVATE_V4: [&str; 9] = [
     "240.0.0.0/4",
 ];
 const PRIVATE_V6: [&str; 2] = ["fc00::/7", "fe80::/10"];
-/// Messages without which there is no IPv6 at all: who is the router, who is the neighbour (RFC 4861).
+/// ICMPv6 types without which IPv6 does not work: router and neighbour discovery (RFC 4861).
 const NEIGHBOURS: [u8; 4] = [133, 134, 135, 136];
 
-/// One of the two sets of tables.
+/// IPv4 or IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Family {
     V4,
@@ -39,20 +39,20 @@ impl Family {
     }
 }
 
-/// What one daemon's interfaces and chains are called. Daemons that share a host leave each other's alone.
+/// The names of a daemon's interfaces and chains, distinct for each daemon on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Names {
-    /// What the names of its bridges begin with.
+    /// The prefix of its bridges' names.
     pub(super) bridges: String,
-    /// The chain of what is meant for the host itself.
+    /// The chain for packets to the host itself.
     pub(super) host: String,
-    /// The chain of what is passed on.
+    /// The chain for forwarded packets.
     pub(super) out: String,
-    /// The chain, in the table `nat`, of what goes out under a chosen address.
+    /// The chain in the table `nat` for outgoing addresses.
     pub(super) from: String,
-    /// The chain, in the table `nat`, of ports on the loopback that an owner's other containers ask for.
-    pub(super) near: String,
-    /// The chain, in the table `nat`, of their answers.
+    /// The chain in the table `nat` for loopback ports that the owner's other containers use.
+    pub(super) loopback: String,
+    /// The chain in the table `nat` for their answers.
     pub(super) back: String,
 }
 
@@ -63,12 +63,12 @@ impl Names {
             host: format!("RAPTOR-HOST-{mark}"),
             out: format!("RAPTOR-OUT-{mark}"),
             from: format!("RAPTOR-FROM-{mark}"),
-            near: format!("RAPTOR-NEAR-{mark}"),
+            loopback: format!("RAPTOR-NEAR-{mark}"),
             back: format!("RAPTOR-BACK-{mark}"),
         }
     }
 
-    /// The rule that leads from `chain` into one of ours, as the tables list it.
+    /// The rule that jumps from `chain` to one of ours, in the format of the tables.
     fn jump(&self, chain: &str, to: &str) -> String {
         format!("{chain} -i {}+ -j {to}", self.bridges)
     }
@@ -76,14 +76,14 @@ impl Names {
 
 /// What containers may reach.
 pub(super) struct Open<'a> {
-    /// By the administrator's word.
+    /// Opened by the administrator.
     pub(super) reach: &'a [Reach],
-    /// The servers that the engine asks for names, from within the container.
+    /// DNS servers that the engine queries from within the container's network.
     pub(super) resolvers: &'a [IpAddr],
-    /// Ports that containers of this host publish: they are as open as to anybody outside.
+    /// Ports published by containers of this host, which are as open as to anybody outside.
     pub(super) ports: &'a [PortBinding],
-    /// Ports on the loopback, for the containers of the same owner.
-    pub(super) near: &'a [Near],
+    /// Ports on the loopback address, for other containers of the same owner.
+    pub(super) loopback: &'a [LoopbackForward],
 }
 
 /// The lines that fill our chains, for `iptables-restore --noflush`.
@@ -91,8 +91,8 @@ pub(super) fn chains(names: &Names, family: Family, open: &Open<'_>) -> String {
     let (host, out) = (&names.host, &names.out);
     let mut text = format!(":{host} - [0:0]\n:{out} - [0:0]\n");
     if family == Family::V4 {
-        // First: what follows leaves it to the engine, which keeps all its networks apart.
-        text.push_str(&near::pass(names, open.near));
+        // First, because the rules after it leave traffic between containers to the engine, which isolates all its networks.
+        text.push_str(&loopback::accept_rules(names, open.loopback));
     }
     let mut add = |rule: String| {
         let _ = writeln!(text, "-A {rule}");
@@ -105,7 +105,7 @@ pub(super) fn chains(names: &Names, family: Family, open: &Open<'_>) -> String {
             }
         }
     }
-    // Which containers reach each other is the engine's to say: it keeps its networks apart.
+    // The engine decides which containers reach each other: it isolates its networks.
     add(format!("{out} -o {}+ -j RETURN", names.bridges));
     for chain in [host, out] {
         for resolver in open.resolvers.iter().filter(|resolver| family.has(**resolver)) {
@@ -145,7 +145,7 @@ pub(super) fn chains(names: &Names, family: Family, open: &Open<'_>) -> String {
     text
 }
 
-/// Ports by address and protocol.
+/// Published ports by address and protocol.
 fn published(family: Family, ports: &[PortBinding]) -> BTreeMap<(IpAddr, &'static str), BTreeSet<u16>> {
     let mut published: BTreeMap<_, BTreeSet<u16>> = BTreeMap::new();
     for port in ports.iter().filter(|port| family.has(port.ip)) {
@@ -161,7 +161,7 @@ fn published(family: Family, ports: &[PortBinding]) -> BTreeMap<(IpAddr, &'stati
     published
 }
 
-/// What the `filter` table holds, as `iptables-save` writes it.
+/// The `filter` table in the format of `iptables-save`.
 pub(super) struct Table<'a>(&'a str);
 
 impl<'a> Table<'a> {
@@ -173,18 +173,18 @@ impl<'a> Table<'a> {
         self.0.lines().any(|line| line.strip_prefix("-A ") == Some(rule))
     }
 
-    /// Rules in one chain.
+    /// The number of rules in a chain.
     fn count(&self, chain: &str) -> usize {
         let begin = format!("-A {chain} ");
         self.0.lines().filter(|line| line.starts_with(&begin)).count()
     }
 
-    /// Where what is passed on is met first: in the chain that the engine leaves to its users, else at the top.
+    /// The first chain for forwarded packets: the engine's `DOCKER-USER` chain for users' rules, else `FORWARD`.
     fn forward(&self) -> &'static str {
         if self.has("FORWARD -j DOCKER-USER") { "DOCKER-USER" } else { "FORWARD" }
     }
 
-    /// Whether `chains` are there as they are, and are met.
+    /// Whether `chains` exist as given and are jumped to first.
     pub(super) fn is_complete(&self, names: &Names, chains: &str) -> bool {
         let whole = [&names.host, &names.out].iter().all(|chain| {
             let begin = format!("-A {chain} ");
@@ -193,7 +193,7 @@ impl<'a> Table<'a> {
         whole && self.missing(names).is_empty()
     }
 
-    /// The lines that lead into our chains where there are none.
+    /// The missing jumps to our chains.
     pub(super) fn missing(&self, names: &Names) -> String {
         [("INPUT", &names.host), (self.forward(), &names.out)]
             .into_iter()
@@ -202,7 +202,7 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// The marks of all daemons that have chains here.
+    /// The marks of all daemons with chains in this table.
     pub(super) fn marks(&self) -> BTreeSet<String> {
         let chains = self.0.lines().filter_map(|line| line.strip_prefix(':')?.split(' ').next());
         chains
@@ -213,7 +213,7 @@ impl<'a> Table<'a> {
             .collect()
     }
 
-    /// The lines that take one daemon's chains away, and nothing else.
+    /// The lines that remove one daemon's chains, and nothing else.
     pub(super) fn removal(&self, names: &Names) -> String {
         let mut text = String::new();
         let chains = [&names.host, &names.out];
@@ -248,7 +248,7 @@ mod tests {
         let reach = ["10.0.0.5:3306", "host:8080", "[fd00::5]"].map(|text| text.parse().unwrap());
         let ports: Vec<_> = (0..16).map(|n| port("0.0.0.0", 25_565 + n, Protocol::Tcp)).collect();
         let resolvers = ["10.9.9.9".parse().unwrap(), "fd00::53".parse().unwrap()];
-        let open = Open { reach: &reach, resolvers: &resolvers, ports: &ports, near: &[] };
+        let open = Open { reach: &reach, resolvers: &resolvers, ports: &ports, loopback: &[] };
         let text = chains(&Names::of("abc12"), Family::V4, &open);
         for rule in [
             "-A RAPTOR-HOST-abc12 -d 10.9.9.9 -p udp -m udp --dport 53 -j RETURN",
@@ -292,7 +292,7 @@ mod tests {
     #[test]
     fn chains_that_lost_a_rule_are_not_complete() {
         let names = Names::of("abc12");
-        let open = Open { reach: &[], resolvers: &[], ports: &[], near: &[] };
+        let open = Open { reach: &[], resolvers: &[], ports: &[], loopback: &[] };
         let text = chains(&names, Family::V4, &open);
         let saved = format!(
             "-A FORWARD -j DOCKER-USER\n-A INPUT -i rpabc12+ -j RAPTOR-HOST-abc12\n-A DOCKER-USER -i rpabc12+ -j RAPTOR-OUT-abc12\n{text}"

@@ -1,6 +1,6 @@
-//! How a host is made.
+//! Building a host.
 
-use super::{Host, Inner, turns::Turn};
+use super::{Host, Inner, periodic::PeriodicTask};
 use crate::{
     base::Base,
     desired::{StateFolder, boot_id},
@@ -35,22 +35,23 @@ use uuid::Uuid;
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SYSTEM_EVERY: Duration = Duration::from_secs(5);
 const HISTORY_EVERY: Duration = Duration::from_secs(10);
-/// Console lines that are older are news no more.
+/// Console lines older than this are no longer recent and mostly dropped from memory.
 const CONSOLES_EVERY: Duration = Duration::from_secs(5);
-/// Others may change the firewall at any time: a restart of the engine, a reload of the host's own rules.
+/// How often firewall rules are checked: others may change them at any time, e.g. by restarting the engine or reloading the
+/// host's own rules.
 const RULES_EVERY: Duration = Duration::from_secs(10);
 const DISK_EVERY: Duration = Duration::from_secs(60);
 const IMAGES_EVERY: Duration = Duration::from_secs(3_600);
 const TRASH_EVERY: Duration = Duration::from_secs(3_600);
 const TRASH_DAYS: u32 = 30;
-/// Containers that start at the same time where nobody waits for them.
+/// Unattended starts at the same time.
 const STARTS_AT_ONCE: usize = 4;
-/// Consoles that are searched at the same time.
+/// Console searches at the same time.
 const SEARCHES_AT_ONCE: usize = 4;
-/// How long a container has to run for its earlier crashes to be forgiven.
+/// How long a container has to run for its earlier crashes to be forgotten.
 const CALM: Duration = Duration::from_secs(60);
 
-/// Collects what a [`Host`] needs.
+/// Builds a [`Host`].
 pub struct Builder {
     base: PathBuf,
     engine: Arc<dyn Engine>,
@@ -98,137 +99,137 @@ impl Builder {
         }
     }
 
-    /// The Docker Engine's socket; `/var/run/docker.sock` unless given.
+    /// The Docker Engine's socket; by default `/var/run/docker.sock`.
     #[must_use]
     pub fn docker_socket(self, socket: impl Into<PathBuf>) -> Self {
         self.engine(Docker::new(&socket.into()))
     }
 
-    /// Another engine than Docker, such as [`crate::runtime::Scripted`].
+    /// An engine other than Docker, such as [`crate::runtime::Scripted`].
     #[must_use]
     pub fn engine(mut self, engine: impl Engine) -> Self {
         self.engine = Arc::new(engine);
         self
     }
 
-    /// The user and group of the containers' processes and files; 988:988 unless given. Without root they are those of this
-    /// process, which can't give files to other users.
+    /// The user and group of containers' processes and files; by default 988:988. Without root, those of this process are used,
+    /// which can't give files to other users.
     #[must_use]
     pub fn user(mut self, uid: u32, gid: u32) -> Self {
         (self.uid, self.gid) = (uid, gid);
         self
     }
 
-    /// Addresses that allocations may use; `0.0.0.0` unless given.
+    /// Addresses that allocations may use; by default `0.0.0.0`.
     #[must_use]
     pub fn ips(mut self, ips: Vec<IpAddr>) -> Self {
         self.ips = ips;
         self
     }
 
-    /// The containers' time zone, as `TZ` takes it; `UTC` unless given.
+    /// The containers' time zone, as a value for `TZ`; by default `UTC`.
     #[must_use]
     pub fn timezone(mut self, timezone: impl Into<String>) -> Self {
         self.timezone = timezone.into();
         self
     }
 
-    /// How files are fetched from other servers: from public addresses only unless said otherwise.
+    /// How files are fetched from other servers; by default from public addresses only.
     #[must_use]
     pub fn outbound(mut self, outbound: Outbound) -> Self {
         self.outbound = outbound;
         self
     }
 
-    /// Serves the containers' files by SFTP there; not at all unless given.
+    /// Serves the containers' files by SFTP at this address; by default there is no SFTP server.
     #[must_use]
     pub fn sftp(mut self, addr: SocketAddr) -> Self {
         self.sftp = Some(addr);
         self
     }
 
-    /// Proxies before the SFTP server, whose number of connections has no limit; none unless given.
+    /// Proxies in front of the SFTP server, to whose addresses the connection limit does not apply; by default none.
     #[must_use]
     pub fn exempt(mut self, networks: Vec<IpNet>) -> Self {
         self.exempt = networks;
         self
     }
 
-    /// Whether SFTP also offers algorithms that old clients need: ECDH over NIST's curves, Diffie-Hellman group 14, a host key of RSA,
-    /// AES-128-CTR and plain HMAC-SHA-2. Not unless given.
+    /// Whether SFTP also offers algorithms for old clients: ECDH over NIST's curves, Diffie-Hellman group 14, an RSA host key,
+    /// AES-128-CTR and plain HMAC-SHA-2. Off by default.
     #[must_use]
     pub fn old_sftp_clients(mut self, on: bool) -> Self {
         self.old_clients = on;
         self
     }
 
-    /// The range of which containers' networks are made.
+    /// The range from which containers' networks are allocated.
     #[must_use]
     pub fn subnets(mut self, pool: Pool) -> Self {
         self.pool = pool;
         self
     }
 
-    /// Folders of this host that containers may mount, with all below them; none unless given.
+    /// Folders of this host that containers may mount, including everything below them; by default none.
     #[must_use]
     pub fn mounts(mut self, mounts: Vec<PathBuf>) -> Self {
         self.mounts = mounts;
         self
     }
 
-    /// Whether containers are kept from this host's services and its private network; they are unless said otherwise.
+    /// Whether containers are isolated from this host's services and private network. On by default.
     #[must_use]
     pub fn firewall(mut self, on: bool) -> Self {
         self.firewall = on;
         self
     }
 
-    /// Private places that containers may reach all the same; none unless given.
+    /// Private destinations that containers may reach nevertheless; by default none.
     #[must_use]
     pub fn reach(mut self, reach: Vec<Reach>) -> Self {
         self.reach = reach;
         self
     }
 
-    /// How long a container has to run for its earlier crashes to be forgiven; a minute unless given.
+    /// How long a container has to run for its earlier crashes to be forgotten; by default a minute.
     #[must_use]
     pub fn calm(mut self, calm: Duration) -> Self {
         self.calm = calm;
         self
     }
 
-    /// How often the data folders are measured; once a minute unless given.
+    /// How often data folders are measured; by default once a minute.
     #[must_use]
     pub fn scan_every(mut self, period: Duration) -> Self {
         self.scan_every = period;
         self
     }
 
-    /// Days after which pulled images that nobody uses are removed; never unless given, or 0.
+    /// Days after which unused images that were pulled for containers are removed; by default never, as with 0.
     #[must_use]
     pub fn image_retention_days(mut self, days: u32) -> Self {
         self.image_days = days;
         self
     }
 
-    /// Days after which what is in a container's trash is removed for good; 30 unless given, 0 = never.
+    /// Days after which items in a container's trash are deleted for good; by default 30, 0 = never.
     #[must_use]
     pub fn trash_retention_days(mut self, days: u32) -> Self {
         self.trash_days = days;
         self
     }
 
-    /// Where the time comes from; the machine's clock unless given.
+    /// The clock; by default the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Takes over what is on this host. Docker may be away, and a port of SFTP taken.
+    /// Takes over the containers on this host. Succeeds even if Docker is unavailable or the SFTP port is in use.
     ///
     /// # Errors
-    /// When the base folder can't be used; [`io::ErrorKind::WouldBlock`] when another daemon uses it.
+    /// If the base folder is unusable; [`io::ErrorKind::WouldBlock`] if another daemon uses it.
     pub async fn build(mut self) -> io::Result<Host> {
         let base = self.base.clone();
         let unusable = |error: io::Error| {
@@ -237,11 +238,11 @@ impl Builder {
             }
             io::Error::new(error.kind(), format!("the folder {} can't be used: {error}", base.display()))
         };
-        // Before anything is built: two daemons would run each other's containers.
+        // Before anything else: two daemons would both run each other's containers.
         let kept = Base::open(&base, &*self.engine).await.map_err(unusable)?;
         let ids = StateFolder::all(&base).map_err(unusable)?;
         if let Err(error) = StateFolder::sweep(&base) {
-            tracing::warn!(%error, "what is left of removed containers can't be removed");
+            tracing::warn!(%error, "removing leftovers of removed containers failed");
         }
         let (base, instance) = (kept.path().to_owned(), kept.instance());
         let state = base.join(".raptor");
@@ -250,7 +251,7 @@ impl Builder {
         let meter = meter.map_err(io::Error::other)?;
         let root = rustix::process::geteuid().is_root();
         if !root {
-            // It could not give files to anybody else, and containers could not write into their folders.
+            // Without root, files can't be given to another user, and containers could not write into their folders.
             (self.uid, self.gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
             tracing::info!(uid = self.uid, gid = self.gid, "not root: containers run as this user");
         }
@@ -267,7 +268,7 @@ impl Builder {
             timezone: self.timezone,
             pool: self.pool,
             quota,
-            near: Mutex::default(),
+            loopback: Mutex::default(),
             firewall: Firewall::new(instance, self.firewall, self.reach),
             mounts: self.mounts,
             clock: self.clock,
@@ -306,19 +307,19 @@ impl Builder {
         host.0.context.tasks.spawn(async move {
             stop.run_until_cancelled(removal::sweep(context, condemned)).await;
         });
-        host.0.context.tasks.spawn(host.clone().every(SAMPLE_EVERY, Turn::Samples(HashMap::new())));
-        host.0.context.tasks.spawn(host.clone().every(RULES_EVERY, Turn::Rules));
-        host.0.context.tasks.spawn(host.clone().every(SYSTEM_EVERY, Turn::System));
-        host.0.context.tasks.spawn(host.clone().every(HISTORY_EVERY, Turn::History));
-        host.0.context.tasks.spawn(host.clone().every(CONSOLES_EVERY, Turn::Consoles));
-        host.0.context.tasks.spawn(host.clone().every(self.scan_every, Turn::Disk));
+        host.0.context.tasks.spawn(host.clone().every(SAMPLE_EVERY, PeriodicTask::Samples(HashMap::new())));
+        host.0.context.tasks.spawn(host.clone().every(RULES_EVERY, PeriodicTask::Rules));
+        host.0.context.tasks.spawn(host.clone().every(SYSTEM_EVERY, PeriodicTask::System));
+        host.0.context.tasks.spawn(host.clone().every(HISTORY_EVERY, PeriodicTask::History));
+        host.0.context.tasks.spawn(host.clone().every(CONSOLES_EVERY, PeriodicTask::Consoles));
+        host.0.context.tasks.spawn(host.clone().every(self.scan_every, PeriodicTask::Disk));
         if self.trash_days > 0 {
             let days = self.trash_days;
-            host.0.context.tasks.spawn(host.clone().every(TRASH_EVERY, Turn::Trash { days }));
+            host.0.context.tasks.spawn(host.clone().every(TRASH_EVERY, PeriodicTask::Trash { days }));
         }
         if self.image_days > 0 {
             let unused_s = u64::from(self.image_days) * 86_400;
-            host.0.context.tasks.spawn(host.clone().every(IMAGES_EVERY, Turn::Images { unused_s }));
+            host.0.context.tasks.spawn(host.clone().every(IMAGES_EVERY, PeriodicTask::Images { unused_s }));
         }
         Ok(host)
     }

@@ -1,7 +1,7 @@
-//! What the host has of containers, known to the control side or not.
+//! All containers that the host has, whether the control side knows them or not.
 
 use super::Host;
-use crate::runtime::{Ours, Part};
+use crate::runtime::{EngineContainer, Part};
 use raptor_model::{
     id::ContainerId,
     node::{ContainerSpec, HostedContainer, NodeError},
@@ -9,8 +9,8 @@ use raptor_model::{
 use std::collections::BTreeMap;
 
 impl Host {
-    /// All that it has: what was declared, and what only the engine has under this daemon's label. While the engine is away,
-    /// the latter is not known.
+    /// All containers: those that were declared, and those that only the engine has under this daemon's label. While the engine
+    /// is unavailable, the latter are unknown.
     pub(super) async fn held(&self) -> Vec<HostedContainer> {
         let handles = self.handles();
         let context = self.0.context.clone();
@@ -37,13 +37,13 @@ impl Host {
         held.into_values().collect()
     }
 
-    /// Whether the engine alone has this container.
+    /// Whether only the engine has this container.
     pub(super) async fn is_stray(&self, id: ContainerId) -> Result<bool, NodeError> {
         let strays = self.strays().await.map_err(|error| NodeError::Docker(error.to_string()))?;
         Ok(strays.iter().any(|found| found.id == id))
     }
 
-    async fn strays(&self) -> Result<Vec<Ours>, crate::runtime::RuntimeError> {
+    async fn strays(&self) -> Result<Vec<EngineContainer>, crate::runtime::RuntimeError> {
         let mut found = self.0.context.engine.ours().await?;
         found.retain(|found| found.part == Part::Server && self.handle(found.id).is_err());
         Ok(found)

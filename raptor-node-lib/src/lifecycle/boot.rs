@@ -1,16 +1,16 @@
-//! From a declaration to a running process.
+//! Starting a process from a declaration.
 
 use super::{
-    HostContext, Place,
-    attend::ASK_AGAIN,
+    ContainerPaths, HostContext,
+    adoption::Folder,
     edits,
-    engine::{self, Halt},
+    engine::{self, Interruption},
     failure::Failure,
     image,
     install_disk::{self, Measured},
+    monitor::ASK_AGAIN,
     registry::Need,
     supervisor::Msg,
-    taking::Folder,
     zone,
 };
 use crate::{
@@ -28,29 +28,29 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// How long a port that is in use is waited for, once in each start: whatever had it may be about to let go of it.
+/// How long a start waits, once, for a port that is in use: its previous user may be about to release it.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a start needs.
+/// The input of a start.
 pub(super) struct Boot {
     pub(super) context: Arc<HostContext>,
-    pub(super) place: Place,
+    pub(super) place: ContainerPaths,
     pub(super) spec: ContainerSpec,
     pub(super) console: Arc<Console>,
     pub(super) tell: mpsc::Sender<Msg>,
-    /// Where the size of the data folder is noted.
+    /// Receives the size of the data folder.
     pub(super) disk: Arc<Mutex<u64>>,
-    /// What is known of its data folder.
+    /// What is known about the data folder.
     pub(super) folder: Folder,
-    /// Whether nobody asked for it: then it waits for its turn.
+    /// Whether nobody requested it, so that it waits for its turn.
     pub(super) patient: bool,
-    /// Whether an earlier start has come to a process.
+    /// Whether an earlier start has succeeded.
     pub(super) started: bool,
 }
 
 impl Boot {
-    /// Prepares and starts the process, as soon as the engine answers. None where it runs and nobody reads it yet. The error is
-    /// for people.
+    /// Prepares and starts the process as soon as the engine answers. Returns `None` if it is running but not attached yet. The
+    /// error is for people.
     pub(super) async fn run(&self) -> Result<Option<Attached>, Failure> {
         let _turn = match self.patient {
             true => self.context.turns.acquire().await.ok(),
@@ -61,23 +61,25 @@ impl Boot {
             engine::answers(&self.context, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
-                Err(Halt::For(failure)) if again && failure.is_for_a_port_in_use() => {
+                Err(Interruption::For(failure)) if again && failure.is_for_a_port_in_use() => {
                     again = false;
-                    self.context
-                        .say(&self.console, "A port of it is still in use. Trying once more in a moment.");
+                    self.context.say(
+                        &self.console,
+                        "One of its ports is still in use. Trying once more in a moment.",
+                    );
                     tokio::time::sleep(PORT_PATIENCE).await;
                 }
-                Err(Halt::For(failure)) => return Err(failure),
-                Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
+                Err(Interruption::For(failure)) => return Err(failure),
+                Err(Interruption::Away) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
     }
 
-    async fn attempt(&self) -> Result<Option<Attached>, Halt> {
+    async fn attempt(&self) -> Result<Option<Attached>, Interruption> {
         let Self { context, place, spec, console, tell, .. } = self;
-        let say = Halt::of(spec, "Docker refused to start the container.");
+        let say = Interruption::of(spec, "Docker refused to start the container.");
         if let Some(found) = engine::running(context, place).await.map_err(say)? {
-            context.say(console, "It runs in Docker already and is looked after again.");
+            context.say(console, "It is already running in Docker and is supervised again.");
             let run = engine::run_of(context, console, &found).await;
             prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
             return Ok(None);
@@ -97,7 +99,7 @@ impl Boot {
         image::have(context, Need::Container, &spec.image, console, tell).await?;
         let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
         let network = context.engine.network(spec, context.pool).await.map_err(say)?;
-        // Nothing runs in it yet.
+        // Nothing is running in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), context.guard(spec, &network));
         prepared_files.and(guarded)?;
         self.limit_disk().await?;
@@ -123,9 +125,9 @@ impl Boot {
                 Some(attached)
             }
         };
-        if !early || firewall::is_near(spec) {
-            // Podman makes the bridge with the start. Where it is still not here, it is elsewhere. And only now the container
-            // has its address.
+        if !early || firewall::has_loopback_port(spec) {
+            // Podman creates the bridge when the container starts. If it is still missing, it is elsewhere. Only now does the
+            // container have its address.
             let context = context.clone();
             let looking = async move { context.keep_apart(Some((&network, true))).await };
             self.context.tasks.spawn(looking);
@@ -133,7 +135,8 @@ impl Boot {
         Ok(started)
     }
 
-    /// Makes the data folder and edits the configuration files. A file that can't be edited is reported and is no obstacle.
+    /// Creates the data folder and edits the configuration files. A file that can't be edited is reported and does not fail the
+    /// start.
     async fn prepare(&self, network: &str) -> Result<(), String> {
         let Self { context, place, spec, console, tell, started, .. } = self;
         let needs_gateway = spec.config_files.iter().any(|file| {
@@ -159,7 +162,7 @@ impl Boot {
 }
 
 impl Boot {
-    /// Has the kernel keep the disk limit, or looks whether it is kept.
+    /// Makes the kernel enforce the disk limit, or checks whether it is kept.
     async fn limit_disk(&self) -> Result<(), Failure> {
         let (context, place) = (self.context.clone(), self.place.clone());
         let (limit_mib, disk) = (self.spec.limits.disk_mib, self.disk.clone());
@@ -183,7 +186,7 @@ impl Boot {
     }
 }
 
-/// Has the supervisor write down that a process is about to be: whoever comes after a crash looks for it.
+/// Makes the supervisor record the process before it is started, so that it is found again after a crash of the daemon.
 pub(super) async fn prepared(
     tell: &mpsc::Sender<Msg>,
     msg: impl FnOnce(oneshot::Sender<()>) -> Msg,
@@ -198,17 +201,17 @@ fn check_mounts(context: &HostContext, spec: &ContainerSpec) -> Result<(), Strin
     match refused {
         None => Ok(()),
         Some(mount) if missing(&context.mounts, Path::new(&mount.source)) => Err(format!(
-            "The folder {} is to be mounted and is not on this host. Make it, or remove the mount from the container's settings.",
+            "The folder {} to be mounted does not exist on this host. Create it, or remove the mount from the container's settings.",
             mount.source
         )),
         Some(mount) => Err(format!(
-            "The folder {} may not be mounted. Whoever runs this host can add it, or a folder above it, to ALLOWED_MOUNTS.",
+            "The folder {} may not be mounted. The administrator of this host can add it, or one of its parent folders, to ALLOWED_MOUNTS.",
             mount.source
         )),
     }
 }
 
-/// Whether nothing is at `source`, though it would be allowed. Of other places nobody is told what is there.
+/// Whether nothing exists at `source`, although it would be allowed. Whether other paths exist is not revealed.
 fn missing(folders: &[std::path::PathBuf], source: &Path) -> bool {
     let plain = source.components().all(|part| !matches!(part, Component::ParentDir));
     let absent = source.symlink_metadata().is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound);
@@ -218,7 +221,7 @@ fn missing(folders: &[std::path::PathBuf], source: &Path) -> bool {
     plain && absent && folders.iter().any(within)
 }
 
-/// Whether `source` is, or lies in, one of `folders`: by components and after following links.
+/// Whether `source` is one of `folders` or inside of one: by whole components, and after following links.
 fn allowed(folders: &[std::path::PathBuf], source: &Path) -> bool {
     let plain = source.is_absolute() && source.components().all(|part| !matches!(part, Component::ParentDir));
     let Ok(real) = source.canonicalize() else { return false };
@@ -262,7 +265,7 @@ mod tests {
         assert!(!allowed(&folders, &base.join("mounts/link")));
         assert!(!allowed(&folders, &base.join("mounts/../mounts-x")));
         assert!(!allowed(&folders, &base.join("mounts/nothing")));
-        // What is missing is said as such, below the allowed folders only.
+        // A missing path is reported as such only below the allowed folders.
         assert!(missing(&folders, &base.join("mounts/nothing")));
         assert!(!missing(&folders, &base.join("mounts/maps")) && !missing(&folders, &base.join("nothing")));
         assert!(!missing(&folders, &base.join("mounts/../nothing")));

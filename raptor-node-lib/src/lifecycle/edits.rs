@@ -6,7 +6,7 @@ use raptor_model::{
     templates::ConfigFile,
 };
 
-/// Edits what can be edited. A file that can't be is left as it is; the answer has a sentence for each. `started`: whether an
+/// Edits the files. Files that can't be edited are left as they are; the result has a sentence for each. `started`: whether an
 /// earlier start may have edited them.
 pub(super) fn edit(
     root: &Root,
@@ -45,9 +45,9 @@ fn one(
     let known = memory.file(&file.path, !present.is_empty());
     let edited =
         configfiles::apply(file.parser, present, &file.edits, known).map_err(|error| error.to_string())?;
-    // Remembered first: what is written and forgotten would be taken for the file's own.
+    // Stored before writing: a value that is written but not remembered would be taken for the file's own.
     if *memory != before {
-        state.keep_memory(memory).map_err(|error| format!("what was written can't be noted: {error}"))?;
+        state.keep_memory(memory).map_err(|error| format!("what was written can't be recorded: {error}"))?;
     }
     if bytes.as_ref() == Some(&edited) {
         return Ok(());
@@ -73,7 +73,7 @@ mod tests {
         vec![ConfigFile { path: path.into(), parser, edits: pairs.iter().map(edit).collect() }]
     }
 
-    /// A start, by a daemon that knows no more than what is on the disk.
+    /// A start by a daemon that knows only what is on disk.
     fn start(base: &Path, files: Vec<ConfigFile>) -> Vec<String> {
         let data = base.join("data");
         let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());

@@ -1,13 +1,13 @@
-//! Letting the state machine decide, and carrying out what follows.
+//! Passing inputs to the state machine and carrying out its effects.
 
 use super::{
-    attend::{ASK_AGAIN, Typed},
+    adoption::{Folder, QueryReason},
     boot::Boot,
     failure::Failure,
     install,
+    monitor::{ASK_AGAIN, InputLine},
     stop_delivery::{StopDelivery, StopOrder},
     supervisor::{Msg, Supervisor},
-    taking::{Folder, Look},
 };
 use crate::runtime::Part;
 use bytes::Bytes;
@@ -20,26 +20,26 @@ use raptor_model::{
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Lines that are kept of a crash.
+/// How many output lines of a crash are kept.
 const LAST_LINES: usize = 20;
-/// How long the engine may take to say that it is there.
+/// How long the engine may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How often a base folder that is away is looked for.
+/// How often a missing base folder is checked.
 const LOOK_AGAIN: Duration = Duration::from_secs(3);
 
 impl Supervisor {
-    /// Lets the state machine decide and carries out what follows from it.
+    /// Passes an input to the state machine and carries out its effects.
     pub(super) async fn input(&mut self, input: Input) {
         let Ok((life, effects)) = self.life.step(self.spec.policy, input) else { return };
         self.life = life;
         self.show(&effects);
-        // An end that is no crash is followed by nothing that would tell of it once more: it is told before it is known for good.
+        // An end that is not a crash is reported before it is stored, since nothing later would report it.
         let end =
             Effect::outcome(&effects).filter(|end| matches!(end, Outcome::Finished | Outcome::EndedByHand));
         if let Some(end) = end {
             self.report_end(end);
         }
-        // On disk first: a daemon that dies now goes on from here.
+        // Stored first, so that a daemon that dies now continues from here.
         self.save();
         self.publish();
         for effect in effects {
@@ -79,7 +79,7 @@ impl Supervisor {
             }
             Effect::DisarmBackoff => self.again_at = None,
             Effect::ArmCalm => self.calm_at = Some(Instant::now() + self.context.calm),
-            // Told already.
+            // Already reported.
             Effect::Ended(Outcome::Finished | Outcome::EndedByHand) => {}
             Effect::Ended(outcome) => self.report_end(outcome),
             Effect::Install => {
@@ -111,19 +111,19 @@ impl Supervisor {
         }));
     }
 
-    /// Ends a preparation that has not come to a process yet. Tells whether there was one.
+    /// Cancels a preparation that has not started a process yet. Returns whether there was one.
     async fn cancel_boot(&mut self) -> bool {
         let Some(booting) = self.booting.take() else { return false };
         booting.abort();
         let _ = booting.await;
-        // Once it is noted, the engine may have been told to start it.
+        // Once the run is recorded, the engine may have been told to start it.
         let may_run = self.run.take().is_some();
         let (context, place, tell) = (self.context.clone(), self.place.clone(), self.tell.clone());
-        // Told, not called: the state machine finishes the step that it is in first.
+        // Sent as a message, so that the state machine finishes its current step first.
         let clearing = async move {
             while let Err(error) = context.engine.remove(place.id, Part::Server).await {
                 if !may_run {
-                    tracing::warn!(%error, id = %place.id, "what was prepared for a cancelled start is still there");
+                    tracing::warn!(%error, id = %place.id, "removing what was prepared for a cancelled start failed");
                     break;
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -139,25 +139,26 @@ impl Supervisor {
         if self.cancel_boot().await || self.run.is_none() {
             return;
         }
-        let word = match &self.spec.stop {
+        let order = match &self.spec.stop {
             StopRule::Command { command } => {
                 self.console.say(self.context.clock.now(), LineKind::Command, command.clone());
-                // A template's command that the console's encoding lacks goes as UTF-8: the process decides what it makes of it.
+                // A stop command that the console's encoding can't represent is sent as UTF-8: the process decides what to make
+                // of it.
                 let typed = self
                     .typed(command, true)
-                    .unwrap_or_else(|_| Typed { bytes: Bytes::from(format!("{command}\n")), stop: true });
+                    .unwrap_or_else(|_| InputLine { bytes: Bytes::from(format!("{command}\n")), stop: true });
                 StopOrder::Line(self.stdin.clone().map(|stdin| (stdin, typed)))
             }
             StopRule::Signal { signal } => StopOrder::Signal(signal.clone()),
             StopRule::Docker => StopOrder::Docker,
         };
-        self.send(word);
+        self.send(order);
     }
 
-    /// Sends `word` to the process, in place of what is on its way to it.
-    pub(super) fn send(&mut self, word: StopOrder) {
-        self.end_errand();
-        self.killing = matches!(word, StopOrder::Kill);
+    /// Delivers `order` to the process, replacing a delivery in progress.
+    pub(super) fn send(&mut self, order: StopOrder) {
+        self.cancel_delivery();
+        self.killing = matches!(order, StopOrder::Kill);
         let stop_delivery = StopDelivery {
             context: self.context.clone(),
             name: self.engine_name(),
@@ -166,35 +167,35 @@ impl Supervisor {
         };
         let stop = self.context.stop.clone();
         self.stop_delivery = Some(self.context.tasks.spawn(async move {
-            stop.run_until_cancelled(stop_delivery.run(word)).await;
+            stop.run_until_cancelled(stop_delivery.run(order)).await;
         }));
     }
 
-    /// Lets go of what is on its way to the process.
-    pub(super) fn end_errand(&mut self) {
+    /// Cancels the delivery in progress.
+    pub(super) fn cancel_delivery(&mut self) {
         if let Some(stop_delivery) = self.stop_delivery.take() {
             stop_delivery.abort();
         }
     }
 
-    /// It had its time to stop.
-    pub(super) async fn overdue(&mut self) {
+    /// The time to stop is over.
+    pub(super) async fn stop_timed_out(&mut self) {
         if self.killing {
             if self.stop_delivery.as_ref().is_some_and(|stop_delivery| !stop_delivery.is_finished()) {
-                // The engine is away: the kill is on its way.
+                // The engine is unavailable: a kill is being delivered.
                 return self.arm_deadline();
             }
-            self.context.say(&self.console, "It has not ended yet. Killing it again.");
+            self.context.say(&self.console, "It is still running. Killing it again.");
             self.input(Input::StopDeadline).await;
         } else {
-            self.ask_whether_it_heard();
+            self.probe_engine();
         }
     }
 
-    /// An engine that does not answer, though the way to it is there, may have kept the stop to itself. Asks it in the background,
-    /// until it answers.
-    fn ask_whether_it_heard(&mut self) {
-        self.end_errand();
+    /// Asks an engine that does not answer, although its socket exists, in the background until it answers: it may not have
+    /// passed on the stop.
+    fn probe_engine(&mut self) {
+        self.cancel_delivery();
         self.stop_at = None;
         let (context, console, tell) = (self.context.clone(), self.console.clone(), self.tell.clone());
         let stop = self.context.stop.clone();
@@ -202,7 +203,7 @@ impl Supervisor {
             let mut silent = false;
             while !matches!(tokio::time::timeout(ANSWER, context.engine.version()).await, Ok(Ok(_))) {
                 if !silent {
-                    context.say(&console, "Docker does not answer, so it may not have passed on the stop. The time to stop begins anew when it does.");
+                    context.say(&console, "Docker does not answer, so it may not have passed on the stop. The time limit restarts when it answers.");
                 }
                 silent = true;
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -214,8 +215,8 @@ impl Supervisor {
         }));
     }
 
-    /// What the engine said when the time to stop was over.
-    pub(super) async fn heard(&mut self, silent: bool) {
+    /// Handles the engine's answer after the time to stop was over.
+    pub(super) async fn probed(&mut self, silent: bool) {
         if self.killing || self.run.is_none() || self.life.phase != Phase::Stopping {
             return;
         }
@@ -239,12 +240,12 @@ impl Supervisor {
         Folder { inode: self.folder, used: ran || self.installed > 0 }
     }
 
-    /// Installs where a newer installation is declared than the last one, and lets go of one that nobody wants any more.
-    pub(super) async fn heed_install(&mut self) {
-        self.heed_at = None;
+    /// Starts an installation if a newer one is declared, and cancels one that is no longer wanted.
+    pub(super) async fn apply_install(&mut self) {
+        self.retry_install_at = None;
         if self.context.folder_problem().await.is_some() {
-            // Nobody declares it again when the folder is back.
-            self.heed_at = Some(Instant::now() + LOOK_AGAIN);
+            // It isn't declared again when the folder is back.
+            self.retry_install_at = Some(Instant::now() + LOOK_AGAIN);
             return;
         }
         match &self.spec.install {
@@ -265,11 +266,11 @@ impl Supervisor {
         }
     }
 
-    /// Ends the installer; what follows comes as its end.
+    /// Ends the installer; what follows is handled when it has ended.
     pub(super) async fn end_install(&mut self, why: &str) {
         self.install_end = Some(why.to_owned());
         self.context.say(&self.console, why);
-        // One that does not run yet can't be ended; what prepares it can.
+        // An installer that isn't running yet can't be killed, but its preparation can be cancelled.
         let runs = self
             .installer
             .as_ref()
@@ -297,7 +298,7 @@ impl Supervisor {
         }
         let run = self.installer.take();
         (self.installing, self.install_by) = (None, None);
-        // Of an end that we brought about, our reason is the better one.
+        // If we ended it ourselves, our reason is the better one.
         let (failure, warning) = match (result, self.install_end.take()) {
             (Ok(None), _) => (None, None),
             (Ok(Some(_)) | Err(_), Some(why)) => (Some(Failure::from(why)), None),
@@ -323,21 +324,21 @@ impl Supervisor {
             lines,
         });
         let ok = problem.is_none();
-        // It may have been wiped, and made anew.
+        // The folder may have been wiped and created anew.
         self.note_folder().await;
         if !ok {
-            // It may have failed because the container runs, which nobody here knew.
-            self.look(Look::Again);
+            // It may have failed because the container is running without our knowledge.
+            self.query_engine(QueryReason::Again);
         }
         self.status.send_modify(|status| {
             (status.installed, status.progress, status.problem) = (number, None, problem);
             status.fault = fault.map(Box::new);
         });
         if warning.is_some() {
-            // Somebody looks at it first.
+            // Left to somebody who reads the warning first.
             self.life.start_installed = false;
         }
         self.input(Input::InstallEnded { ok }).await;
-        self.heed_install().await;
+        self.apply_install().await;
     }
 }

@@ -1,8 +1,8 @@
-//! How processes end, as their supervisor sees it.
+//! The end of processes from the supervisor's view.
 
 use super::{
-    attend::End,
     install_disk::{self, Measured},
+    monitor::End,
     supervisor::{Msg, Supervisor},
 };
 use raptor_model::{
@@ -10,13 +10,13 @@ use raptor_model::{
     node::{Exit, Fault, Happening},
 };
 
-/// How much room below a disk limit counts as none, in bytes.
+/// Less free space than this below a disk limit counts as full, in bytes.
 const ALMOST_FULL: u64 = 1024 * 1024;
 
 impl Supervisor {
     pub(super) async fn exited(&mut self, end: End) {
         let Some(run) = self.run.take() else { return };
-        self.end_errand();
+        self.cancel_delivery();
         self.killing = false;
         self.ended_after = run.after_line;
         self.last = Some(run);
@@ -24,7 +24,7 @@ impl Supervisor {
         let asked = self.life.phase == Phase::Stopping;
         let badly = ended.code != 0 || ended.out_of_memory;
         let (code, out_of_memory, at) = (ended.code, ended.out_of_memory, self.context.clock.now());
-        // Whether it is a crash is said by the state machine.
+        // The state machine decides whether it is a crash.
         let exit = Exit { code, out_of_memory, crash: false, at };
         self.stdin = None;
         let fault = self.memory_fault(exit);
@@ -41,19 +41,20 @@ impl Supervisor {
             (false, true) => Ending::Badly,
             (false, false) => Ending::Clean,
         };
-        // What its files take is found out beside this: with many of them it takes minutes, and the state is told now.
+        // The disk usage is measured in the background: with many files that takes minutes, and the new state is reported now.
         self.unexplained = Some(exit).filter(|exit| !asked && !exit.out_of_memory && exit.code != 0);
         self.input(Input::Exited(ending)).await;
         self.look_for_disk();
     }
 
-    /// Of a process that ran out of memory, that it did.
+    /// The fault of a process that ran out of memory.
     fn memory_fault(&self, exit: Exit) -> Option<Fault> {
         let limit_mib = Some(self.spec.limits.memory_mib).filter(|limit| *limit > 0);
         exit.out_of_memory.then_some(Fault::OutOfMemory { limit_mib, details: None })
     }
 
-    /// Has it measured whether the disk was full when the process ended, where that may be why. One measurement at a time.
+    /// Measures in the background whether the disk was full when the process ended, if that may be the reason. One measurement
+    /// at a time.
     fn look_for_disk(&mut self) {
         let disk_mib = self.spec.limits.disk_mib;
         let Some(exit) = self.unexplained.filter(|_| disk_mib > 0 && !self.measuring) else { return };
@@ -72,12 +73,12 @@ impl Supervisor {
         self.context.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
     }
 
-    /// Tells what was measured, unless it was started or installed again meanwhile.
+    /// Reports the result of that measurement, unless the container was started or installed again in the meantime.
     pub(super) fn measured(&mut self, exit: Exit, fault: Option<Fault>) {
         self.measuring = false;
         match self.unexplained {
             Some(unexplained) if unexplained == exit => self.unexplained = None,
-            // It was started meanwhile, and has ended once more.
+            // It was started in the meantime and has ended once more.
             Some(_) => return self.look_for_disk(),
             None => return,
         }
@@ -87,7 +88,7 @@ impl Supervisor {
         self.publish();
     }
 
-    /// Says in the console what the end of the process means, and tells the API.
+    /// Writes to the console what the end of the process means, and reports it to the API.
     pub(super) fn report_end(&self, outcome: Outcome) {
         let (exit, news) = {
             let status = self.status.borrow();
@@ -98,7 +99,7 @@ impl Supervisor {
         }
         if let Some(Happening::Crashed { count, quarantined: true, .. }) = news {
             let text = format!(
-                "It crashed {count} times in a row and is no longer started by itself. Start it to try again."
+                "It crashed {count} times in a row and is no longer restarted automatically. Start it to try again."
             );
             self.context.say(&self.console, text);
         }

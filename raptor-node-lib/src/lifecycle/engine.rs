@@ -1,37 +1,37 @@
-//! Waiting for the engine: requests that were accepted while it was unavailable are carried out when it is back.
+//! Waiting for the engine: requests accepted while it was unavailable are carried out when it is back.
 
-use super::{HostContext, Place, attend::ASK_AGAIN, failure::Failure, supervisor::Msg};
+use super::{ContainerPaths, HostContext, failure::Failure, monitor::ASK_AGAIN, supervisor::Msg};
 use crate::{
     console::Console,
     desired::Run,
-    runtime::{Found, Ours, Part, RuntimeError},
+    runtime::{EngineContainer, Found, Part, RuntimeError},
 };
 use raptor_model::node::ContainerSpec;
 use tokio::sync::mpsc;
 
-/// Why something that was begun did not come to its end.
+/// Why a start or an installation was interrupted.
 #[derive(Debug, PartialEq)]
-pub(super) enum Halt {
-    /// The engine went away: it is begun anew once it is back.
+pub(super) enum Interruption {
+    /// The engine became unavailable: it is begun again once the engine is back.
     Away,
-    /// For another reason.
+    /// Any other reason.
     For(Failure),
 }
 
-impl From<String> for Halt {
+impl From<String> for Interruption {
     fn from(why: String) -> Self {
         Self::For(why.into())
     }
 }
 
-impl From<Failure> for Halt {
+impl From<Failure> for Interruption {
     fn from(failure: Failure) -> Self {
         Self::For(failure)
     }
 }
 
-impl Halt {
-    /// What the engine said when it was asked for what `spec` needs; `refused` is the sentence where no better one is known.
+impl Interruption {
+    /// Converts the engine's answer to a request for `spec`; `refused` is the sentence if no better one is known.
     pub(super) fn of(spec: &ContainerSpec, refused: &str) -> impl Fn(RuntimeError) -> Self + Copy {
         move |error| match error {
             RuntimeError::Away(_) => Self::Away,
@@ -40,7 +40,7 @@ impl Halt {
     }
 }
 
-/// Returns when the engine answers. What is waited for is told meanwhile.
+/// Returns once the engine answers. Reports meanwhile what is being waited for.
 pub(super) async fn answers(context: &HostContext, tell: &mpsc::Sender<Msg>) {
     let mut told = false;
     while let Err(error) = context.engine.version().await {
@@ -55,7 +55,7 @@ pub(super) async fn answers(context: &HostContext, tell: &mpsc::Sender<Msg>) {
     }
 }
 
-/// Whether an engine that went away as it was told to start the container `name` has done so. Waits until it answers.
+/// Whether an engine that became unavailable while starting the container `name` has started it. Waits until it answers.
 pub(super) async fn started(context: &HostContext, name: &str, tell: &mpsc::Sender<Msg>) -> bool {
     loop {
         answers(context, tell).await;
@@ -67,13 +67,16 @@ pub(super) async fn started(context: &HostContext, name: &str, tell: &mpsc::Send
 }
 
 /// The container's running process in the engine, no matter who started it.
-pub(super) async fn running(context: &HostContext, place: &Place) -> Result<Option<Ours>, RuntimeError> {
+pub(super) async fn running(
+    context: &HostContext,
+    place: &ContainerPaths,
+) -> Result<Option<EngineContainer>, RuntimeError> {
     let found = context.engine.found(place.id).await?;
     Ok(found.into_iter().find(|found| found.part == Part::Server && found.ours && found.runs))
 }
 
-/// The process of a container that was found running.
-pub(super) async fn run_of(context: &HostContext, console: &Console, found: &Ours) -> Run {
+/// The run of a container that was found running.
+pub(super) async fn run_of(context: &HostContext, console: &Console, found: &EngineContainer) -> Run {
     let started_at = context.engine.started_at(&found.engine_id).await;
     Run {
         started_at: started_at.unwrap_or_else(|| context.clock.now()),
@@ -84,7 +87,7 @@ pub(super) async fn run_of(context: &HostContext, console: &Console, found: &Our
     }
 }
 
-/// A process that is about to be started, in the container `engine_id`.
+/// The run of a process that is about to be started in the container `engine_id`.
 pub(super) fn new_run(context: &HostContext, console: &Console, engine_id: &str) -> Run {
     Run {
         started_at: context.clock.now(),

@@ -1,25 +1,24 @@
-//! Why a start or an installation failed: a sentence for people, and the code that offers a way out.
+//! Why a start or an installation failed: a sentence for people, and a code for the way to fix it.
 
 use super::{HostContext, ports};
 use crate::console::Console;
 use raptor_model::node::{ContainerSpec, Fault};
 
-/// What the engines and the kernel say of a full disk.
+/// How engines and the kernel report a full disk.
 const NO_SPACE: &str = "no space left on device";
-/// What they say of a memory limit that not even the first process fits in.
+/// How they report a memory limit that is too low even for the first process.
 const LIMIT_TOO_LOW: [&str; 3] = ["memory limit too low", "oom-killed", "minimum memory limit"];
-/// What they say of a host without memory.
+/// How they report a host without free memory.
 const NO_MEMORY: &str = "cannot allocate memory";
 
-/// What runc and crun say where the container's user may not enter its folder.
+/// How runc and crun report a folder that the container's user may not enter.
 const CLOSED_FOLDER: [&str; 2] = ["chdir to cwd", "chdir to `"];
 
-/// Why something failed.
+/// Why a start or an installation failed.
 #[derive(Debug, PartialEq)]
 pub(super) struct Failure {
-    /// A sentence for people.
     pub(super) why: String,
-    /// The way out, where there is one.
+    /// How it can be fixed, if that is known.
     pub(super) fault: Option<Fault>,
 }
 
@@ -34,8 +33,7 @@ impl Failure {
         Self { why: why.into(), fault: Some(fault) }
     }
 
-    /// What the engine said when it was asked for what this declaration needs; `refused` is the sentence where it is about
-    /// nothing that is known.
+    /// Explains the engine's answer to a request for this declaration; `refused` is the sentence if nothing better is known.
     pub(super) fn of_engine(spec: &ContainerSpec, refused: &str, details: String) -> Self {
         let text = details.to_ascii_lowercase();
         if let Some(failure) = ports::explain(&spec.ports, &details) {
@@ -46,11 +44,11 @@ impl Failure {
         }
         let limit = spec.limits.memory_mib;
         if limit > 0 && LIMIT_TOO_LOW.iter().any(|words| text.contains(words)) {
-            let why = format!("The memory limit of {limit} MiB is too low to start anything. Raise it.");
+            let why = format!("The memory limit of {limit} MiB is too low to start the container. Raise it.");
             return Self::new(why, Fault::OutOfMemory { limit_mib: Some(limit), details: Some(details) });
         }
         if text.contains(NO_MEMORY) {
-            let why = "This host has no memory left to start the container. Stop something else on it, then try again.";
+            let why = "This host has no free memory to start the container. Stop other programs on it, then try again.";
             return Self::new(why, Fault::OutOfMemory { limit_mib: None, details: Some(details) });
         }
         if text.contains("permission denied") && CLOSED_FOLDER.iter().any(|words| text.contains(words)) {
@@ -65,13 +63,13 @@ impl Failure {
         Self::new(why, Fault::HostDiskFull { details })
     }
 
-    /// Whether the engine said that a port belongs to somebody else.
+    /// Whether a port is used by somebody else.
     pub(super) fn is_for_a_port_in_use(&self) -> bool {
         let said = self.fault.as_ref().and_then(Fault::details);
         said.is_some_and(ports::is_in_use)
     }
 
-    /// Says it in the container's console, with the engine's own words below.
+    /// Writes it to the container's console, followed by the engine's own message.
     pub(super) fn say(&self, context: &HostContext, console: &Console) {
         context.say(console, self.why.clone());
         if let Some(details) = self.fault.as_ref().and_then(Fault::details) {
@@ -110,7 +108,7 @@ mod tests {
             (
                 "fork/exec /usr/bin/containerd-shim: cannot allocate memory",
                 64,
-                "This host has no memory left",
+                "This host has no free memory",
             ),
             (
                 "mkdir /var/lib/docker/overlay2/x: no space left on device",

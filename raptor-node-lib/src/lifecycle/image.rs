@@ -1,8 +1,8 @@
-//! Having an image before it is needed.
+//! Pulling an image before it is needed.
 
 use super::{
     HostContext,
-    engine::Halt,
+    engine::Interruption,
     failure::Failure,
     registry::{self, Need},
     supervisor::Msg,
@@ -16,24 +16,24 @@ use raptor_model::node::{Fault, Progress};
 use std::{pin::pin, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
-/// How often progress of a pull is told.
+/// How often the progress of a pull is reported.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
-/// Makes sure that the image is there. A registry that is away is no obstacle where an earlier copy is there.
+/// Ensures that the image is on the host. If its registry is unavailable, an existing copy will do.
 pub(super) async fn have(
     context: &HostContext,
     need: Need,
     image: &str,
     console: &Console,
     tell: &mpsc::Sender<Msg>,
-) -> Result<(), Halt> {
+) -> Result<(), Interruption> {
     let engine = &context.engine;
     let name = image.trim_start_matches('~');
     if image.starts_with('~') {
         return match engine.image_id(name).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(local(need, name).into()),
-            Err(_) => Err(Halt::Away),
+            Err(_) => Err(Interruption::Away),
         };
     }
     let before = engine.image_id(name).await.ok().flatten();
@@ -43,9 +43,9 @@ pub(super) async fn have(
         return Ok(());
     };
     if let RuntimeError::Away(_) = error {
-        return Err(Halt::Away);
+        return Err(Interruption::Away);
     }
-    if engine.image_id(name).await.map_err(|_| Halt::Away)?.is_some() {
+    if engine.image_id(name).await.map_err(|_| Interruption::Away)?.is_some() {
         context.say(
             console,
             format!(
@@ -71,12 +71,12 @@ fn local(need: Need, name: &str) -> Failure {
     Failure::new(why, Fault::ImageNotFound { image: name.to_owned(), details: None })
 }
 
-/// Notes what a pull brought. An image that somebody else had brought before, and that is as it was, stays theirs.
+/// Records a pulled image. An image that somebody else had pulled before, and that did not change, is not recorded.
 async fn note(context: &HostContext, name: &str, before: Option<String>) {
     let (now, ours) = (context.engine.image_id(name).await.ok().flatten(), context.images.knows(name));
     match before {
         Some(before) if Some(&before) == now.as_ref() && !ours => return,
-        // It has lost its name to the new one, and is to be cleaned up all the same.
+        // The previous image has lost its name to the new one, and is to be cleaned up too.
         Some(before) if Some(&before) != now.as_ref() && ours => {
             context.images.note(&before, context.clock.now());
         }

@@ -1,12 +1,13 @@
 //! Running a template's installation script in a container of its own.
 
 use super::{
-    HostContext, Place,
-    attend::{ASK_AGAIN, Attendant, End},
+    ContainerPaths, HostContext,
     boot::{environment, prepared},
-    engine::{self, Halt},
+    engine::{self, Interruption},
     failure::Failure,
-    image, ownership,
+    image,
+    monitor::{ASK_AGAIN, End, ProcessMonitor},
+    ownership,
     registry::Need,
     supervisor::Msg,
     zone,
@@ -29,15 +30,15 @@ use std::{
 };
 use tokio::sync::mpsc;
 
-/// The exit code of a script that was killed, which no script chooses.
+/// The exit code of a killed script, which no script uses itself.
 const KILLED: i64 = 137;
-/// How much room below a disk limit counts as none, in KiB: what did not fit is often removed again in part.
+/// Less free space than this below a disk limit counts as full, in KiB: scripts often delete some of what did not fit.
 const FULL_KIB: u64 = 1_024;
 
 /// One installation.
 pub(super) struct Installation {
     pub(super) context: Arc<HostContext>,
-    pub(super) place: Place,
+    pub(super) place: ContainerPaths,
     pub(super) spec: ContainerSpec,
     pub(super) install: InstallSpec,
     pub(super) console: Arc<Console>,
@@ -45,9 +46,9 @@ pub(super) struct Installation {
 }
 
 impl Installation {
-    /// Runs it from the beginning, or stays with the process `run` that an earlier daemon started.
+    /// Runs it from the beginning, or attends the process `run` that an earlier daemon started.
     ///
-    /// What is given where it worked is a warning.
+    /// The value of a successful result is a warning.
     pub(super) async fn run(self, run: Option<Run>) -> Result<Option<String>, Failure> {
         let (end, full) = match run {
             Some(run) => self.stay_within_limit(&run, None).await,
@@ -85,7 +86,7 @@ impl Installation {
                 settled?;
                 self.within_disk().await?;
                 Ok(Some(format!(
-                    "Installed, but the script ended with exit code {}. Look at its last lines before you start the container.",
+                    "Installed, but the script ended with exit code {}. Check its last lines before you start the container.",
                     ended.code
                 )))
             }
@@ -93,21 +94,21 @@ impl Installation {
         }
     }
 
-    /// Starts it, as soon as the engine answers. None where it runs and nobody reads it yet.
+    /// Starts it as soon as the engine answers. `None` if it is running but not attached yet.
     async fn start(&self) -> Result<(Run, Option<Attached>), Failure> {
         loop {
             engine::answers(&self.context, &self.tell).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
-                Err(Halt::For(failure)) => return Err(failure),
-                Err(Halt::Away) => tokio::time::sleep(ASK_AGAIN).await,
+                Err(Interruption::For(failure)) => return Err(failure),
+                Err(Interruption::Away) => tokio::time::sleep(ASK_AGAIN).await,
             }
         }
     }
 
-    async fn attempt(&self) -> Result<(Run, Option<Attached>), Halt> {
+    async fn attempt(&self) -> Result<(Run, Option<Attached>), Interruption> {
         let Self { context, place, spec, install, console, tell } = self;
-        let say = Halt::of(spec, "Docker refused to start the installer.");
+        let say = Interruption::of(spec, "Docker refused to start the installer.");
         if engine::running(context, place).await.map_err(say)?.is_some() {
             let why =
                 "The container runs in Docker, so its files are not changed. Stop it, then install it again.";
@@ -127,7 +128,7 @@ impl Installation {
                 own.state.keep_memory(&Memory::new(false))?;
             }
             Root::open(&data, common.uid, common.gid)?;
-            // What was wiped is not there any more.
+            // Wiped files no longer count.
             super::install_disk::measure(&common, &own, disk_mib);
             super::limit_disk(&common, &own, disk_mib).map_err(io::Error::other)?;
             write_script(&script, &text)
@@ -165,7 +166,7 @@ impl Installation {
     }
 
     pub(super) async fn stay(&self, run: &Run, started: Option<Attached>) -> End {
-        let attendant = Attendant {
+        let monitor = ProcessMonitor {
             context: self.context.clone(),
             name: run.container.clone().unwrap_or_else(|| self.place.installer.clone()),
             console: self.console.clone(),
@@ -175,12 +176,12 @@ impl Installation {
             done: None,
             tell: self.tell.clone(),
         };
-        // Nobody answers an installer's questions.
+        // An installer gets no input.
         let (_nobody, input) = mpsc::channel(1);
-        attendant.attend(started, input).await
+        monitor.run(started, input).await
     }
 
-    /// Whether there is room left below the disk limit: a script that ran into it ends with some code of its own.
+    /// Checks that the disk limit was not reached: a script that failed because of it exits with some code of its own.
     async fn within_disk(&self) -> Result<(), Failure> {
         let limit_mib = self.spec.limits.disk_mib;
         let (data, uid, gid) = (self.place.data.clone(), self.context.uid, self.context.gid);
@@ -203,21 +204,21 @@ impl Installation {
         Err(Failure::new(why, super::disk_full(used, limit_mib, trash)))
     }
 
-    /// Removes what was there for the installer alone, and gives the files back to the container's user.
+    /// Removes everything that existed only for the installer, and gives the files back to the container's user.
     async fn settle(&self) -> Result<(), String> {
         discard(&self.context, &self.place).await;
         let (data, uid, gid) = (self.place.data.clone(), self.context.uid, self.context.gid);
         if !self.context.root {
             let Self { context, place, install, .. } = self;
             let given =
-                context.engine.give(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
+                context.engine.chown(place.id, &place.installer, &install.image, &data, (uid, gid)).await;
             return given.map_err(|error| {
                 format!("The installed files can't be given to the container's user: {error}")
             });
         }
         let given = tokio::task::spawn_blocking(move || {
-            ownership::give(&data, uid, gid)?;
-            // An installer may have opened it to everybody, or set bits that others inherit.
+            ownership::chown(&data, uid, gid)?;
+            // An installer may have opened the folder to everybody, or set bits that new files inherit.
             files::close(&data)
         });
         given
@@ -228,19 +229,18 @@ impl Installation {
 }
 
 /// Removes the installer's container and the script.
-pub(super) async fn discard(context: &HostContext, place: &Place) {
+pub(super) async fn discard(context: &HostContext, place: &ContainerPaths) {
     if let Err(error) = context.engine.remove(place.id, Part::Installer).await {
-        tracing::warn!(%error, id = %place.id, "the installer's container is still there");
+        tracing::warn!(%error, id = %place.id, "removing the installer's container failed");
     }
     let script = place.state.script();
     let removed = tokio::task::spawn_blocking(move || files::remove(&script)).await;
     if let Ok(Err(error)) = removed {
-        tracing::warn!(%error, id = %place.id, "the installation script is still there");
+        tracing::warn!(%error, id = %place.id, "deleting the installation script failed");
     }
 }
 
-/// Writes the script where only root sees it. Most published scripts have the line ends of another system, on which a shell
-/// would fail.
+/// Writes the script readable by root only. Most published scripts have CRLF line ends, with which a shell would fail.
 fn write_script(folder: &Path, text: &str) -> io::Result<()> {
     files::remove(folder)?;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;

@@ -1,7 +1,7 @@
-//! An installation within the container's disk limit: what it writes into the container's folder and what it writes into its
-//! own root file system count together.
+//! Enforcing the container's disk limit during an installation: the container's folder and the installer's own root file system
+//! count together.
 
-use super::{HostContext, Place, attend::End, failure::Failure, install::Installation};
+use super::{ContainerPaths, HostContext, failure::Failure, install::Installation, monitor::End};
 use crate::{
     desired::Run,
     files::Root,
@@ -11,14 +11,13 @@ use raptor_model::node::amount;
 use std::{io, time::Duration};
 use tokio::time::Instant;
 
-/// How long it waits between two measurements at least.
+/// The shortest pause between two measurements.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How many times as long as a measurement took it waits for the next: large folders take a while.
+/// The pause is at least this multiple of the last measurement's duration, since large folders take long.
 const SHARE: u32 = 5;
 
 impl Installation {
-    /// Stays with the installer until it has ended, and ends it once it is over the limit. The second value says
-    /// so.
+    /// Attends the installer until it has ended, and kills it once it exceeds the limit. The second value is then the failure.
     pub(super) async fn stay_within_limit(
         &self,
         run: &Run,
@@ -31,7 +30,7 @@ impl Installation {
             tokio::select! {
                 end = &mut staying => end,
                 why = self.until_full(name) => {
-                    // Why is said when it has ended, as of every installation that failed.
+                    // The reason is reported when it has ended, as for every failed installation.
                     self.context.say(&self.console, "Killing the installer: the disk limit is reached.");
                     full = Some(why);
                     tokio::select! {
@@ -42,7 +41,7 @@ impl Installation {
             }
         };
         if full.is_none() {
-            // What it wrote last, before its container goes.
+            // What it wrote last, before its container is removed.
             full = self.overrun(name).await;
         }
         (end, full)
@@ -58,7 +57,7 @@ impl Installation {
         }
     }
 
-    /// Why it has to end, where it is over the limit.
+    /// The failure, if the limit is exceeded.
     async fn overrun(&self, name: &str) -> Option<Failure> {
         let limit_mib = self.spec.limits.disk_mib;
         if limit_mib == 0 {
@@ -67,7 +66,7 @@ impl Installation {
         let (context, place) = (self.context.clone(), self.place.clone());
         let measured = tokio::task::spawn_blocking(move || measure(&context, &place, limit_mib)).await;
         let Measured { used, trash } = measured.unwrap_or_default();
-        // An engine that does not answer knows nothing; it is asked again.
+        // Unknown if the engine does not answer; it is asked again.
         let own = self.context.engine.written(name).await.unwrap_or(0);
         let limit = limit_mib.saturating_mul(1024 * 1024);
         let all = used.saturating_add(own);
@@ -76,13 +75,13 @@ impl Installation {
         })
     }
 
-    /// Kills the installer until it is dead. The task that waits for its end notices.
+    /// Kills the installer, repeatedly until the task that waits for its end notices.
     async fn kill(&self, name: &str) -> std::convert::Infallible {
         loop {
             match self.context.engine.signal(name, "SIGKILL").await {
                 Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => {}
                 Err(error) => {
-                    tracing::warn!(%error, id = %self.place.id, "a full installer is not killed yet")
+                    tracing::warn!(%error, id = %self.place.id, "killing an installer at its disk limit failed")
                 }
             }
             tokio::time::sleep(PAUSE).await;
@@ -90,17 +89,17 @@ impl Installation {
     }
 }
 
-/// Bytes on disk.
+/// Disk usage in bytes.
 #[derive(Default)]
 pub(super) struct Measured {
-    /// Of the container's folder and what is kept beside it.
+    /// The container's folder and the folder beside it.
     pub(super) used: u64,
-    /// Of its trash, which is a part of that.
+    /// The trash, which is part of `used`.
     pub(super) trash: u64,
 }
 
-/// Measures a container's files anew. Blocking.
-pub(super) fn measure(context: &HostContext, place: &Place, limit_mib: u64) -> Measured {
+/// Measures a container's files. Blocking.
+pub(super) fn measure(context: &HostContext, place: &ContainerPaths, limit_mib: u64) -> Measured {
     let usage = context.accounts.of(place.id, limit_mib);
     let measured = || -> io::Result<u64> {
         let beside = place.state.files();

@@ -1,7 +1,6 @@
-//! One task for each container: it owns the state machine and carries out what follows from it.
+//! Supervision: one task per container owns its state machine and carries out the effects.
 
-mod attend;
-mod beginning;
+mod adoption;
 mod boot;
 mod edits;
 mod effects;
@@ -11,14 +10,15 @@ mod failure;
 mod image;
 mod install;
 mod install_disk;
+mod monitor;
 mod ownership;
 mod ports;
 mod reading;
 mod registry;
 mod requests;
+mod starting;
 mod stop_delivery;
 mod supervisor;
-mod taking;
 mod zone;
 
 pub(crate) use supervisor::{Ask, Supervisor};
@@ -28,7 +28,7 @@ use crate::{
     console::Console,
     desired::StateFolder,
     files::{Accounts, Root},
-    firewall::{self, DesiredRules, Firewall, Near, Outgoing},
+    firewall::{self, DesiredRules, Firewall, LoopbackForward, Outgoing},
     link::Link,
     quota::Quota,
     runtime::{self, Engine, Part, Pool},
@@ -54,33 +54,32 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct HostContext {
     pub(crate) engine: Arc<dyn Engine>,
     pub(crate) base: PathBuf,
-    /// The same folder, locked.
+    /// The locked base folder.
     pub(crate) kept: Base,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// Whether this process is root, and may give files away.
+    /// Whether this process is root, and can change the owner of files.
     pub(crate) root: bool,
     pub(crate) timezone: String,
     pub(crate) pool: Pool,
     pub(crate) quota: Quota,
     pub(crate) firewall: Firewall,
-    /// What an owner's containers reach of each other through the host, as the engine told it last.
-    pub(crate) near: Mutex<Vec<Near>>,
+    /// Loopback ports that containers of one owner can reach, as last determined.
+    pub(crate) loopback: Mutex<Vec<LoopbackForward>>,
     /// Folders that containers may mount.
     pub(crate) mounts: Vec<PathBuf>,
     pub(crate) clock: Clock,
     pub(crate) boot_id: String,
-    /// How long a container has to run for its earlier crashes to be forgiven.
+    /// How long a container has to run for its earlier crashes to be forgotten.
     pub(crate) calm: Duration,
     pub(crate) events: broadcast::Sender<Arc<NodeEvent>>,
     pub(crate) spool: Spool,
-    /// Starts that nobody waits for, as after a restart of the host, go a few at a time.
+    /// Limits unattended starts, as after a restart of the host.
     pub(crate) turns: Semaphore,
-    /// Images that were pulled for containers of this host, with the time when each was last used.
+    /// Images that were pulled for containers of this host, and when each was last used.
     pub(crate) images: crate::images::Ledger,
-    /// Measurements over time.
     pub(crate) history: History,
-    /// Searches read whole files; a few at a time.
+    /// Limits searches, which read whole files.
     pub(crate) searches: Semaphore,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
@@ -89,7 +88,7 @@ pub(crate) struct HostContext {
     pub(crate) operations: AllOperations,
 }
 
-/// What others see of a supervised container.
+/// The public side of a supervised container.
 #[derive(Clone)]
 pub(crate) struct Handle {
     pub(crate) asks: mpsc::Sender<Ask>,
@@ -98,32 +97,32 @@ pub(crate) struct Handle {
     pub(crate) console: Arc<Console>,
     /// Bytes in the data folder at the last scan.
     pub(crate) disk: Arc<Mutex<u64>>,
-    /// The engine's id, or name, of what runs it.
+    /// The engine's id or name of the container.
     pub(crate) engine: Arc<Mutex<String>>,
 }
 
 impl Handle {
-    /// What the engine knows its process by.
+    /// The engine's id or name of the container.
     pub(crate) fn engine_name(&self) -> String {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The places of one container.
+/// The paths and names of one container.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct ContainerPaths {
     pub(crate) id: ContainerId,
     pub(crate) data: PathBuf,
     pub(crate) state: StateFolder,
-    /// The engine's name of it.
+    /// The engine's name of the container.
     pub(crate) name: String,
-    /// The engine's name of what installs it.
+    /// The engine's name of its installer.
     pub(crate) installer: String,
 }
 
 impl HostContext {
-    pub(crate) fn place(&self, id: ContainerId) -> Place {
-        Place {
+    pub(crate) fn place(&self, id: ContainerId) -> ContainerPaths {
+        ContainerPaths {
             id,
             data: self.base.join(id.to_string()),
             state: StateFolder::new(&self.base, id),
@@ -142,8 +141,8 @@ impl HostContext {
         runtime::bridge_name(self.kept.instance(), network)
     }
 
-    /// Puts the rules that keep containers from the host in force where they are not. `network`: one that the engine made, and
-    /// whether something runs in it.
+    /// Applies the firewall rules if they are not in effect. `network`: one that the engine created, and whether something runs
+    /// in it.
     pub(crate) async fn keep_apart(self: &Arc<Self>, network: Option<(&str, bool)>) {
         if !self.engine.makes_bridges() {
             return;
@@ -154,14 +153,17 @@ impl HostContext {
             ids.filter_map(|id| context.place(id).state.spec()).collect::<Vec<_>>()
         });
         let specs = read.await.unwrap_or_default();
-        let near = self.near(&specs).await;
+        let loopback = self.loopback(&specs).await;
         let outgoing = specs.iter().filter_map(|spec| {
             let bridge = self.bridge_name(&self.network_name(spec));
             Some(Outgoing { bridge, ip: spec.outgoing_ip? })
         });
         let outgoing = outgoing.collect();
-        let wanted =
-            DesiredRules { outgoing, near, ports: specs.into_iter().flat_map(|spec| spec.ports).collect() };
+        let wanted = DesiredRules {
+            outgoing,
+            loopback,
+            ports: specs.into_iter().flat_map(|spec| spec.ports).collect(),
+        };
         let bridge = network.map(|(network, runs)| (self.bridge_name(network), runs));
         let context = self.clone();
         let kept = tokio::task::spawn_blocking(move || {
@@ -169,16 +171,16 @@ impl HostContext {
             context.firewall.keep(&wanted, bridge);
         });
         if let Err(error) = kept.await {
-            tracing::error!(%error, "whether containers are kept from this host is not known");
+            tracing::error!(%error, "checking the firewall rules failed");
         }
     }
 
-    /// Which ports on the loopback are passed on, and to whom. Where the engine does not answer, what it said last.
-    async fn near(&self, specs: &[ContainerSpec]) -> Vec<Near> {
-        let near = if specs.iter().any(firewall::is_near) {
+    /// Which loopback ports are forwarded to whom. While the engine does not answer, as last determined.
+    async fn loopback(&self, specs: &[ContainerSpec]) -> Vec<LoopbackForward> {
+        let loopback = if specs.iter().any(firewall::has_loopback_port) {
             let found = tokio::try_join!(self.engine.our_networks(), self.engine.ours());
             let Ok((networks, containers)) = found else {
-                return self.near.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                return self.loopback.lock().unwrap_or_else(PoisonError::into_inner).clone();
             };
             let gateways: HashMap<_, _> =
                 networks.into_iter().filter_map(|network| Some((network.name, network.gateway?))).collect();
@@ -190,15 +192,15 @@ impl HostContext {
                     firewall::Net { gateway: *gateways.get(&network)?, bridge: self.bridge_name(&network) };
                 Some((spec.id, net))
             });
-            firewall::between(specs, &nets.collect(), &addresses)
+            firewall::loopback_forwards(specs, &nets.collect(), &addresses)
         } else {
             Vec::new()
         };
-        self.near.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&near);
-        near
+        self.loopback.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&loopback);
+        loopback
     }
 
-    /// Puts the rules of the container's network in force before anything runs in it. The error is a sentence for people.
+    /// Applies the rules of the container's network before anything runs in it. The error is a sentence for people.
     pub(crate) async fn guard(self: &Arc<Self>, spec: &ContainerSpec, network: &str) -> Result<(), String> {
         self.keep_apart(Some((network, false))).await;
         let Some(ip) = spec.outgoing_ip else { return Ok(()) };
@@ -207,45 +209,45 @@ impl HostContext {
         checked.unwrap_or_else(|error| Err(error.to_string()))
     }
 
-    /// Whom containers run as where this process is not root, and what is off for want of its rights; for people.
+    /// For people: which user containers run as if this process is not root, and what is not available without root.
     pub(crate) fn user_note(&self) -> Option<String> {
         (!self.root).then(|| {
             format!(
-                "Raptor does not run as root: containers run as user {}, and what needs root (firewall, disk limits by the kernel) is off.",
+                "Raptor does not run as root: containers run as user {}, and features that need root (firewall, disk limits enforced by the kernel) are off.",
                 self.uid
             )
         })
     }
 
-    /// Why nothing can be started for want of the base folder.
+    /// Why nothing can be started because of the base folder.
     pub(crate) async fn folder_problem(self: &Arc<Self>) -> Option<String> {
         let context = self.clone();
         tokio::task::spawn_blocking(move || context.kept.problem()).await.unwrap_or_default()
     }
 
-    /// Whether the network's bridge is on this host by now.
+    /// Whether the network's bridge exists on this host.
     pub(crate) fn sees(&self, network: &str) -> bool {
         firewall::is_here(&self.bridge_name(network))
     }
 
-    /// Tells everybody who reads the console what the daemon does.
+    /// Writes a line from the daemon to the console.
     pub(crate) fn say(&self, console: &Console, text: impl Into<String>) {
         console.say(self.clock.now(), LineKind::Daemon, text);
     }
 }
 
-/// Has the kernel limit the container's data folder. Blocking. The error is a sentence for people.
-fn limit_disk(context: &HostContext, place: &Place, mib: u64) -> Result<(), String> {
+/// Makes the kernel limit the container's data folder. Blocking. The error is a sentence for people.
+fn limit_disk(context: &HostContext, place: &ContainerPaths, mib: u64) -> Result<(), String> {
     let project = place.state.project(&context.base).map_err(|error| error.to_string())?;
     let beside = place.state.files();
     let open = |folder| Root::open(folder, context.uid, context.gid).map_err(|error| error.to_string());
     open(&place.data)?;
-    // Before there is a limit that could keep us from making them.
-    workspace::furnish(&open(&beside)?).map_err(|error| error.to_string())?;
+    // Created first, since the limit could prevent it.
+    workspace::create_kept_folders(&open(&beside)?).map_err(|error| error.to_string())?;
     context.quota.limit(&place.data, &beside, project, mib).map_err(|error| unlimited(&error))
 }
 
-/// The fault of a container whose files fill its limit; `used` and `trash` in bytes.
+/// The fault of a container that has reached its disk limit; `used` and `trash` in bytes.
 fn disk_full(used: u64, limit_mib: u64, trash: u64) -> Fault {
     Fault::DiskFull {
         used_bytes: used,
@@ -254,7 +256,7 @@ fn disk_full(used: u64, limit_mib: u64, trash: u64) -> Fault {
     }
 }
 
-/// What helps a container that is over its disk limit; `trash` in bytes.
+/// How to fix a reached disk limit; `trash` in bytes.
 fn way_out(trash: u64) -> String {
     match trash {
         0 => "Remove files or ask for a higher limit.".into(),

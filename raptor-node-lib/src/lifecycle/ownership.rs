@@ -1,17 +1,17 @@
-//! Giving files back to the container's user, after an installer that ran as root.
+//! Changing files' owner back to the container's user after an installer ran as root.
 
 use cap_std::{ambient_authority, fs::Dir};
 use rustix::fs::{AtFlags, Gid, Uid, chownat};
 use std::{io, path::Path};
 
-/// How deep folders are followed.
+/// Most nested folders.
 const MAX_DEPTH: usize = 128;
 
-/// Makes everything in `folder`, itself included, belong to `uid`:`gid`. Links are given, not followed.
+/// Makes `uid`:`gid` the owner of `folder` and everything in it. Links themselves are changed, not their targets.
 ///
 /// # Errors
-/// When a file can't be given.
-pub(super) fn give(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
+/// If a file's owner can't be changed.
+pub(super) fn chown(folder: &Path, uid: u32, gid: u32) -> io::Result<()> {
     std::os::unix::fs::chown(folder, Some(uid), Some(gid))?;
     below(
         &Dir::open_ambient_dir(folder, ambient_authority())?,

@@ -1,22 +1,22 @@
-//! Why a port could not be published, in words that say what to do.
+//! Explaining why a port could not be published, and what to do.
 
 use super::failure::Failure;
 use raptor_model::node::{Fault, PortBinding};
 
-/// What the engines say of a port that another container publishes.
+/// How engines report a port that another container publishes.
 const BY_CONTAINER: &str = "port is already allocated";
-/// What they say of one that another program listens on.
+/// How they report a port that another program listens on.
 const BY_PROGRAM: &str = "address already in use";
-/// What they say of an address that the host does not have.
+/// How they report an address that the host does not have.
 const NO_ADDRESS: &str = "cannot assign requested address";
 
-/// Whether the engine says that a port belongs to somebody else.
+/// Whether the engine reports that a port is used by somebody else.
 pub(super) fn is_in_use(why: &str) -> bool {
     let text = why.to_ascii_lowercase();
     text.contains(BY_CONTAINER) || text.contains(BY_PROGRAM)
 }
 
-/// The sentence for people, and what can be done about it, where the engine's words are about one of these ports.
+/// The sentence for people and the way to fix it, if the engine's message is about one of these ports.
 pub(super) fn explain(ports: &[PortBinding], details: &str) -> Option<Failure> {
     let text = details.to_ascii_lowercase();
     let said = |words: &str| text.contains(words);
@@ -30,11 +30,11 @@ pub(super) fn explain(ports: &[PortBinding], details: &str) -> Option<Failure> {
         return Some(Failure::new(why, Fault::NoSuchAddress { ip, port, details }));
     }
     let by = if said(BY_CONTAINER) { "another container" } else { "another program" };
-    let why = format!("Port {port} is used by {by} on this host. Stop that, or use another port.");
+    let why = format!("Port {port} is used by {by} on this host. Stop it, or use another port.");
     Some(Failure::new(why, Fault::PortInUse { ip, port, details }))
 }
 
-/// The port that the engine's words are about: one that they name with its address, else one that they name.
+/// The port that the engine's message mentions with its address, or else without.
 fn mentioned<'p>(ports: &'p [PortBinding], why: &str) -> Option<&'p PortBinding> {
     let with_address =
         |port: &&PortBinding| names(why, &std::net::SocketAddr::new(port.ip, port.port).to_string());
@@ -42,7 +42,7 @@ fn mentioned<'p>(ports: &'p [PortBinding], why: &str) -> Option<&'p PortBinding>
     ports.iter().find(with_address).or_else(|| ports.iter().find(alone))
 }
 
-/// Whether `text` is in `why`, with no digit behind it: `:2556` is not in `:25565`.
+/// Whether `why` contains `text` without a digit after it: `:2556` is not in `:25565`.
 fn names(why: &str, text: &str) -> bool {
     why.match_indices(text)
         .any(|(at, _)| !why[at + text.len()..].starts_with(|next: char| next.is_ascii_digit()))

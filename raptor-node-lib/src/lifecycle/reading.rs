@@ -1,4 +1,4 @@
-//! From a process's output to the console's lines.
+//! Turning a process's output into console lines.
 
 use super::{HostContext, supervisor::Msg};
 use crate::console::{Console, Decoder};
@@ -8,30 +8,30 @@ use raptor_model::{node::LineKind, templates::DoneRules, text::Encoding};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
-/// Output without a line end is shown as it is after so long.
+/// Output without a newline is shown after this time.
 const PROMPT_AFTER: Duration = Duration::from_millis(50);
 
-/// What the console has already of an output that comes again.
+/// The end of the console, for recognising what it already has when output is replayed.
 ///
-/// An engine that is killed may have passed on lines that it had not yet kept. What it keeps of the process afterwards has
-/// other lines in their place, so counting bytes is not enough: the last lines are compared.
+/// An engine that is killed may have delivered lines that it had not stored yet. In its log, other lines follow in their place,
+/// so counting bytes is not enough: the last lines are compared.
 #[derive(Debug, Default)]
-pub(super) struct Known {
-    /// The run's bytes before these lines.
+pub(super) struct ReplayFilter {
+    /// The offset of these lines in the run's output.
     pub(super) from: u64,
     lines: VecDeque<(String, u64)>,
-    /// Whether one of them came again.
+    /// Whether one of them was replayed.
     met: bool,
 }
 
-impl Known {
+impl ReplayFilter {
     /// The newest output after line `after_line`.
     pub(super) fn of(console: &Console, after_line: u64) -> Self {
         let (from, lines) = console.output_since(after_line);
         Self { from, lines: lines.into(), met: false }
     }
 
-    /// The lines that the console does not have.
+    /// The lines that the console does not have yet.
     fn without(&mut self, mut lines: Vec<(String, u64)>) -> Vec<(String, u64)> {
         lines.retain(|line| {
             let Some(known) = self.lines.front() else { return true };
@@ -40,7 +40,7 @@ impl Known {
                 self.met = true;
                 return false;
             }
-            // From the first difference on it is new. Where nothing is as it was, only the count is left to go by.
+            // From the first difference on, all lines are new. If no line matches, only the byte count can tell.
             let new = self.met || self.lines.back().is_none_or(|last| line.1 > last.1);
             if new {
                 self.lines.clear();
@@ -51,19 +51,19 @@ impl Known {
     }
 }
 
-/// Where output goes.
-pub(super) struct Reading {
+/// Where the output goes.
+pub(super) struct OutputReader {
     pub(super) context: Arc<HostContext>,
     pub(super) console: Arc<Console>,
     pub(super) kind: LineKind,
-    pub(super) known: Known,
+    pub(super) known: ReplayFilter,
     pub(super) done: Option<DoneRules>,
     pub(super) tell: mpsc::Sender<Msg>,
 }
 
-impl Reading {
-    /// Turns output into console lines until it ends, and looks for the line that says that the process is ready. Gives
-    /// what came after the last line end.
+impl OutputReader {
+    /// Adds output to the console until it ends, and looks for the line that says that the process is ready. Returns the text
+    /// after the last newline.
     pub(super) async fn read(self, mut output: BoxStream<'static, Bytes>) -> Option<(String, u64)> {
         let Self { context, console, kind, mut known, mut done, tell } = self;
         let mut decoder = Decoder::at(known.from);
@@ -81,7 +81,7 @@ impl Reading {
                 },
             };
             let Some(chunk) = chunk else { break };
-            // An installer runs in an image of its own, with tools that write UTF-8.
+            // An installer runs in an image of its own, whose tools write UTF-8.
             let installs = kind == LineKind::Install;
             decoder.read_as(if installs { Encoding::UTF_8 } else { console.encoding() });
             let lines = decoder.feed(&chunk);
@@ -116,7 +116,7 @@ mod tests {
     }
 
     fn new_of(known: &[&str], again: &[&str], pieces: usize) -> Vec<String> {
-        let mut known = Known { from: 100, lines: lines(known).into(), met: false };
+        let mut known = ReplayFilter { from: 100, lines: lines(known).into(), met: false };
         let again = lines(again);
         let pieces = again.chunks(pieces).map(<[_]>::to_vec);
         pieces.flat_map(|piece| known.without(piece)).map(|(text, _)| text).collect()
@@ -126,11 +126,11 @@ mod tests {
     fn what_comes_again_is_left_out_and_what_differs_is_new() {
         for pieces in 1..5 {
             assert_eq!(new_of(&["1", "2", "3"], &["1", "2", "3", "4"], pieces), ["4"]);
-            // The engine had not kept the third line when it died.
+            // The engine had not stored the third line when it was killed.
             assert_eq!(new_of(&["1", "2", "3"], &["1", "2", "4", "5"], pieces), ["4", "5"]);
             assert_eq!(new_of(&["1", "2", "3"], &["1", "2", "44", "5"], pieces), ["44", "5"]);
             assert_eq!(new_of(&[], &["1", "2"], pieces), ["1", "2"]);
-            // Nothing is as it was: by the count.
+            // No line matches, so the byte count decides.
             assert_eq!(new_of(&["1", "2"], &["a", "b", "c"], pieces), ["c"]);
         }
     }

@@ -1,9 +1,9 @@
-//! Why an image could not be pulled, in words that say what to do.
+//! Explaining why an image could not be pulled, and what to do.
 
 use super::failure::Failure;
 use raptor_model::{images::registry_of, node::Fault};
 
-/// What the engines say of a registry that does not answer, or not as one.
+/// How engines report a registry that can't be reached, or is not a registry.
 const AWAY: [&str; 14] = [
     "dial tcp",
     "no such host",
@@ -20,7 +20,7 @@ const AWAY: [&str; 14] = [
     "service unavailable",
     ": eof",
 ];
-/// What they say of a login that is missing or wrong.
+/// How they report a missing or wrong login.
 const LOGIN: [&str; 6] = [
     "no basic auth credentials",
     "unauthorized",
@@ -29,7 +29,7 @@ const LOGIN: [&str; 6] = [
     "access to the resource is denied",
     "forbidden",
 ];
-/// What they say of an image that is not there. Docker Hub answers so for a private one, too.
+/// How they report a missing image. Docker Hub says the same about private ones.
 const MISSING: [&str; 6] = [
     "repository does not exist",
     "manifest unknown",
@@ -38,17 +38,17 @@ const MISSING: [&str; 6] = [
     "invalid reference format",
     "no such image",
 ];
-/// What they say of an image that was made for other processors only.
+/// How they report an image for other CPU architectures only.
 const OTHER_PROCESSOR: &str = "no matching manifest for";
 const TOO_MANY: &str = "toomanyrequests";
 const NO_SPACE: &str = "no space left on device";
 
-/// What a registry is called among people.
+/// The registry's name for people.
 fn shown(registry: &str) -> &str {
     if matches!(registry, "docker.io" | "index.docker.io") { "Docker Hub" } else { registry }
 }
 
-/// Why `image` can't be had from its registry: how the sentence goes on after "can't be downloaded: ".
+/// The reason, as the continuation of "can't be downloaded: ".
 fn reason(image: &str, said: &str) -> (String, Kind) {
     let text = said.to_ascii_lowercase();
     let any = |words: &[&str]| words.iter().any(|words| text.contains(words));
@@ -57,9 +57,9 @@ fn reason(image: &str, said: &str) -> (String, Kind) {
     if any(&[NO_SPACE]) {
         ("the disk of this host is full.".into(), Kind::DiskFull)
     } else if any(&[TOO_MANY]) {
-        (format!("{registry} allows this host no more downloads for now."), Kind::TooMany)
+        (format!("{registry} allows this host no further downloads for now."), Kind::TooMany)
     } else if any(&[OTHER_PROCESSOR]) {
-        ("it was not made for the processor of this host.".into(), Kind::Missing)
+        ("it does not support the processor of this host.".into(), Kind::Missing)
     } else if any(&["repository does not exist"]) {
         (format!("{registry} has no such image, or shows it only after a login."), Kind::Missing)
     } else if any(&LOGIN) {
@@ -88,17 +88,17 @@ pub(super) fn phrase(image: &str, said: &str) -> String {
     reason(image, said).0
 }
 
-/// What an image is for, which says who can choose another one.
+/// What an image is used for, which determines who can choose another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
-    /// The container's own process: its image is a choice on the Startup page.
+    /// The container itself: its image is chosen on the Startup page.
     Container,
-    /// Its template's installation script: the template names the image.
+    /// The installation script: the template names its image.
     Installer,
 }
 
 impl Need {
-    /// How the image is called at the beginning of a sentence.
+    /// The subject of a sentence about the image.
     pub(super) const fn called(self) -> &'static str {
         match self {
             Self::Container => "The image",
@@ -106,7 +106,7 @@ impl Need {
         }
     }
 
-    /// What helps where the image itself is the trouble, as the end of a sentence.
+    /// How to choose another image, as the end of a sentence.
     pub(super) const fn another(self) -> &'static str {
         match self {
             Self::Container => "choose another image.",
@@ -117,7 +117,7 @@ impl Need {
     }
 }
 
-/// Why `image`, of which there is no copy on the host, can't be used.
+/// Why `image` can't be used, given that there is no copy on the host.
 pub(super) fn explain(need: Need, image: &str, details: String) -> Failure {
     let (phrase, kind) = reason(image, &details);
     let (image, registry) = (image.to_owned(), registry_of(image));
@@ -153,7 +153,7 @@ mod tests {
         serde_json::to_value(fault).unwrap()["type"].as_str().unwrap().to_owned()
     }
 
-    /// The words of Docker 20.10 to 29, of containerd and of Podman.
+    /// With messages of Docker 20.10 to 29, containerd and Podman.
     #[test]
     fn what_registries_and_engines_say_has_a_code_and_a_sentence() {
         let cases = [

@@ -1,10 +1,10 @@
-//! What others ask of a supervisor.
+//! Handling requests to a supervisor.
 
 use super::{
-    attend::Typed,
+    adoption::QueryReason,
+    monitor::InputLine,
     stop_delivery::StopOrder,
     supervisor::{Ask, Supervisor},
-    taking::Look,
 };
 use bytes::Bytes;
 use raptor_model::{
@@ -41,17 +41,17 @@ impl Supervisor {
             }
             Ask::DiskFull { used_bytes, limit_bytes } => self.disk_full(used_bytes, limit_bytes).await,
             Ask::TrashEmptied => self.trash_emptied().await,
-            Ask::Look => self.look(Look::Again),
+            Ask::Inspect => self.query_engine(QueryReason::Again),
             Ask::Remove(_) => {}
         }
     }
 
-    /// Whether it is accepted; what follows is told by events.
+    /// Whether the request is accepted. Its effects are reported by events.
     fn request(&self, input: Input) -> Result<(), NodeError> {
         self.life.step(self.spec.policy, input).map(drop).map_err(NodeError::from)
     }
 
-    /// Says who ends what runs: a game that ended is asked about.
+    /// Writes to the console who ends the process, since people ask when a game has ended.
     fn say_who(&self, action: PowerAction, by: &str) {
         let what = match (action, self.life.phase) {
             (PowerAction::Stop, Phase::Starting | Phase::Running) => "Stopping it",
@@ -86,13 +86,13 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A line as the container's process reads it.
-    pub(super) fn typed(&self, line: &str, stop: bool) -> Result<Typed, NodeError> {
+    /// The bytes of a line for the standard input of the process.
+    pub(super) fn typed(&self, line: &str, stop: bool) -> Result<InputLine, NodeError> {
         let line = format!("{line}\n");
         let bytes = self.console.encoding().encode(&line).map_err(|lacking| {
-            NodeError::Invalid(format!("{lacking} The container's settings say what its console reads."))
+            NodeError::Invalid(format!("{lacking} The console's encoding is in the container's settings."))
         })?;
-        Ok(Typed { bytes: Bytes::copy_from_slice(&bytes), stop })
+        Ok(InputLine { bytes: Bytes::copy_from_slice(&bytes), stop })
     }
 
     async fn declare(&mut self, spec: ContainerSpec) -> Result<(), NodeError> {
@@ -120,11 +120,11 @@ impl Supervisor {
         if before.limits != self.spec.limits {
             self.limit(&before.limits).await;
         }
-        self.heed_install().await;
+        self.apply_install().await;
         Ok(())
     }
 
-    /// Has the kernel keep another disk limit at once. Where it has kept none so far, it does from the next start on.
+    /// Makes the kernel enforce a changed disk limit at once; if it enforced none so far, from the next start on.
     async fn change_disk(&self) {
         let (context, place, mib) = (self.context.clone(), self.place.clone(), self.spec.limits.disk_mib);
         if !context.quota.by_kernel() || !place.data.exists() {
@@ -139,22 +139,21 @@ impl Supervisor {
         }
     }
 
-    /// Changes the limits of what runs. What can't be changed now holds from the next start on, which is said.
+    /// Changes the limits of a running process. Those that can't be changed now apply from the next start, which is reported.
     async fn limit(&mut self, before: &Limits) {
         if self.run.is_none() || self.booting.is_some() {
             return;
         }
         let limits = self.spec.limits.clone();
         let limited = self.context.engine.limit(&self.engine_name(), &limits, before).await;
-        let pending =
-            limited.err().map(|error| format!("The new limits hold from the next start on: {error}"));
-        let said = pending.clone().unwrap_or_else(|| "The new limits hold from now on.".into());
+        let pending = limited.err().map(|error| format!("The new limits apply from the next start: {error}"));
+        let said = pending.clone().unwrap_or_else(|| "The new limits apply from now on.".into());
         self.context.say(&self.console, said);
         self.status.send_modify(|status| status.pending = pending);
         self.publish();
     }
 
-    /// Says why it is stopped, where it runs.
+    /// Writes to the console why the container is being stopped, if it is running.
     pub(super) fn say_stopping(&self, why: &str) {
         if matches!(self.life.phase, Phase::Starting | Phase::Running) {
             self.context.say(&self.console, format!("Stopping it: {why}."));
@@ -181,7 +180,7 @@ impl Supervisor {
         self.input(Input::Power(PowerAction::Stop)).await;
     }
 
-    /// Takes back the advice to empty the trash, once somebody did: with the problem, unless there is still too much.
+    /// After the trash was emptied, withdraws the advice to do so; and the problem, if there is enough free space now.
     async fn trash_emptied(&mut self) {
         let advised = |fault: &Fault| matches!(fault, Fault::DiskFull { trash_bytes: 1.., .. });
         if !self.status.borrow().fault.as_deref().is_some_and(advised) {
@@ -198,7 +197,7 @@ impl Supervisor {
         };
         self.status.send_modify(|status| {
             let failed_installation = status.hold == Some(Hold::InstallFailed);
-            // Of how a process or an installation ended, the sentence says what was so then.
+            // A problem of a process or installation that ended describes the situation at that time.
             if status.problem.is_some() && !failed_installation {
                 status.problem = still_full.then(problem);
             }
@@ -208,7 +207,7 @@ impl Supervisor {
         self.publish();
     }
 
-    /// Bytes that the container's trash holds.
+    /// The size of the container's trash in bytes.
     async fn trash(&self) -> u64 {
         let usage = self.context.accounts.of(self.place.id, self.spec.limits.disk_mib);
         tokio::task::spawn_blocking(move || usage.trash()).await.unwrap_or(0)
@@ -218,12 +217,12 @@ impl Supervisor {
         let broken = |error: std::io::Error| {
             NodeError::Internal(format!("The container's files can't be removed: {error}"))
         };
-        // Whatever happens from here on, nobody starts it again.
+        // From here on it is never started again, whatever happens.
         self.place.state.condemn().map_err(broken)?;
         if self.run.is_some() {
             self.context.say(&self.console, "Killing it: the container is being deleted.");
         }
-        self.end_errand();
+        self.cancel_delivery();
         for task in [self.booting.take(), self.installing.take()].into_iter().flatten() {
             task.abort();
             let _ = task.await;

@@ -1,16 +1,16 @@
 //! The task that owns a container.
 
 use super::{
-    Handle, HostContext, Place,
-    attend::{ASK_AGAIN, End, Typed},
+    ContainerPaths, Handle, HostContext,
+    adoption::QueryReason,
     failure::Failure,
+    monitor::{ASK_AGAIN, End, InputLine},
     stop_delivery::StopOrder,
-    taking::Look,
 };
 use crate::{
     console::Console,
     desired::{Run, Saved},
-    runtime::{Attached, Ours, Part},
+    runtime::{Attached, EngineContainer, Part},
 };
 use raptor_model::{
     containers::lifecycle::{Hold, Input, Life, Phase},
@@ -32,11 +32,11 @@ use tracing::Instrument;
 
 type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
 
-/// What others ask of a supervisor.
+/// A request to a supervisor.
 pub(crate) enum Ask {
     Power {
         action: PowerAction,
-        /// Who asks, for the console; empty where nobody is to be named.
+        /// Who asks, for the console; empty for nobody in particular.
         by: String,
         reply: Reply<()>,
     },
@@ -47,96 +47,96 @@ pub(crate) enum Ask {
     },
     Declare(Box<ContainerSpec>, Reply<ContainerStatus>),
     CancelInstall(Reply<()>),
-    /// It uses more disk than it may.
+    /// The container exceeds its disk limit.
     DiskFull {
         used_bytes: u64,
         limit_bytes: u64,
     },
-    /// Something was removed from its trash for good.
+    /// Something was deleted from the trash for good.
     TrashEmptied,
-    /// The engine has a process of it although it is offline.
-    Look,
+    /// The engine has a running process although the container is offline.
+    Inspect,
     Remove(Reply<()>),
 }
 
-/// What a supervisor's own tasks tell it.
+/// A message from one of the supervisor's own tasks.
 pub(super) enum Msg {
     Progress(Option<Progress>),
-    /// The configuration files are edited, but for those of these sentences.
+    /// The configuration files were edited; one sentence for each that could not be.
     Edited(Vec<String>),
-    /// Everything is ready for the process, which starts once this is noted.
+    /// The process is ready to start, once this was stored.
     Prepared(Run, oneshot::Sender<()>),
-    /// What runs, or why nothing does. None where it runs and nobody reads it yet: the engine went away as it was started.
+    /// The started process, or why it failed. `None` if it runs but is not attached, because the engine became unavailable.
     Booted(Result<Option<Attached>, Failure>),
-    /// What is to be begun waits for the engine, for this reason; none: no longer.
+    /// Why the start or installation waits for the engine; `None` once it no longer waits.
     Waiting(Option<String>),
     /// The process was asked to stop.
     StopDelivered,
-    /// The time to stop was over, and the engine answers; `silent`: it did not do so at first.
+    /// The stop timeout is over and the engine answers; `silent`: it did not at first.
     Overdue {
         silent: bool,
     },
-    /// A stop command was lost with the engine, and is given again.
+    /// A stop command was lost with the engine and is being sent again.
     StopLost,
     Ready,
     Exited(End),
-    /// What was found out about how a process ended.
+    /// What was determined about the end of a process.
     Measured(Exit, Option<Fault>),
-    /// What the engine has of it.
-    Looked(Look, Vec<Ours>),
-    /// What an earlier daemon was preparing is cleared away.
+    /// What the engine has of this container.
+    Looked(QueryReason, Vec<EngineContainer>),
+    /// What an earlier daemon was preparing was removed.
     Cleared,
     InstallerPrepared(Run, oneshot::Sender<()>),
-    /// The installation has ended, perhaps with a warning.
+    /// The installation ended, possibly with a warning.
     Installed(Result<Option<String>, Failure>),
 }
 
-/// Owns one container.
+/// The owner of one container.
 pub(crate) struct Supervisor {
     pub(super) context: Arc<HostContext>,
-    pub(super) place: Place,
+    pub(super) place: ContainerPaths,
     pub(super) spec: ContainerSpec,
     pub(super) life: Life,
     pub(super) run: Option<Run>,
-    /// The newest line before the run that ended last.
+    /// The newest console line before the run that ended last.
     pub(super) ended_after: u64,
-    /// The run that ended last: the engine can start its container again.
+    /// The run that ended last; the engine can start its container again.
     pub(super) last: Option<Run>,
     pub(super) installer: Option<Run>,
     pub(super) installed: u64,
     pub(super) console: Arc<Console>,
     pub(super) status: watch::Sender<ContainerStatus>,
     pub(super) disk: Arc<Mutex<u64>>,
-    /// The engine's id, or name, of what runs it.
+    /// The engine's id or name of the container.
     pub(super) engine: Arc<Mutex<String>>,
-    /// The number of its data folder, once there was one.
+    /// The inode number of the data folder, once it exists.
     pub(super) folder: Option<u64>,
     pub(super) tell: mpsc::Sender<Msg>,
     pub(super) booting: Option<JoinHandle<()>>,
     pub(super) installing: Option<JoinHandle<()>>,
-    /// Why the installation is being ended, where we do it.
+    /// Why the installation is being killed, if it is.
     pub(super) install_end: Option<String>,
-    pub(super) stdin: Option<mpsc::Sender<Typed>>,
-    /// What is on its way to the process so that it ends.
+    pub(super) stdin: Option<mpsc::Sender<InputLine>>,
+    /// The task that delivers a stop request.
     pub(super) stop_delivery: Option<JoinHandle<()>>,
-    /// Whether the process was, or is being, killed.
+    /// Whether the process was or is being killed.
     pub(super) killing: bool,
     /// Whether a start or an installation waits for the engine.
     pub(super) waiting: bool,
-    /// How the process ended, while it is not known whether its disk was full.
+    /// How the process ended, until it is known whether the disk was full.
     pub(super) unexplained: Option<Exit>,
-    /// Whether its files are being measured because of that.
+    /// Whether disk usage is being measured for that reason.
     pub(super) measuring: bool,
     pub(super) stop_at: Option<Instant>,
     pub(super) calm_at: Option<Instant>,
     pub(super) again_at: Option<Instant>,
     pub(super) install_by: Option<Instant>,
-    /// When it is looked again whether the base folder is back, so that what was declared meanwhile is installed.
-    pub(super) heed_at: Option<Instant>,
+    /// When to check again whether the base folder is back, so that a declared installation can begin.
+    pub(super) retry_install_at: Option<Instant>,
 }
 
 impl Supervisor {
-    /// Takes over the container of `spec`, as the state on disk has it, and gives the handle for it.
+    /// Takes over the container of `spec` in its stored state, and returns its handle.
     pub(crate) fn start(context: Arc<HostContext>, spec: ContainerSpec) -> io::Result<Handle> {
         let place = context.place(spec.id);
         let console = Arc::new(Console::open(&place.state.console())?);
@@ -212,7 +212,7 @@ impl Supervisor {
             calm_at: None,
             again_at: None,
             install_by: None,
-            heed_at: None,
+            retry_install_at: None,
             context,
         };
         let span = tracing::info_span!("container", id = %supervisor.place.id);
@@ -223,15 +223,16 @@ impl Supervisor {
     async fn run(mut self, new: bool, mut asked: mpsc::Receiver<Ask>, mut told: mpsc::Receiver<Msg>) {
         let stop = self.context.stop.clone();
         if new {
-            self.take_offline(Look::New).await;
+            self.check_engine(QueryReason::New).await;
             self.report_missing_files().await;
         } else {
-            self.take_up().await;
+            self.resume().await;
         }
-        self.heed_install().await;
+        self.apply_install().await;
         loop {
             let (stop_at, calm_at) = (self.stop_at, self.calm_at);
-            let (again_at, install_by, heed_at) = (self.again_at, self.install_by, self.heed_at);
+            let (again_at, install_by, retry_install_at) =
+                (self.again_at, self.install_by, self.retry_install_at);
             tokio::select! {
                 () = stop.cancelled() => return,
                 ask = asked.recv() => match ask {
@@ -245,20 +246,20 @@ impl Supervisor {
                     Some(ask) => self.heed(ask).await,
                 },
                 Some(msg) = told.recv() => self.hear(msg).await,
-                () = at(stop_at) => self.overdue().await,
+                () = at(stop_at) => self.stop_timed_out().await,
                 () = at(calm_at) => { self.calm_at = None; self.input(Input::Calm).await }
                 () = at(again_at) => { self.again_at = None; self.input(Input::BackoffOver).await }
                 () = at(install_by) => self.install_deadline().await,
-                () = at(heed_at) => self.heed_install().await,
+                () = at(retry_install_at) => self.apply_install().await,
             }
         }
     }
 
-    /// Goes on where the last daemon was.
-    async fn take_up(&mut self) {
+    /// Resumes where the previous daemon stopped.
+    async fn resume(&mut self) {
         match self.life.phase {
             Phase::Offline if self.life.hold == Some(Hold::Installing) => self.install(),
-            Phase::Offline => self.take_offline(Look::TakenOver).await,
+            Phase::Offline => self.check_engine(QueryReason::TakenOver).await,
             phase => {
                 match phase {
                     Phase::Stopping if !self.life.asking => self.arm_deadline(),
@@ -267,12 +268,12 @@ impl Supervisor {
                 }
                 match self.run.clone() {
                     Some(run) => {
-                        self.attend(&run, None);
+                        self.monitor(&run, None);
                         if self.life.asking {
                             self.ask_to_stop().await;
                         }
                     }
-                    // It was being prepared: nothing had been started, so what is there is half-made.
+                    // Only preparations had been made, which are removed.
                     None => self.clear(),
                 }
             }
@@ -285,7 +286,7 @@ impl Supervisor {
             loop {
                 if let Ok(found) = context.engine.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
-                        let _ = tell.send(Msg::Looked(Look::Again, found)).await;
+                        let _ = tell.send(Msg::Looked(QueryReason::Again, found)).await;
                         return;
                     }
                     if context.engine.remove(id, Part::Server).await.is_ok() {
@@ -300,7 +301,7 @@ impl Supervisor {
         self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
     }
 
-    /// What the engine knows its process by.
+    /// The engine's id or name of the container.
     pub(super) fn engine_name(&self) -> String {
         self.run.as_ref().and_then(|run| run.container.clone()).unwrap_or_else(|| self.place.name.clone())
     }
@@ -325,11 +326,11 @@ impl Supervisor {
             Msg::Waiting(why) => self.wait_for_engine(why),
             Msg::StopDelivered => {
                 if !self.killing {
-                    self.end_errand();
+                    self.cancel_delivery();
                 }
                 self.input(Input::StopDelivered).await;
             }
-            Msg::Overdue { silent } => self.heard(silent).await,
+            Msg::Overdue { silent } => self.probed(silent).await,
             Msg::StopLost => {
                 if !self.killing {
                     self.send(StopOrder::Line(None));
@@ -338,14 +339,14 @@ impl Supervisor {
             }
             Msg::Exited(end) => self.exited(end).await,
             Msg::Measured(exit, fault) => self.measured(exit, fault),
-            Msg::Looked(look, found) => self.looked(look, found).await,
+            Msg::Looked(reason, found) => self.looked(reason, found).await,
             Msg::Cleared => self.input(Input::BootInterrupted).await,
             Msg::InstallerPrepared(run, noted) if self.installing.is_some() => {
                 self.installer = Some(run);
                 self.save();
                 let _ = noted.send(());
             }
-            // Whoever waits for the note was cancelled.
+            // The receiver was cancelled.
             Msg::Prepared(..) | Msg::InstallerPrepared(..) => {}
             Msg::Installed(result) => self.install_ended(result).await,
         }
@@ -370,17 +371,17 @@ impl Supervisor {
             fault: status.fault,
         };
         if let Err(error) = self.place.state.save(&saved) {
-            tracing::error!(%error, id = %self.place.id, "the container's state was not saved");
+            tracing::error!(%error, id = %self.place.id, "storing the container's state failed");
         }
     }
 
     pub(super) fn publish(&self) {
         let status = self.status.borrow().clone();
-        // An error says that nobody listens.
+        // Fails only if there are no subscribers.
         let _ = self.context.events.send(Arc::new(NodeEvent::Status { status }));
     }
 
-    /// Tells the API something that must not be lost.
+    /// Stores an event for the API, which must not be lost.
     pub(super) fn tell_api(&self, what: Happening) {
         self.context.spool.add(self.context.clock.now(), self.place.id, what);
     }

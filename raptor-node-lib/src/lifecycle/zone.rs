@@ -1,4 +1,4 @@
-//! A container's time zone, also in images that know no time zones.
+//! Providing a container's time zone to images that contain no time zone data.
 
 use super::HostContext;
 use crate::runtime::Zone;
@@ -11,8 +11,7 @@ use std::{
     sync::Arc,
 };
 
-/// The file with the rules of the container's time zone. None where it needs none; a disk that refuses costs the local time, not
-/// the start.
+/// The file with the container's time zone; `None` if it needs none. If it can't be written, the container runs in UTC.
 pub(super) async fn of(context: &Arc<HostContext>, spec: &ContainerSpec) -> Option<Zone> {
     let name = spec.timezone.clone().unwrap_or_else(|| context.timezone.clone());
     if name == "UTC" {
@@ -20,11 +19,11 @@ pub(super) async fn of(context: &Arc<HostContext>, spec: &ContainerSpec) -> Opti
     }
     let (base, zone) = (context.base.clone(), name.clone());
     let file = tokio::task::spawn_blocking(move || file(&base, &zone)).await.ok()?;
-    let file = file.inspect_err(|error| tracing::error!(%error, "the rules of a time zone can't be written"));
+    let file = file.inspect_err(|error| tracing::error!(%error, "writing time zone data failed"));
     Some(Zone { file: file.ok()??, name })
 }
 
-/// Writes it where it is not there yet, or is of another version.
+/// Writes the file if it doesn't exist or has another version.
 fn file(base: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     let Some(rules) = timezone_rules(name) else { return Ok(None) };
     let path = base.join(".raptor/zoneinfo").join(name);
@@ -33,7 +32,7 @@ fn file(base: &Path, name: &str) -> io::Result<Option<PathBuf>> {
     }
     let folder = path.parent().unwrap_or(base);
     fs::create_dir_all(folder)?;
-    // Two containers may start at once.
+    // Two containers may start at the same time.
     let beside = folder.join(format!(".{}", uuid::Uuid::now_v7()));
     let mut written = fs::File::create(&beside)?;
     written.write_all(rules)?;

@@ -1,4 +1,4 @@
-//! Containers: made, started, watched, ended.
+//! Creating, starting, watching and ending containers.
 
 use super::{
     Docker, RuntimeError,
@@ -18,16 +18,14 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use raptor_model::{containers::Limits, id::ContainerId};
 
-/// What the engine knows of a container.
+/// The state of a container in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// There is none.
+    /// It doesn't exist.
     Missing,
-    /// It was made and never started.
+    /// It was created but never started.
     Created,
-    /// Its process runs.
     Running,
-    /// Its process has ended.
     Ended(Ended),
 }
 
@@ -36,16 +34,16 @@ pub enum Found {
 pub struct Ended {
     /// Exit code; 128 + n for signal n.
     pub code: i64,
-    /// Whether the kernel ended it for want of memory.
+    /// Whether the kernel killed it because it ran out of memory.
     pub out_of_memory: bool,
 }
 
 impl Docker {
-    /// Creates a container anew, from its shape alone, and gives the engine's id of it. What was begun is ended also where the
-    /// caller is cancelled. What is left of an earlier one goes, but never one that runs.
+    /// Creates a container from its shape, and returns the engine's id. Completes even if the caller is cancelled. Removes an
+    /// old container of the same name, unless it is running.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer, or it runs.
+    /// If the engine refuses or does not answer, or the old container is running.
     pub async fn create(&self, shape: Shape<'_>) -> Result<String, RuntimeError> {
         let (id, part) = (shape.spec.id, shape.part());
         let name = part.name(id);
@@ -57,8 +55,8 @@ impl Docker {
             self.discard(&found.engine_id).await?;
         }
         let options = CreateContainerOptionsBuilder::default().name(&name).build();
-        // What a daemon that is started again reads of the output comes from the engine's log, and Docker's JSON holds no bytes
-        // that are not UTF-8. Podman's log holds any.
+        // After a restart of the daemon, output comes from the engine's log, and Docker's JSON log can't represent bytes that
+        // are not UTF-8. Podman's can.
         let bytes = shape.writes_other_than_utf8() && !raw::is_podman(&self.socket).await?;
         let (client, mut body) = (self.client()?, shape.body(self.instance));
         if let Some(log) = body.host_config.as_mut().and_then(|host| host.log_config.as_mut())
@@ -69,13 +67,13 @@ impl Docker {
         let create = async move {
             client.create_container(Some(options), body).await.map(|made| made.id).map_err(error)
         };
-        self.making.whole(&name, create).await
+        self.in_flight.complete(&name, create).await
     }
 
-    /// Attaches to what was created, before it is started, so that nothing of its output is missed.
+    /// Attaches to a created container before it is started, so that none of its output is missed.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn attach(
         &self,
         name: &str,
@@ -83,16 +81,16 @@ impl Docker {
         raw::attach(&self.socket, name, true).await
     }
 
-    /// Joins a process that was started before: its output without the first `consumed` bytes, and the way in.
+    /// Attaches to a process that was started before: its output without the first `consumed` bytes, and its input.
     ///
     /// # Errors
-    /// When the engine refuses, as it does once the process has ended, or does not answer.
+    /// If the engine refuses, as it does once the process has ended, or does not answer.
     pub async fn rejoin(
         &self,
         name: &str,
         consumed: u64,
     ) -> Result<(impl Stream<Item = Bytes> + Send + use<>, raw::Terminal), RuntimeError> {
-        // Podman ends an attachment that wants no output. What comes there is in the replay too.
+        // Podman closes an attachment without output. Output that arrives there is in the replay as well.
         let with_output = raw::is_podman(&self.socket).await?;
         let (output, stdin) = raw::attach(&self.socket, name, with_output).await?;
         let replay = self.replay(name, consumed).await?;
@@ -105,11 +103,11 @@ impl Docker {
         Ok((joined, stdin))
     }
 
-    /// All that the process has written and will write, without the first `consumed` bytes. Exact as long as the engine has
-    /// not begun to throw the oldest output of the run away, which it does after 32 to 64 MiB.
+    /// All past and future output of the process without the first `consumed` bytes. Exact until the engine discards the oldest
+    /// output of the run, which it does after 32 to 64 MiB.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn replay(
         &self,
         name: &str,
@@ -118,10 +116,10 @@ impl Docker {
         raw::replay(&self.socket, name, consumed).await
     }
 
-    /// Starts what was created.
+    /// Starts a created container.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn start(&self, name: &str) -> Result<(), RuntimeError> {
         self.client()?.start_container(name, None).await.map_err(error)
     }
@@ -129,47 +127,47 @@ impl Docker {
     /// Sends a signal.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn signal(&self, name: &str, signal: &str) -> Result<(), RuntimeError> {
         let options = KillContainerOptionsBuilder::default().signal(signal).build();
         self.client()?.kill_container(name, Some(options)).await.map_err(error)
     }
 
-    /// Sends the image's stop signal and returns at once; the deadline is the caller's.
+    /// Sends the image's stop signal and returns at once; the caller enforces the deadline.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn stop(&self, name: &str) -> Result<(), RuntimeError> {
         let options = StopContainerOptionsBuilder::default().t(-1).build();
         let client = self.client()?;
         let stop = client.stop_container(name, Some(options));
-        // The engine answers when the process has ended, which may take as long as it likes.
+        // The engine responds when the process has ended, however long that takes.
         match tokio::time::timeout(std::time::Duration::from_secs(2), stop).await {
             Ok(stopped) => stopped.map_err(error),
             Err(_) => Ok(()),
         }
     }
 
-    /// Waits until the process has ended. Returns early, with an error, when the engine goes away.
+    /// Waits until the process has ended. Returns early, with an error, if the engine becomes unavailable.
     ///
     /// # Errors
-    /// When the engine does not answer or the container is not there.
+    /// If the engine does not answer or the container doesn't exist.
     pub async fn wait(&self, name: &str) -> Result<(), RuntimeError> {
         let options = WaitContainerOptionsBuilder::default().condition("not-running").build();
         let client = self.client()?;
         let mut waiting = std::pin::pin!(client.wait_container(name, Some(options)));
         match waiting.next().await {
-            // A code other than 0 is reported as an error by the client library.
+            // bollard reports an exit code other than 0 as an error.
             Some(Ok(_) | Err(DockerError::DockerContainerWaitError { .. })) => Ok(()),
             Some(Err(failed)) => Err(error(failed)),
             None => Err(RuntimeError::Away("the connection was closed".into())),
         }
     }
 
-    /// What the engine knows of the container.
+    /// The state of a container in the engine.
     ///
     /// # Errors
-    /// When the engine does not answer: then nothing is known.
+    /// If the engine does not answer: then the state is unknown.
     pub async fn inspect(&self, name: &str) -> Result<Found, RuntimeError> {
         use bollard::models::ContainerStateStatusEnum as Status;
         let found = match self.client()?.inspect_container(name, None).await.map_err(error) {
@@ -189,32 +187,32 @@ impl Docker {
         Ok(Found::Ended(ended))
     }
 
-    /// Bytes that a container wrote into its own root file system.
+    /// Bytes that a container has written into its own root file system.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn written(&self, name: &str) -> Result<u64, RuntimeError> {
         let options = InspectContainerOptionsBuilder::default().size(true).build();
         let found = self.client()?.inspect_container(name, Some(options)).await.map_err(error)?;
         Ok(found.size_rw.and_then(|bytes| u64::try_from(bytes).ok()).unwrap_or(0))
     }
 
-    /// Removes what the engine has of a container's part, running or not, whatever it is called there. Nothing is no error.
+    /// Removes a container's part from the engine, running or not, whatever its current name is. Succeeds if it doesn't exist.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn remove(&self, id: ContainerId, part: Part) -> Result<(), RuntimeError> {
-        let _turn = self.making.turn(&part.name(id)).await;
+        let _turn = self.in_flight.lock(&part.name(id)).await;
         for found in self.found(id).await?.into_iter().filter(|found| found.part == part && found.ours) {
             self.discard(&found.engine_id).await?;
         }
         Ok(())
     }
 
-    /// Removes one of the engine's containers, running or not. One that isn't there is no error.
+    /// Removes a container from the engine, running or not. Succeeds if it doesn't exist.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn discard(&self, engine_id: &str) -> Result<(), RuntimeError> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
         match self.client()?.remove_container(engine_id, Some(options)).await.map_err(error) {
@@ -223,15 +221,15 @@ impl Docker {
         }
     }
 
-    /// Changes the limits of a running container. What it had and should have no more stays until the next start where the
-    /// engine can't take it away: then the error says so.
+    /// Changes the limits of a running container. If the engine can't lift a limit now, it stays until the next start, and the
+    /// error says so.
     ///
     /// # Errors
     /// What the engine or the kernel refuses.
     pub async fn limit(&self, name: &str, limits: &Limits, before: &Limits) -> Result<(), RuntimeError> {
         let resources = super::shape::resources(limits);
         let body = ContainerUpdateBody {
-            // What is not given stays as it is; no limit has to be said.
+            // Omitted values stay as they are, so "unlimited" has to be explicit.
             memory: Some(resources.memory.unwrap_or(-1)),
             memory_reservation: resources.memory_reservation,
             memory_swap: Some(resources.memory_swap.unwrap_or(-1)),
@@ -244,7 +242,9 @@ impl Docker {
         };
         self.client()?.update_container(name, body).await.map_err(error)?;
         if limits.cpuset.is_none() && before.cpuset.is_some() {
-            return Err(RuntimeError::Refused("the choice of CPUs is lifted by a start only".into()));
+            return Err(RuntimeError::Refused(
+                "a restriction to certain CPUs can only be lifted by a restart".into(),
+            ));
         }
         Ok(())
     }

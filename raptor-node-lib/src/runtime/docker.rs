@@ -1,6 +1,6 @@
-//! The engine behind one socket, through bollard.
+//! The Docker Engine behind a socket, through bollard.
 
-use super::{RuntimeError, making::Making};
+use super::{RuntimeError, in_flight::InFlight};
 use bollard::{API_DEFAULT_VERSION, errors::Error as DockerError};
 use raptor_model::{id::ContainerId, node::RegistryLogin};
 use std::{
@@ -10,21 +10,21 @@ use std::{
 use uuid::Uuid;
 
 /// Seconds that the engine may take to answer.
-const PATIENCE: u64 = 30;
+const TIMEOUT_S: u64 = 30;
 /// The label of everything that belongs to one container.
 pub(super) const CONTAINER: &str = "raptor.container";
-/// The label of everything that one daemon made: others may share the engine.
+/// The label of everything that one daemon created: others may share the engine.
 pub(super) const INSTANCE: &str = "raptor.instance";
 
-/// The engine behind one socket.
+/// The Docker Engine behind a socket.
 #[derive(Clone)]
 pub struct Docker {
-    // Made at the first call that finds the socket: Docker may come after us.
+    // Created on the first call that finds the socket, since Docker may be started after the daemon.
     pub(super) client: Arc<OnceLock<bollard::Docker>>,
     pub(super) socket: PathBuf,
     pub(super) instance: Uuid,
     pub(super) logins: Arc<RwLock<Vec<RegistryLogin>>>,
-    pub(super) making: Making,
+    pub(super) in_flight: InFlight,
 }
 
 pub(super) fn error(error: DockerError) -> RuntimeError {
@@ -41,21 +41,21 @@ fn cause(error: &(dyn std::error::Error + 'static)) -> String {
     error.source().map_or_else(|| error.to_string(), cause)
 }
 
-/// The label of what a container installs.
+/// The label that tells the installer from the container itself.
 pub(super) const PART: &str = "raptor.part";
 
-/// Which of the engine's containers: a container of ours has two.
+/// A container of Raptor consists of up to two containers in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The one that runs it.
+    /// The container itself.
     Server,
-    /// The one that installs it.
+    /// Its installer.
     Installer,
 }
 
 impl Part {
-    /// The engine's name: made of the id alone, never of anything that people type. People may rename it there, so it is only
-    /// how it begins to be called.
+    /// The engine's name at creation, derived from the id only and never from anything that people type. It may be renamed
+    /// later.
     #[must_use]
     pub fn name(self, id: ContainerId) -> String {
         match self {
@@ -64,7 +64,7 @@ impl Part {
         }
     }
 
-    /// The value of its label.
+    /// The value of [`PART`].
     pub(super) const fn label(self) -> &'static str {
         match self {
             Self::Server => "server",
@@ -74,7 +74,7 @@ impl Part {
 }
 
 impl Docker {
-    /// The engine behind `socket`. Whether it answers is seen at each call.
+    /// The engine behind `socket`. Whether it answers is checked with each call.
     #[must_use]
     pub fn new(socket: &Path) -> Self {
         Self {
@@ -82,7 +82,7 @@ impl Docker {
             socket: socket.to_owned(),
             instance: Uuid::nil(),
             logins: Arc::default(),
-            making: Making::default(),
+            in_flight: InFlight::default(),
         }
     }
 
@@ -92,30 +92,30 @@ impl Docker {
         }
         let address = self.socket.to_string_lossy();
         let client =
-            bollard::Docker::connect_with_unix(&address, PATIENCE, API_DEFAULT_VERSION).map_err(error)?;
+            bollard::Docker::connect_with_unix(&address, TIMEOUT_S, API_DEFAULT_VERSION).map_err(error)?;
         Ok(self.client.get_or_init(|| client).clone())
     }
 
     /// The engine's version.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// If it does not answer.
     pub async fn version(&self) -> Result<String, RuntimeError> {
         Ok(self.client()?.version().await.map_err(error)?.version.unwrap_or_default())
     }
 
-    /// Why containers could not open their files though the engine answers: it maps their users to others of the host. None where
-    /// it does not.
+    /// Why containers could not open their files although the engine answers: it maps their users to other users of the host.
+    /// `None` if it doesn't.
     ///
     /// # Errors
-    /// When it does not answer.
+    /// If it does not answer.
     pub async fn mapped_users(&self) -> Result<Option<&'static str>, RuntimeError> {
         let info = self.client()?.info().await.map_err(error)?;
         Ok(mapped(info.security_options.as_deref().unwrap_or_default()))
     }
 }
 
-/// What an engine's security options, such as `name=seccomp,profile=builtin`, say of the users of containers.
+/// The same, from the engine's security options such as `name=seccomp,profile=builtin`.
 fn mapped(options: &[String]) -> Option<&'static str> {
     let has = |name: &str| options.iter().any(|option| option.split(',').any(|part| part == name));
     if has("name=rootless") {

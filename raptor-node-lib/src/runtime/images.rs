@@ -1,4 +1,4 @@
-//! Images: pulled, found, and removed when nobody uses them.
+//! Pulling, finding and removing images.
 
 use super::{Docker, RuntimeError, docker::error};
 use bollard::{
@@ -12,20 +12,20 @@ use std::{
     sync::PoisonError,
 };
 
-/// How far a pull is.
+/// The progress of a pull.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pulled {
-    /// Bytes there so far, over the layers whose size is known.
+    /// Bytes downloaded so far, over the layers whose size is known.
     pub current_bytes: u64,
-    /// Bytes in all, over the layers whose size is known.
+    /// Total bytes, over the layers whose size is known.
     pub total_bytes: u64,
-    /// Layers that are there.
+    /// Layers that are complete.
     pub layers_done: u32,
-    /// Layers in all, as far as known.
+    /// Layers in total, as far as known.
     pub layers_total: u32,
 }
 
-/// Why a pull failed: the words of a registry without the image are its reason, not an absence.
+/// The error of a failed pull. A registry's "not found" is its message, not [`RuntimeError::NotFound`].
 fn refused(why: bollard::errors::Error) -> RuntimeError {
     match why {
         bollard::errors::Error::DockerResponseServerError { status_code: 404, message } => {
@@ -36,14 +36,14 @@ fn refused(why: bollard::errors::Error) -> RuntimeError {
 }
 
 impl Docker {
-    /// Replaces the logins for registries.
+    /// Replaces the logins for image registries.
     pub fn set_logins(&self, logins: Vec<RegistryLogin>) {
         *self.logins.write().unwrap_or_else(PoisonError::into_inner) = logins;
     }
 
-    /// Pulls an image and tells how far it is, layer by layer.
+    /// Pulls an image and reports the progress layer by layer.
     pub fn pull(&self, image: &str) -> impl Stream<Item = Result<Pulled, RuntimeError>> + Send + use<> {
-        // Without a tag, the engine would pull every tag there is.
+        // Without a tag, the engine would pull all tags.
         let last = image.rsplit('/').next().unwrap_or(image);
         let tag = if last.contains([':', '@']) { "" } else { "latest" };
         let options = CreateImageOptionsBuilder::default().from_image(image).tag(tag).build();
@@ -56,7 +56,7 @@ impl Docker {
         let mut layers: HashMap<String, (u64, u64, bool)> = HashMap::new();
         items.map_ok(move |info| {
             let status = info.status.unwrap_or_default();
-            // The first line names the tag, the last ones the digest; the others a layer each.
+            // The first line is about the tag, the last ones about the digest; the others are about one layer each.
             if let Some(id) = info.id.filter(|_| !status.starts_with("Pulling from")) {
                 let layer = layers.entry(id).or_default();
                 layer.2 = matches!(status.as_str(), "Pull complete" | "Already exists");
@@ -79,7 +79,7 @@ impl Docker {
         })
     }
 
-    /// The login for the image's registry: the very same host, never one that only begins like it.
+    /// The login for the image's registry, whose host must match exactly.
     fn login(&self, image: &str) -> Option<DockerCredentials> {
         let registry = registry_of(image);
         let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
@@ -92,10 +92,10 @@ impl Docker {
         })
     }
 
-    /// The id of an image; none where it is not on this host.
+    /// The id of an image; `None` if it is not on this host.
     ///
     /// # Errors
-    /// When the engine does not answer: then it is not known.
+    /// If the engine does not answer: then it is unknown.
     pub async fn image_id(&self, image: &str) -> Result<Option<String>, RuntimeError> {
         match self.client()?.inspect_image(image).await.map_err(error) {
             Ok(found) => Ok(found.id),
@@ -104,10 +104,10 @@ impl Docker {
         }
     }
 
-    /// Removes an image unless a container uses it, and gives the bytes that it had.
+    /// Removes an image unless a container uses it, and returns the bytes freed.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn remove_image(&self, image: &str) -> Result<u64, RuntimeError> {
         let client = self.client()?;
         let size = client.inspect_image(image).await.map_err(error)?.size.unwrap_or(0);
@@ -118,10 +118,10 @@ impl Docker {
         Ok(u64::try_from(size).unwrap_or(0))
     }
 
-    /// The references and ids of all images that some container of the engine uses, whoever made it.
+    /// The references and ids of all images in use by any container of the engine, including those that Raptor did not create.
     ///
     /// # Errors
-    /// When the engine does not answer.
+    /// If the engine does not answer.
     pub async fn used_images(&self) -> Result<HashSet<String>, RuntimeError> {
         let options = ListContainersOptionsBuilder::default().all(true).build();
         let found = self.client()?.list_containers(Some(options)).await.map_err(error)?;

@@ -1,15 +1,15 @@
-//! The container engine: what the host needs of one ([`Engine`]), Docker, and one in memory whose containers do what a script says
+//! Container engines: what the host requires of one ([`Engine`]), Docker, and one in memory whose containers follow a script
 //! ([`Scripted`]). The types of Docker's client never leave this folder.
 
+mod chown;
 mod containers;
 mod docker;
+mod docker_engine;
 mod engine;
-mod giving;
 mod images;
-mod making;
+mod in_flight;
 mod networks;
-mod of_docker;
-mod ours;
+mod owned;
 mod raw;
 mod sample;
 mod scripted;
@@ -21,12 +21,12 @@ pub use engine::{Attached, Engine, Stdin};
 pub use images::Pulled;
 pub use networks::{OurNetwork, Pool};
 pub(crate) use networks::{bridge_name, network_name};
-pub use ours::{Made, Ours};
+pub use owned::{EngineContainer, OwnedContainer};
 pub use sample::Sample;
-pub use scripted::{Call, Script, Scripted, Trouble};
+pub use scripted::{Call, InjectedFault, Script, Scripted};
 pub use shape::{Shape, Zone, installer_memory_mib};
 
-/// Why the engine did not do something.
+/// Why a call to the engine failed.
 #[derive(Debug, thiserror::Error)]
 pub enum RuntimeError {
     /// The engine does not answer.
@@ -34,10 +34,10 @@ pub enum RuntimeError {
         "Docker does not answer: {0}. Start it (systemctl start docker) and check that this user may use its socket."
     )]
     Away(String),
-    /// The container is not there.
+    /// The container or image doesn't exist.
     #[error("the container is not there")]
     NotFound,
-    /// The engine refused.
+    /// The engine refused, with its message.
     #[error("{0}")]
     Refused(String),
 }

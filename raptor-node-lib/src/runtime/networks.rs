@@ -1,4 +1,4 @@
-//! Networks: one for each container, so that none reaches another, or one for those of one owner who asked for it.
+//! Networks: one per container, so that containers can't reach each other, or one per owner who asked for it.
 
 use super::{
     Docker, RuntimeError,
@@ -14,33 +14,32 @@ use uuid::Uuid;
 
 /// The option that names a network's bridge.
 const BRIDGE: &str = "com.docker.network.bridge.name";
-/// The option that has the engine translate addresses towards the outside.
+/// The option that makes the engine translate outgoing addresses (masquerading).
 const MASQUERADE: &str = "com.docker.network.bridge.enable_ip_masquerade";
-/// How many subnets are tried before giving up: others may use some of the range.
+/// How many subnets are tried before giving up: others may use part of the range.
 const TRIES: u32 = 256;
-/// Addresses in the network of one container: its own, its installer's, the host's side.
+/// Host bits of a container's subnet: for the container, its installer and the host.
 const ALONE_BITS: u32 = 3;
-/// Addresses in the network of one owner.
+/// Host bits of an owner's subnet.
 const OWNER_BITS: u32 = 8;
 
-/// The range of which containers' networks are made, as address and prefix length.
+/// The range from which containers' networks are allocated, as address and prefix length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
-    /// The first address.
     pub first: Ipv4Addr,
-    /// Bits of the range, 8 to 22.
+    /// The prefix length, 8 to 22.
     pub prefix: u32,
 }
 
 impl Default for Pool {
-    /// A private range that few networks use: room for 32,768 containers.
+    /// A private range that few networks use, with space for 32,768 containers.
     fn default() -> Self {
         Self { first: Ipv4Addr::new(10, 216, 0, 0), prefix: 14 }
     }
 }
 
 impl Pool {
-    /// The subnet at place `at` of those with `bits` bits for hosts, and the host's address in it.
+    /// The subnet with index `at` among those with `bits` host bits, and the host's address in it.
     fn subnet(self, at: u32, bits: u32) -> (String, String) {
         let count = 1_u32 << (32 - self.prefix - bits);
         let first = u32::from(self.first) + ((at % count) << bits);
@@ -49,14 +48,13 @@ impl Pool {
     }
 }
 
-/// A network that this daemon made.
+/// A network that this daemon created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OurNetwork {
-    /// The engine's name.
     pub name: String,
-    /// The container that it is for, unless it is an owner's.
+    /// The container that it belongs to; `None` for an owner's network.
     pub id: Option<ContainerId>,
-    /// The host's address in it; none where the engine does not say.
+    /// The host's address in it; `None` if the engine does not say.
     pub gateway: Option<Ipv4Addr>,
 }
 
@@ -73,9 +71,9 @@ pub(crate) fn network_name(instance: Uuid, spec: &ContainerSpec) -> String {
     }
 }
 
-/// The name of a network's bridge on the host: rules of the firewall know it by how it begins.
+/// The name of a network's bridge on the host. Firewall rules match its prefix.
 pub(crate) fn bridge_name(instance: Uuid, network: &str) -> String {
-    // FNV-1a, 32 bits: with the beginning, what is left of the kernel's 15 characters.
+    // FNV-1a with 32 bits fits into the rest of the kernel's 15 characters.
     let hash = network
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
@@ -83,15 +81,14 @@ pub(crate) fn bridge_name(instance: Uuid, network: &str) -> String {
 }
 
 impl Docker {
-    /// Makes the container's network where it is missing, and gives its name. What was begun is ended also where the caller
-    /// is cancelled.
+    /// Creates the container's network if it doesn't exist, and returns its name. Completes even if the caller is cancelled.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer.
+    /// If the engine refuses or does not answer.
     pub async fn network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
         let (docker, spec, name) = (self.clone(), spec.clone(), network_name(self.instance, spec));
         let make = async move { docker.make_network(&spec, pool).await };
-        self.making.whole(&name, make).await
+        self.in_flight.complete(&name, make).await
     }
 
     async fn make_network(&self, spec: &ContainerSpec, pool: Pool) -> Result<String, RuntimeError> {
@@ -100,7 +97,7 @@ impl Docker {
         let bridge = bridge_name(self.instance, &name);
         let mut options = HashMap::from([(BRIDGE.to_owned(), bridge.clone())]);
         if spec.outgoing_ip.is_some() {
-            // The firewall does it, with the address that was chosen.
+            // The firewall translates them, to the chosen address.
             options.insert(MASQUERADE.into(), "false".into());
         }
         match client.inspect_network(&name, None).await.map_err(error) {
@@ -108,7 +105,8 @@ impl Docker {
                 let made = found.options.unwrap_or_default();
                 let translated =
                     made.get(MASQUERADE).map(String::as_str) != options.get(MASQUERADE).map(String::as_str);
-                // One of an earlier version has a bridge that no rule of the firewall knows. It goes, unless others use it.
+                // The bridge of a network created by an earlier version matches no firewall rule. It is replaced, unless others
+                // use it.
                 if !translated && made.get(BRIDGE) == Some(&bridge) {
                     return Ok(name);
                 }
@@ -127,7 +125,7 @@ impl Docker {
         if own {
             labels.insert(CONTAINER.into(), spec.id.to_string());
         }
-        // Where the search begins differs from one network to the next, so that most find a free one at once.
+        // The search starts at a different index for each network, so that most find a free subnet at once.
         let begin =
             name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
         let mut refused = String::new();
@@ -144,7 +142,7 @@ impl Docker {
             };
             match client.create_network(request).await.map_err(error) {
                 Ok(_) => return Ok(name),
-                // Another start of the same owner was quicker.
+                // Another start of the same owner was faster.
                 Err(RuntimeError::Refused(why)) if why.contains("already exists") => return Ok(name),
                 Err(RuntimeError::Refused(why)) if why.contains("verlap") => refused = why,
                 Err(other) => return Err(other),
@@ -153,10 +151,10 @@ impl Docker {
         Err(RuntimeError::Refused(format!("no network address is free ({refused}); set CONTAINER_SUBNETS")))
     }
 
-    /// All networks that this daemon made.
+    /// All networks that this daemon created.
     ///
     /// # Errors
-    /// When the engine does not answer.
+    /// If the engine does not answer.
     pub async fn our_networks(&self) -> Result<Vec<OurNetwork>, RuntimeError> {
         let filters = HashMap::from([("label", vec![format!("{INSTANCE}={}", self.instance)])]);
         let options = ListNetworksOptionsBuilder::default().filters(&filters).build();
@@ -170,19 +168,19 @@ impl Docker {
         Ok(ours.collect())
     }
 
-    /// Removes a network. One that isn't there, or that a container still uses, is no error.
+    /// Removes a network. Succeeds if it doesn't exist, or is still used by a container.
     ///
     /// # Errors
-    /// When the engine does not answer.
+    /// If the engine does not answer.
     pub async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
-        let _turn = self.making.turn(name).await;
+        let _turn = self.in_flight.lock(name).await;
         match self.client()?.remove_network(name).await.map_err(error) {
             Ok(()) | Err(RuntimeError::NotFound | RuntimeError::Refused(_)) => Ok(()),
             Err(other) => Err(other),
         }
     }
 
-    /// The address of the host inside a network.
+    /// The host's address in a network.
     pub async fn gateway(&self, network: &str) -> Option<String> {
         let network = self.client().ok()?.inspect_network(network, None).await.ok()?;
         network.ipam?.config?.into_iter().find_map(|config| config.gateway)

@@ -1,7 +1,7 @@
-//! Byte streams of a terminal, straight from the engine's socket.
+//! Terminals' byte streams, read directly from the engine's socket.
 //!
-//! The client library guesses from a stream's first bytes whether it is framed; a terminal may print any bytes, so streams of
-//! terminals are read here without guessing.
+//! bollard guesses from a stream's first bytes whether it is multiplexed. A terminal may print any bytes, so its streams are
+//! read here without guessing.
 
 use super::{RuntimeError, Stdin};
 use async_trait::async_trait;
@@ -26,15 +26,15 @@ use tokio::{
     },
 };
 
-/// How much is read at once.
+/// Bytes read at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// The way into a container's terminal, through the engine's socket.
+/// The input of a container's terminal, through the engine's socket.
 pub struct Terminal {
     to: OwnedWriteHalf,
     last: Bytes,
     failed: bool,
-    /// Set by the reader, which may be told of a reset first.
+    /// Set by the reader, which may notice a reset first.
     reset: Arc<AtomicBool>,
 }
 
@@ -47,7 +47,7 @@ impl Stdin for Terminal {
         written
     }
 
-    /// The kernel resets the connection of a peer that closes a Unix socket with unread bytes in it (unix(7), `ECONNRESET`).
+    /// The kernel resets a connection if the peer closes a Unix socket with unread bytes (unix(7), `ECONNRESET`).
     fn undelivered(self: Box<Self>) -> Option<Bytes> {
         let reset = || {
             self.reset.load(Ordering::Acquire)
@@ -74,7 +74,7 @@ async fn ask(
     let stream = UnixStream::connect(socket).await.map_err(away)?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(away)?;
-    // Ends by itself when the stream does.
+    // Ends when the stream does.
     tokio::spawn(connection.with_upgrades());
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, "docker");
     if upgrade {
@@ -94,13 +94,13 @@ async fn refused(response: hyper::Response<hyper::body::Incoming>) -> RuntimeErr
     RuntimeError::Refused(format!("{status}: {}", String::from_utf8_lossy(&body)))
 }
 
-/// Whether Podman is behind the socket.
+/// Whether the engine behind the socket is Podman.
 pub(super) async fn is_podman(socket: &Path) -> Result<bool, RuntimeError> {
     let response = ask(socket, Method::GET, "/_ping", false).await?;
     Ok(response.headers().contains_key("libpod-api-version"))
 }
 
-/// Attaches to a container's terminal: what it writes from now on, and the way in.
+/// Attaches to a container's terminal: its output from now on, and its input.
 pub(super) async fn attach(
     socket: &Path,
     name: &str,
@@ -113,7 +113,7 @@ pub(super) async fn attach(
         return Err(refused(response).await);
     }
     let upgraded = hyper::upgrade::on(response).await.map_err(away)?;
-    // Nothing but what was given to `ask` comes out of it.
+    // It is always the stream that was passed to `ask`.
     let parts = upgraded.downcast::<TokioIo<UnixStream>>().map_err(|_| away("no Unix socket"))?;
     let (from, to) = parts.io.into_inner().into_split();
     let reset = Arc::new(AtomicBool::new(false));
@@ -138,7 +138,7 @@ fn chunks(from: OwnedReadHalf, reset: Arc<AtomicBool>) -> impl Stream<Item = Byt
     })
 }
 
-/// All that a container's terminal has written in this run and will write, without the first `skip` bytes.
+/// All past and future output of a container's terminal in this run, without the first `skip` bytes.
 pub(super) async fn replay(
     socket: &Path,
     name: &str,

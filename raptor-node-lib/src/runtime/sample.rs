@@ -1,4 +1,4 @@
-//! Measurements of running containers.
+//! Measuring running containers.
 
 use super::{Docker, RuntimeError, docker::error};
 use bollard::query_parameters::StatsOptionsBuilder;
@@ -6,16 +6,16 @@ use futures_util::StreamExt;
 use raptor_model::node::Stats;
 use std::collections::HashMap;
 
-/// One measurement, and what the next one needs to compute CPU use.
+/// A measurement, and what the next one needs to compute CPU usage.
 pub struct Sample {
-    /// The measurement; CPU use is since the sample before.
+    /// The measurement; CPU usage is since the previous sample.
     pub stats: Stats,
     cpu: u64,
     system: u64,
 }
 
 impl Sample {
-    /// One that needs none before it: CPU use is known already.
+    /// A sample whose CPU usage is already known.
     #[must_use]
     pub fn of(stats: Stats) -> Self {
         Self { stats, cpu: 0, system: 0 }
@@ -26,7 +26,7 @@ impl Docker {
     /// Measures a running container.
     ///
     /// # Errors
-    /// When the engine does not answer or the container does not run.
+    /// If the engine does not answer or the container is not running.
     pub async fn sample(&self, name: &str, before: Option<&Sample>) -> Result<Sample, RuntimeError> {
         let options = StatsOptionsBuilder::default().stream(false).one_shot(true).build();
         let client = self.client()?;
@@ -57,10 +57,10 @@ impl Docker {
     }
 }
 
-/// Bytes of files in memory that the kernel can take back, from a cgroup's `memory.stat`. Files in a tmpfs are not among them:
-/// they have nowhere else to be.
+/// Bytes of cached files that the kernel can reclaim, from a cgroup's `memory.stat`. Files in a tmpfs don't count: they can't
+/// be reclaimed.
 fn page_cache(details: &HashMap<String, u64>) -> u64 {
-    // cgroup v1 has the sums over all groups below under names of their own; in v2 the plain names are the sums.
+    // cgroup v1 reports sums over all subgroups with a prefix; in v2 the plain names are the sums.
     let of = |name: &str| details.get(&format!("total_{name}")).or(details.get(name)).copied().unwrap_or(0);
     of("active_file").saturating_add(of("inactive_file"))
 }

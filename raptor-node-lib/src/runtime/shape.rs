@@ -1,4 +1,4 @@
-//! What a container is made of, in the engine's words.
+//! What to create a container from, and its translation to the engine's API.
 
 use super::docker::{CONTAINER, INSTANCE, PART, Part};
 use bollard::models::{
@@ -16,9 +16,9 @@ use std::{
 use uuid::Uuid;
 
 const MIB: u64 = 1024 * 1024;
-/// Microseconds over which CPU time is counted.
+/// Microseconds over which CPU time is limited.
 pub(super) const CPU_PERIOD: i64 = 100_000;
-/// What a container may not do even as root of its own namespace (Wings' list, with CAP_SYS_PTRACE).
+/// Capabilities that a container doesn't get even as root in its own namespace (those that Wings drops, and CAP_SYS_PTRACE).
 const DROPPED: [&str; 11] = [
     "SETPCAP",
     "MKNOD",
@@ -32,49 +32,47 @@ const DROPPED: [&str; 11] = [
     "SETFCAP",
     "SYS_PTRACE",
 ];
-/// What an installer may do: own, read and give away the files, and become another user as package managers do.
+/// Capabilities of an installer: to own, read and give away files, and to become another user as package managers do.
 const INSTALLER: [&str; 7] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "SETUID", "SETGID", "KILL"];
-/// The least that an installer gets, whatever the container has: package managers and archives need more than small servers.
+/// The minimum memory of an installer, whatever the container's limit: package managers and archives need more than small
+/// servers.
 const INSTALLER_MEMORY_MIB: u64 = 1_024;
-/// What the installer of a container without a limit gets.
+/// The memory of an installer whose container has no limit.
 const INSTALLER_MEMORY_MAX_MIB: u64 = 4_096;
 const INSTALLER_PIDS: u64 = 1_024;
 
-/// A container to be created.
+/// What to create a container from.
 pub struct Shape<'a> {
-    /// Its declaration.
     pub spec: &'a ContainerSpec,
-    /// Its installation, for the container that installs it.
+    /// The installation, for an installer.
     pub install: Option<&'a InstallSpec>,
     /// `NAME=value`.
     pub env: Vec<String>,
-    /// The data folder.
     pub data: &'a Path,
     /// The folder with the installation script.
     pub script: &'a Path,
-    /// Whose processes.
+    /// The user and group id of the processes.
     pub user: (u32, u32),
     /// The engine's name of its network.
     pub network: String,
-    /// Its time zone, where it is not UTC.
+    /// Its time zone, unless that is UTC.
     pub zone: Option<Zone>,
 }
 
-/// The rules of a time zone, for images that have none.
+/// A time zone, for images without time zone data.
 pub struct Zone {
-    /// Its name.
+    /// Its name, e.g. `Europe/Berlin`.
     pub name: String,
-    /// The file on the host, in the format of zoneinfo.
+    /// The zoneinfo file on the host.
     pub file: PathBuf,
 }
 
 impl Shape<'_> {
-    /// Which of the container's two it is.
     pub(super) fn part(&self) -> Part {
         if self.install.is_some() { Part::Installer } else { Part::Server }
     }
 
-    /// Whether its output is in another encoding. An installer's never is.
+    /// Whether its output may contain bytes that aren't UTF-8. That of an installer never does.
     pub(super) fn writes_other_than_utf8(&self) -> bool {
         let encoding = self.spec.console_encoding.unwrap_or(Encoding::UTF_8);
         self.install.is_none() && encoding != Encoding::UTF_8
@@ -83,7 +81,7 @@ impl Shape<'_> {
     pub(super) fn body(self, instance: Uuid) -> ContainerCreateBody {
         let spec = self.spec;
         let mut labels: HashMap<String, String> = spec.labels.clone().into_iter().collect();
-        // Ours last: nobody's label takes their place.
+        // Ours last, so that no other label overrides them.
         labels.extend([
             (CONTAINER.to_owned(), spec.id.to_string()),
             (INSTANCE.to_owned(), instance.to_string()),
@@ -152,7 +150,7 @@ impl Shape<'_> {
         }
     }
 
-    /// The zone's file where C libraries look for the name in `TZ`. What the image has there says the same.
+    /// The mount of the zone's file at the path where C libraries look it up. It replaces an equivalent file of the image.
     fn zone(&self) -> Option<String> {
         let zone = self.zone.as_ref()?;
         let target = format!("/usr/share/zoneinfo/{}", zone.name);
@@ -175,7 +173,7 @@ impl Shape<'_> {
     }
 }
 
-/// How much memory the installer of a container with these limits may use, in MiB.
+/// The memory of the installer of a container with these limits, in MiB.
 pub fn installer_memory_mib(limits: &Limits) -> u64 {
     match limits.memory_mib {
         0 => INSTALLER_MEMORY_MAX_MIB,
@@ -183,7 +181,7 @@ pub fn installer_memory_mib(limits: &Limits) -> u64 {
     }
 }
 
-/// What an installer may use: at least what package managers need, never without limit.
+/// The limits of an installer: at least what package managers need, and never unlimited.
 fn installer_limits(limits: &Limits) -> Limits {
     Limits {
         memory_mib: installer_memory_mib(limits),
@@ -219,7 +217,7 @@ fn host(resources: Resources, network: &str) -> HostConfig {
     }
 }
 
-/// The limits in the engine's units; none where there is no limit.
+/// The limits in the engine's units; `None` if unlimited.
 pub(super) fn resources(limits: &Limits) -> Resources {
     let memory = memory_bytes(limits.memory_mib);
     Resources {
@@ -230,7 +228,7 @@ pub(super) fn resources(limits: &Limits) -> Resources {
             swap if swap < 0 => Some(-1),
             swap => Some(signed(memory + swap.unsigned_abs() * MIB)),
         },
-        // A quota, unlike the engine's own `NanoCpus`, may be more than the host has CPUs.
+        // Unlike the engine's `NanoCpus`, a quota may exceed the number of CPUs.
         cpu_quota: (limits.cpu_percent > 0).then(|| signed(limits.cpu_percent * 1_000)),
         cpuset_cpus: limits.cpuset.clone(),
         blkio_weight: Some(limits.io_weight),
@@ -252,7 +250,7 @@ fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
-/// The engine's limit for `mib`: with the overhead that [`raptor_model::containers::Limits`] documents.
+/// The engine's limit for `mib`, including the overhead that [`raptor_model::containers::Limits`] documents.
 fn memory_bytes(mib: u64) -> u64 {
     let percent = match mib {
         0..=2_048 => 115,

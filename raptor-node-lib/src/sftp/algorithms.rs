@@ -1,4 +1,4 @@
-//! Which algorithms are offered, and how patient a connection is.
+//! The SSH algorithms on offer, and the limits of a connection.
 
 use russh::{
     MethodKind, MethodSet, Preferred, SshId, cipher, compression, kex,
@@ -8,10 +8,11 @@ use russh::{
 };
 use std::{borrow::Cow, time::Duration};
 
-/// Bytes that a client may send ahead: enough for 1 Gbit/s over 100 ms.
+/// Bytes that a client may send ahead: enough for 1 Gbit/s at 100 ms.
 const WINDOW: u32 = 16 * 1024 * 1024;
 
-/// Ways to sign in, all of which stay open after a refusal: a mistyped password may be corrected on the same connection.
+/// Authentication methods. All stay available after a failure, so that a mistyped password can be corrected on the same
+/// connection.
 pub(super) const METHODS: [MethodKind; 3] =
     [MethodKind::PublicKey, MethodKind::Password, MethodKind::KeyboardInteractive];
 
@@ -24,29 +25,29 @@ const CIPHERS: &[cipher::Name] =
     &[cipher::AES_256_GCM, cipher::AES_128_GCM, cipher::CHACHA20_POLY1305, cipher::AES_256_CTR];
 const MACS: &[mac::Name] = &[mac::HMAC_SHA256_ETM, mac::HMAC_SHA512_ETM];
 
-/// `modern`, then `old` where that is wanted, then `last`.
+/// `modern`, then `old` if wanted, then `last`.
 fn with<T: Copy>(modern: &'static [T], old: &[T], wanted: bool, last: &[T]) -> Cow<'static, [T]> {
     let old = if wanted { old } else { &[] };
     Cow::Owned([modern, old, last].concat())
 }
 
-/// Modern algorithms only. No Diffie-Hellman over large fields: it costs a server more than its client. The client's
-/// order decides among the ciphers; AES-GCM is the fastest here, and CTR is there for paramiko. Those for old clients come last, so
-/// that nobody who can do better uses them; SHA-1 is not among them.
+/// Modern algorithms only. No finite-field Diffie-Hellman: it costs a server more than its client. The client's order decides
+/// among the ciphers; AES-GCM is the fastest here, and CTR is for paramiko. Algorithms for old clients come last, so that they
+/// are only used if nothing better is supported; SHA-1 is not among them.
 pub(super) fn config(keys: Vec<PrivateKey>, old_clients: bool) -> Config {
     let sha2 = |hash| Algorithm::Rsa { hash: Some(hash) };
     let ecdsa = |curve| Algorithm::Ecdsa { curve };
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-Raptor")),
         methods: MethodSet::from(&METHODS[..]),
-        // The control side takes as long for everybody, and counts attempts.
+        // The control side takes the same time for everybody, and counts attempts.
         auth_rejection_time: Duration::ZERO,
         auth_rejection_time_initial: Some(Duration::ZERO),
         keys,
         window_size: WINDOW,
         maximum_packet_size: 64 * 1024,
         channel_buffer_size: 2_048,
-        // What is sent at once: little enough to stay in the processor's cache from the disk to the network.
+        // Bytes sent at once: little enough to stay in the processor's cache on the way from disk to network.
         event_buffer_size: 8,
         max_auth_attempts: 8,
         inactivity_timeout: Some(Duration::from_secs(2 * 3_600)),
@@ -55,7 +56,7 @@ pub(super) fn config(keys: Vec<PrivateKey>, old_clients: bool) -> Config {
         nodelay: true,
         preferred: Preferred {
             kex: with(KEX, OLD_KEX, old_clients, EXTENSIONS),
-            // The host has an Ed25519 key, and for old clients one of RSA; the others are what users may sign with.
+            // The host has an Ed25519 key, and an RSA key for old clients; the others are what users may sign with.
             key: Cow::Owned(vec![
                 Algorithm::Ed25519,
                 ecdsa(EcdsaCurve::NistP256),

@@ -1,4 +1,4 @@
-//! Requests that change what is in a folder.
+//! Requests that change a folder's content.
 
 use super::{
     handler::{ChannelHandler, path_of},
@@ -63,8 +63,8 @@ impl ChannelHandler {
     }
 }
 
-/// Where a link leads, as it has to be written in it: a path from the container's root becomes one from the link's folder, since
-/// for the kernel the root is another.
+/// The target to store in a link: a path from the container's root becomes relative to the link's folder, since the kernel's
+/// root is another one.
 fn from_there(link: &FilePath, target: &str) -> Result<String, Refusal> {
     if !target.starts_with('/') {
         return Ok(target.to_owned());

@@ -1,4 +1,4 @@
-//! Whatever a client sends: framing, packets and what is done with them. Targets for `cargo bolero test`, and short tests.
+//! Arbitrary input from clients: framing, packets and requests. Targets for `cargo bolero test`, and short tests.
 
 use super::{
     handler::ChannelHandler,
@@ -49,7 +49,7 @@ fn whatever_comes_the_same_packets_are_found_however_it_is_cut() {
     });
 }
 
-/// A session that may do everything in `folder/data`, and nothing with `*.key`.
+/// A session with all rights in `folder/data`, except for `*.key`.
 fn handler(folder: &Path) -> ChannelHandler {
     let ip = IpAddr::from([127, 0, 0, 1]);
     let (user_id, container_id) = (UserId::generate(), ContainerId::generate());
@@ -73,7 +73,7 @@ fn handler(folder: &Path) -> ChannelHandler {
     ChannelHandler::new(root, Arc::new(live), Clock::System)
 }
 
-/// Names that mean something, besides whatever comes.
+/// Names with a special meaning, to mix with random ones.
 const NAMES: [&[u8]; 16] = [
     b"/",
     b".",
@@ -107,7 +107,7 @@ const EXTENSIONS: [&str; 11] = [
     "nonsense",
 ];
 
-/// Bytes that decide what is sent.
+/// Random bytes that decide what is sent.
 struct Choices<'b>(&'b [u8]);
 
 impl Choices<'_> {
@@ -119,7 +119,7 @@ impl Choices<'_> {
 
     fn put_name(&mut self, body: &mut Vec<u8>) {
         let name = match self.next() {
-            // Handles are numbers that count up.
+            // Handles are consecutive numbers.
             choice @ 0..64 => (choice as u32 % 8).to_be_bytes().to_vec(),
             choice @ 64..240 => NAMES[choice % NAMES.len()].to_vec(),
             choice => {

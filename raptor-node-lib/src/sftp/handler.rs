@@ -1,4 +1,4 @@
-//! One request after another, done to a container's files. Everything here blocks.
+//! Serving one request after another on a container's files. Blocking.
 
 use super::{
     handles::{Handles, MAX_HANDLES, OpenFile, OpenFolder},
@@ -16,15 +16,15 @@ use raptor_model::{
 };
 use std::{path::Path, sync::Arc};
 
-/// Bytes of names in one reply: what every client takes (the draft asks for packets of 34,000 bytes).
+/// Bytes of names in one reply that every client accepts (the draft requires packets of 34,000 bytes).
 const NAMES: usize = 32_000;
 
-/// Where one channel's requests are served, in the order in which they came. So no reply can tell of a state that a request
-/// before it has not made yet.
+/// Serves the requests of one channel in the order in which they arrive, so that a reply always reflects the requests before
+/// it.
 pub(super) struct ChannelHandler {
-    /// With what the template denies.
+    /// The container's files without what the template denies.
     whole: Root,
-    /// With what this session is denied too.
+    /// Also without what this session is denied.
     pub(super) root: Root,
     pub(super) live: Arc<Live>,
     rights: (u64, Arc<Rights>),
@@ -42,7 +42,7 @@ impl ChannelHandler {
         Self { whole: root, root: sandbox, live, rights, handles: Handles::default(), clock, begun: false }
     }
 
-    /// The reply to a packet; none where the peer does not speak SFTP and has to go.
+    /// The reply to a packet; `None` if the peer does not speak SFTP and has to be disconnected.
     pub(super) fn serve(&mut self, kind: u8, id: u32, body: Bytes) -> Option<Bytes> {
         if !self.begun {
             self.begun = kind == wire::INIT;
@@ -51,14 +51,14 @@ impl ChannelHandler {
         if kind == wire::INIT {
             return None;
         }
-        self.look_up();
+        self.refresh_rights();
         self.live.used_at.store(self.clock.now().timestamp(), std::sync::atomic::Ordering::Relaxed);
         let done = wire::request(kind, body).map_err(Refusal::from).and_then(|request| self.act(id, request));
         Some(done.unwrap_or_else(|refusal| replies::status(id, refusal.code, &refusal.message)))
     }
 
-    /// Takes over what the session may do now.
-    fn look_up(&mut self) {
+    /// Updates the session's rights.
+    fn refresh_rights(&mut self) {
         let rights = self.live.rights();
         if rights.0 != self.rights.0 {
             self.root = self.whole.denying(&rights.1.denied);
@@ -101,7 +101,7 @@ impl ChannelHandler {
             Request::HomeDirectory => Ok(replies::name(id, "/")),
             Request::ReadLink { path } => {
                 let target = self.seen(&path).and_then(|path| Ok(self.root.read_link(&path)?))?;
-                // Here the container's folder is the root.
+                // For clients, the container's folder is the root.
                 let here = below_home(Path::new(&target)).map(|below| format!("/{}", below.display()));
                 Ok(replies::name(id, &here.unwrap_or(target)))
             }
@@ -157,13 +157,13 @@ impl ChannelHandler {
     fn may_write(&self, allowed: bool, why: &str) -> Result<(), Refusal> {
         if self.rights().read_only {
             return Err(Refusal::denied(
-                "Files can't be changed by SFTP: an administrator has set this host so.",
+                "Files can't be changed by SFTP: an administrator has made it read-only on this host.",
             ));
         }
         may(allowed, why)
     }
 
-    /// The path, for somebody who may look.
+    /// The parsed path, for a session that may list files.
     fn seen(&self, path: &str) -> Result<FilePath, Refusal> {
         self.may_look()?;
         path_of(path)
@@ -194,7 +194,7 @@ impl ChannelHandler {
                 }
                 (true, false) => {
                     let (create, update) = (self.may_create(), self.may_update());
-                    // With one of the two rights, only one of the two cases is theirs.
+                    // With only one of the two rights, only one of the two cases is allowed.
                     (how.create, how.create_new) = (create.is_ok() && update.is_ok(), update.is_err());
                     create.or(update)?;
                 }
@@ -235,7 +235,7 @@ impl ChannelHandler {
 
     fn write(&mut self, id: u32, handle: &Bytes, offset: u64, data: &Bytes) -> Done {
         let (created, update) = (self.may_create(), self.may_update());
-        // A file that was just made is written by whoever may create files.
+        // Whoever may create files may also write a file that they have just created.
         created.or(update)?;
         let open = self.handles.file(handle)?;
         if !open.writable {
@@ -257,7 +257,7 @@ impl ChannelHandler {
         if !from.readable || !to.writable {
             return Err(Refusal::denied("The files were not opened for this."));
         }
-        // What is appended meanwhile is not copied: with two handles on one file there would be no end.
+        // Bytes appended meanwhile are not copied: with two handles on one file it would never end.
         let there = from.file.stat()?.len.saturating_sub(at);
         let mut left = if length == 0 { there } else { length.min(there) };
         while left > 0 && !self.live.cut.is_cancelled() {
@@ -387,7 +387,7 @@ fn may(allowed: bool, why: &str) -> Result<(), Refusal> {
     if allowed { Ok(()) } else { Err(Refusal::denied(why)) }
 }
 
-/// A client's path. Every container's folder looks like the root of a file system.
+/// Parses a client's path. Every container's folder looks like the root of a file system.
 pub(super) fn path_of(path: &str) -> Result<FilePath, Refusal> {
     Ok(FilePath::parse_chrooted(path)?)
 }
@@ -405,7 +405,7 @@ fn seconds((accessed, modified): (u32, u32)) -> (crate::files::Time, crate::file
     (time(accessed), time(modified))
 }
 
-/// Files belong to the container's user, whatever a client would like.
+/// Checks that a request does not change the owner: files belong to the container's user.
 fn keeps_owner(attributes: Attributes, owner: (u32, u32)) -> Result<(), Refusal> {
     may(
         attributes.owner.is_none_or(|wanted| wanted == owner),

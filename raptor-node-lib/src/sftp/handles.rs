@@ -1,4 +1,4 @@
-//! What a client has open.
+//! The open handles of a client.
 
 use super::refusal::Refusal;
 use crate::files::{Denied, Entries, Entry, File};
@@ -6,26 +6,25 @@ use bytes::{Buf, Bytes};
 use raptor_model::node::FilePath;
 use std::collections::HashMap;
 
-/// Handles of one channel at most.
+/// Most handles per channel.
 pub(super) const MAX_HANDLES: usize = 256;
 
-/// An open file.
 pub(super) struct OpenFile {
     pub(super) file: File,
     pub(super) path: FilePath,
     pub(super) readable: bool,
     pub(super) writable: bool,
-    /// The page of the journal on which it was noted that this file is written.
+    /// The page of the journal on which a write to this file was last recorded.
     pub(super) noted: u64,
 }
 
-/// A folder that is being read.
+/// An open folder.
 pub(super) struct OpenFolder {
     pub(super) path: FilePath,
     pub(super) entries: Entries,
-    /// What did not fit the last reply.
+    /// An entry that did not fit into the last reply.
     pub(super) ahead: Option<Entry>,
-    /// Whether `.` and `..` were told.
+    /// Whether `.` and `..` were already returned.
     pub(super) begun: bool,
 }
 
@@ -34,7 +33,7 @@ enum Open {
     Folder(Box<OpenFolder>),
 }
 
-/// All handles of a channel. A number is never given twice.
+/// All handles of a channel. Numbers are never reused.
 #[derive(Default)]
 pub(super) struct Handles {
     next: u32,
@@ -80,7 +79,7 @@ impl Handles {
         }
     }
 
-    /// Two different files.
+    /// The files of two different handles.
     pub(super) fn files(
         &mut self,
         from: &Bytes,
@@ -97,7 +96,7 @@ impl Handles {
         self.open.remove(&number(handle)?).map(drop).ok_or_else(Refusal::no_handle)
     }
 
-    /// Closes what has come out of reach.
+    /// Closes handles of files that are now denied.
     pub(super) fn close_denied(&mut self, denied: &Denied) {
         self.open.retain(|_, open| match open {
             Open::File(file) => !denied.covers(&file.path, false),

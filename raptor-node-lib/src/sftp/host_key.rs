@@ -1,4 +1,4 @@
-//! The key by which clients know this host.
+//! The host key, by which clients recognise this host.
 
 use russh::keys::{
     Algorithm, HashAlg, PrivateKey,
@@ -11,13 +11,13 @@ use std::{
     path::Path,
 };
 
-/// Bits of a key of RSA: as good as the other algorithms until 2030 and later (NIST SP 800-57).
+/// RSA key size in bits: as strong as the other algorithms until 2030 and later (NIST SP 800-57).
 const RSA_BITS: usize = 3_072;
 
-/// The host's key: made once, kept for its owner's eyes only. `folder` is made where it is missing.
+/// Loads the host key, or generates it, readable by its owner only. Creates `folder` if it doesn't exist.
 ///
 /// # Errors
-/// When the folder can't be used, or holds something that is no key: a new one would make every client warn of an attack.
+/// If the folder is unusable, or the file is not a key: a new one would make every client warn of an attack.
 pub(super) fn load(folder: &Path) -> io::Result<PrivateKey> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     read_or_make(&folder.join("host_ed25519"), || {
@@ -25,10 +25,10 @@ pub(super) fn load(folder: &Path) -> io::Result<PrivateKey> {
     })
 }
 
-/// A key of RSA beside it, for clients that know no other. Making it takes seconds.
+/// The same for an RSA key, for clients that support nothing else. Generating it takes seconds.
 ///
 /// # Errors
-/// As [`load`].
+/// Those of [`load`].
 pub(super) async fn load_rsa(folder: &Path) -> io::Result<PrivateKey> {
     let path = folder.join("host_rsa");
     let loading = move || {
@@ -49,7 +49,7 @@ fn read_or_make(
             PrivateKey::from_openssh(text).map_err(|error| {
                 let path = path.display();
                 io::Error::other(format!(
-                    "{path} holds no SSH key ({error}). Bring the right one back, or delete the file: clients will then ask whether they trust the new key"
+                    "{path} is not an SSH key ({error}). Restore the right one, or delete the file: clients will then ask whether they trust the new key"
                 ))
             })
         }
@@ -65,7 +65,7 @@ fn make(
     let mut key = new().map_err(io::Error::other)?;
     key.set_comment("raptor");
     let text = key.to_openssh(LineEnding::LF).map_err(io::Error::other)?;
-    // Written beside it and moved into place: after a crash there is a whole key or none.
+    // Written to a temporary file and renamed: after a crash there is a complete key or none.
     let temporary = path.with_extension("new");
     let _ = fs::remove_file(&temporary);
     let mut file = fs::File::options().create_new(true).write(true).mode(0o600).open(&temporary)?;
@@ -75,7 +75,7 @@ fn make(
     Ok(key)
 }
 
-/// As `ssh-keygen -l` shows it.
+/// The fingerprint as `ssh-keygen -l` shows it.
 pub(super) fn fingerprint(key: &PrivateKey) -> String {
     key.public_key().fingerprint(HashAlg::Sha256).to_string()
 }
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(mode & 0o777, 0o600);
         fs::write(folder.join("host_ed25519"), "rubbish").unwrap();
         assert!(
-            load(&folder).unwrap_err().to_string().contains("holds no SSH key"),
+            load(&folder).unwrap_err().to_string().contains("is not an SSH key"),
             "never replaced in silence"
         );
     }

@@ -1,11 +1,11 @@
-//! One SFTP channel: from its bytes to requests, through a handler, and back.
+//! One SFTP channel: turning its bytes into requests, passing them to a handler, and sending the replies.
 //!
-//! Each connection has a thread on which its tasks take turns: russh's loop, which reads the network, hands data over and sends
-//! what it is given, and a input for each channel, which serves requests in order and may wait for the disk. Nothing changes
-//! threads on the way from a request to its reply, and a slow disk or client holds nobody else up.
+//! Each connection has a thread on which its tasks take turns: russh's loop, which reads from and writes to the network, and
+//! one task per channel, which serves requests in order and may wait for the disk. Nothing moves to another thread between a
+//! request and its reply, and a slow disk or client delays nobody else.
 //!
-//! russh's loop must never wait for its own sending: a window that the client widens comes the same way as its requests. Requests
-//! therefore go into a queue that only their size bounds.
+//! russh's loop must never wait for its own sending: a client's window adjustments arrive the same way as its requests.
+//! Requests therefore go into a queue that is limited by total size only.
 
 use super::{
     handler::ChannelHandler,
@@ -17,25 +17,25 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of requests that wait at most.
+/// Most bytes of queued requests.
 const QUEUED: usize = 8 * 1024 * 1024;
-/// What a request costs beside its own bytes.
+/// What a queued request costs in addition to its own bytes.
 const OVERHEAD: usize = 256;
-/// How long a client whose requests wait too many may be kept from sending more.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Small replies are sent together up to this size: one packet of SSH.
+/// How long a client with too many queued requests may be kept from sending more.
+const OVERRUN_TIMEOUT: Duration = Duration::from_secs(60);
+/// Small replies are combined up to this size: one SSH packet.
 const TOGETHER: usize = 32 * 1024;
 
-/// Why a channel is given up.
+/// Why a channel is closed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Broken {
-    /// A packet of a size that nobody sends.
+    /// A packet of an invalid size.
     #[error("a packet of {0} bytes")]
     Size(usize),
-    /// Requests come faster than they are served, for long.
-    #[error("too many requests wait")]
+    /// Requests arrive faster than they are served, for too long.
+    #[error("too many requests are queued")]
     Overrun,
-    /// The handler has closed.
+    /// The handler has ended.
     #[error("the session has ended")]
     Ended,
 }
@@ -45,7 +45,7 @@ struct Queued {
     _room: OwnedSemaphorePermit,
 }
 
-/// The way in.
+/// The sender of a channel's requests.
 pub(super) struct ChannelInput {
     partial: Framer,
     queue: mpsc::UnboundedSender<Queued>,
@@ -53,7 +53,7 @@ pub(super) struct ChannelInput {
 }
 
 impl ChannelInput {
-    /// Opens a handler for a channel, on the connection's thread. It closes when this value and what it queued are gone.
+    /// Starts the handler of a channel on the connection's thread. It ends when this value and what it queued are gone.
     pub(super) fn start(handler: ChannelHandler, out: ChannelWriteHalf<Msg>) -> Self {
         let (queue, requests) = mpsc::unbounded_channel();
         tokio::spawn(async move {
@@ -65,16 +65,17 @@ impl ChannelInput {
         Self { partial: Framer::default(), queue, room: Arc::new(Semaphore::new(QUEUED)) }
     }
 
-    /// Takes what came over the network.
+    /// Processes bytes from the network.
     pub(super) async fn feed(&mut self, mut data: &[u8]) -> Result<(), Broken> {
         while let Some(packet) = self.partial.take(&mut data)? {
             let cost = u32::try_from(packet.len() + OVERHEAD).unwrap_or(u32::MAX);
-            let room = tokio::time::timeout(PATIENCE, self.room.clone().acquire_many_owned(cost)).await;
+            let room =
+                tokio::time::timeout(OVERRUN_TIMEOUT, self.room.clone().acquire_many_owned(cost)).await;
             let Ok(Ok(room)) = room else { return Err(Broken::Overrun) };
             let is_large = packet.len() >= TOGETHER / 2;
             self.queue.send(Queued { packet, _room: room }).map_err(|_| Broken::Ended)?;
             if is_large {
-                // What was just decrypted is written while the processor still has it at hand.
+                // Serve it right away, while the decrypted data is still in the processor's cache.
                 tokio::task::yield_now().await;
             }
         }
@@ -82,17 +83,17 @@ impl ChannelInput {
     }
 }
 
-/// Cuts the stream into packets.
+/// Splits the stream into packets.
 #[derive(Default)]
 pub(super) struct Framer {
     head: Vec<u8>,
     body: BytesMut,
-    /// Of the packet that is on its way.
+    /// The length of the current packet.
     length: usize,
 }
 
 impl Framer {
-    /// The next whole packet without its length; takes as much from `data` as it needs.
+    /// The next complete packet without its length field; consumes as much of `data` as it needs.
     pub(super) fn take(&mut self, data: &mut &[u8]) -> Result<Option<Bytes>, Broken> {
         if self.length == 0 {
             let missing = 4_usize.saturating_sub(self.head.len()).min(data.len());
@@ -104,7 +105,7 @@ impl Framer {
             if !(1..=MAX_PACKET).contains(&self.length) {
                 return Err(Broken::Size(self.length));
             }
-            // Grown as data comes: a length alone costs us nothing.
+            // Grown as data arrives, so that a length alone costs no memory.
             self.body = BytesMut::with_capacity(self.length.min(data.len().max(TOGETHER)));
         }
         let missing = self.length.saturating_sub(self.body.len()).min(data.len());
@@ -121,7 +122,7 @@ impl Framer {
     }
 }
 
-/// Serves one request after another until there are no more, or what came is no SFTP.
+/// Serves requests until there are no more, or the input is not SFTP.
 async fn serve_all(
     mut handler: ChannelHandler,
     mut requests: mpsc::UnboundedReceiver<Queued>,
@@ -131,7 +132,7 @@ async fn serve_all(
     loop {
         let next = match requests.try_recv() {
             Ok(next) => Some(next),
-            // Nothing waits: what was put together goes out.
+            // Nothing is queued: send the combined replies.
             Err(_) => {
                 out.flush().await?;
                 requests.recv().await
@@ -149,14 +150,14 @@ async fn serve_all(
     }
 }
 
-/// The way out.
+/// The sender of a channel's replies.
 struct Out {
     out: ChannelWriteHalf<Msg>,
     together: BytesMut,
 }
 
 impl Out {
-    /// Sends a reply, small ones together.
+    /// Sends a reply; small ones are combined.
     async fn send(&mut self, reply: Bytes) -> Result<(), Error> {
         if self.together.len() + reply.len() > TOGETHER {
             self.flush().await?;
@@ -172,7 +173,7 @@ impl Out {
         self.out.data_bytes(self.together.split().freeze()).await
     }
 
-    /// Says that no more comes.
+    /// Closes the sending side.
     async fn end(&mut self) -> Result<(), Error> {
         self.flush().await?;
         self.out.exit_status(0).await?;

@@ -1,4 +1,4 @@
-//! Changes to files as entries of the audit trail: some seconds of one session together, on disk until they are written down.
+//! Recording changes for the audit trail: a few seconds of one session make one entry, stored on disk until it is acknowledged.
 
 use crate::link::Link;
 use raptor_model::{
@@ -18,45 +18,45 @@ use std::{
     },
 };
 
-/// Changes that one entry names; more are counted.
+/// Changes listed in one entry; further ones are only counted.
 const NAMED: usize = 100;
-/// Entries that wait at most while the control side is away.
+/// Most unacknowledged entries while the control side is unavailable.
 const MAX_WAITING: usize = 10_000;
 
-/// Where entries wait until the control side has written them down.
+/// Entries that the control side has not acknowledged yet.
 pub(super) struct Spool {
     folder: PathBuf,
     link: Arc<Link>,
 }
 
 impl Spool {
-    /// In `folder`, which is made.
+    /// Opens the spool in `folder`, creating it if it doesn't exist.
     ///
     /// # Errors
-    /// When it can't be made.
+    /// If it can't be created.
     pub(super) fn open(folder: PathBuf, link: Arc<Link>) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         Ok(Self { folder, link })
     }
 
-    /// Keeps an entry and tells it. Blocking.
+    /// Stores an entry and sends it. Blocking.
     pub(super) fn put(&self, activity: HostActivity) {
         let path = self.path(activity.id);
         let write = || {
             let waiting = fs::read_dir(&self.folder)?.count();
             if waiting >= MAX_WAITING {
-                return Err(io::Error::other("too many wait already"));
+                return Err(io::Error::other("too many entries are waiting already"));
             }
             let mut file = fs::File::create(&path)?;
             file.write_all(&serde_json::to_vec(&activity)?)
         };
         if let Err(error) = write() {
-            tracing::warn!(%error, "an entry of the audit trail was not kept on disk");
+            tracing::warn!(%error, "storing an entry of the audit trail failed");
         }
         self.link.tell(NodeEvent::Activity { activity });
     }
 
-    /// Tells again what has not been written down. Blocking.
+    /// Sends all unacknowledged entries again. Blocking.
     pub(super) fn tell_again(&self) {
         let Ok(files) = fs::read_dir(&self.folder) else { return };
         for path in files.filter_map(|file| Some(file.ok()?.path())) {
@@ -67,13 +67,13 @@ impl Spool {
                         return;
                     }
                 }
-                // Half of an entry, from a crash.
+                // Incomplete, after a crash.
                 None => drop(fs::remove_file(path)),
             }
         }
     }
 
-    /// An entry was written down. Blocking.
+    /// Deletes an acknowledged entry. Blocking.
     pub(super) fn done(&self, id: ActivityId) {
         let _ = fs::remove_file(self.path(id));
     }
@@ -83,7 +83,7 @@ impl Spool {
     }
 }
 
-/// The changes of one session.
+/// The changes made in one session.
 pub(super) struct Journal {
     spool: Arc<Spool>,
     clock: Clock,
@@ -91,7 +91,7 @@ pub(super) struct Journal {
     container_id: ContainerId,
     ip: IpAddr,
     open: Mutex<Page>,
-    /// Grows with each entry: what was noted in an earlier one has to be noted again.
+    /// Incremented with each entry: what was recorded in an earlier one has to be recorded again.
     page: AtomicU64,
 }
 
@@ -112,7 +112,7 @@ impl Journal {
         Self { spool, clock, user_id, container_id, ip, open: Mutex::default(), page: AtomicU64::new(1) }
     }
 
-    /// Notes a change.
+    /// Records a change.
     pub(super) fn note(&self, kind: &str, path: &FilePath, to: Option<String>) {
         let change = SftpChange { kind: kind.to_owned(), path: path.to_string(), to };
         let mut page = self.open.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +122,7 @@ impl Journal {
         }
     }
 
-    /// Notes that a file is written. `noted` is the page on which that was noted last.
+    /// Records a write to a file. `noted` is the page on which that was last recorded.
     pub(super) fn note_write(&self, path: &FilePath, bytes: u64, noted: &mut u64) {
         let number = self.page.load(Ordering::Relaxed);
         if *noted != number {
@@ -132,7 +132,7 @@ impl Journal {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).written_bytes += bytes;
     }
 
-    /// Hands over what was noted since the last time. Blocking.
+    /// Sends what was recorded since the last time. Blocking.
     pub(super) fn turn_page(&self) {
         let page = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
         self.page.fetch_add(1, Ordering::Relaxed);
@@ -146,7 +146,7 @@ impl Journal {
         });
     }
 
-    /// Hands over a single deed. Blocking.
+    /// Sends a single action. Blocking.
     pub(super) fn report(&self, deed: HostAction) {
         self.spool.put(HostActivity {
             id: ActivityId::generate(),

@@ -1,4 +1,4 @@
-//! Keys that the control side has approved, kept on disk: with it away, they work for as long as the administrator says.
+//! Approved keys, stored on disk: while the control side is unavailable, they work for as long as the administrator allows.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use raptor_model::node::SftpGrant;
@@ -12,19 +12,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// Entries at most; the oldest go first.
+/// Most entries; the oldest are dropped first.
 const MAX: usize = 10_000;
 
-/// One approved key.
+/// An approved key.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Known {
     /// `<user>.<container>`.
     pub(super) login: String,
-    /// The key's.
+    /// The fingerprint of the key.
     pub(super) fingerprint: String,
-    /// What was granted.
     pub(super) grant: SftpGrant,
-    /// When the control side last said so.
+    /// When the control side last confirmed it.
     pub(super) at: DateTime<Utc>,
 }
 
@@ -35,7 +34,7 @@ pub(super) struct KnownKeys {
 }
 
 impl KnownKeys {
-    /// Those that `path` holds; none where it can't be read.
+    /// Loads the keys from `path`; none if it can't be read.
     pub(super) fn open(path: PathBuf) -> Self {
         let entries: Vec<Known> =
             fs::read(&path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default();
@@ -43,21 +42,20 @@ impl KnownKeys {
         Self { path, entries: Mutex::new(entries.collect()) }
     }
 
-    /// What this key was granted, if that may still be believed.
+    /// What was granted to this key, if that is recent enough.
     pub(super) fn find(&self, login: &str, fingerprint: &str, now: DateTime<Utc>) -> Option<SftpGrant> {
         let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         let known = entries.get(&key(login, fingerprint))?;
         let keep = TimeDelta::try_seconds(i64::try_from(known.grant.keep_seconds).ok()?)?;
-        // A clock that was set back makes nothing last longer.
+        // A clock that was set back must not extend it.
         (known.at <= now && now - known.at < keep).then(|| known.grant.clone())
     }
 
-    /// All of them.
     pub(super) fn all(&self) -> Vec<Known> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Remembers what the control side granted now.
+    /// Stores what the control side has just granted.
     pub(super) fn approve(&self, login: &str, fingerprint: &str, grant: &SftpGrant, now: DateTime<Utc>) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if grant.keep_seconds == 0 {
@@ -83,7 +81,7 @@ impl KnownKeys {
         self.keep(&entries);
     }
 
-    /// Forgets a key that was refused.
+    /// Deletes a key that was rejected.
     pub(super) fn forget(&self, login: &str, fingerprint: &str) {
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
         if entries.remove(&key(login, fingerprint)).is_some() {
@@ -102,7 +100,7 @@ impl KnownKeys {
             fs::rename(temporary, &self.path)
         };
         if let Err(error) = write() {
-            tracing::warn!(%error, path = %self.path.display(), "approved keys were not kept");
+            tracing::warn!(%error, path = %self.path.display(), "storing approved keys failed");
         }
     }
 }

@@ -1,4 +1,5 @@
-//! Who may be connected. Those who have not signed in make room for others, the oldest first; those who have keep their limit.
+//! Limiting connections. If there are too many, those that have not authenticated are closed, oldest first; authenticated ones
+//! stay.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,7 +8,7 @@ use std::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// All limit. Cheap to clone.
+/// The connections and their limit. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct ConnectionLimit(Arc<Inner>);
 
@@ -20,20 +21,20 @@ struct Inner {
 #[derive(Default)]
 struct Taken {
     next: u64,
-    all: BTreeMap<u64, Sitting>,
-    /// How many of each address, of those for whom that counts.
+    all: BTreeMap<u64, Slot>,
+    /// The number of connections per address, for addresses with a limit.
     of: HashMap<IpAddr, usize>,
 }
 
-struct Sitting {
-    /// None where the address's number does not count.
+struct Slot {
+    /// `None` for an address without a limit.
     whose: Option<IpAddr>,
     cut: CancellationToken,
     signed_in: bool,
 }
 
 impl Taken {
-    /// Cuts the one that has waited longest without signing in, of `whose` or of all.
+    /// Closes the oldest connection that has not authenticated, of the address `whose` or of all.
     fn make_room(&mut self, whose: Option<IpAddr>) -> bool {
         let oldest = self
             .all
@@ -47,7 +48,7 @@ impl Taken {
         true
     }
 
-    fn leave(&mut self, number: u64) -> Option<Sitting> {
+    fn leave(&mut self, number: u64) -> Option<Slot> {
         let sitting = self.all.remove(&number)?;
         if let Some(whose) = sitting.whose {
             match self.of.get_mut(&whose) {
@@ -66,8 +67,8 @@ impl ConnectionLimit {
         Self(Arc::new(Inner { in_all, per_address, taken: Mutex::default() }))
     }
 
-    /// A slot for a connection of `ip`, which `cut` ends. None where all who could make room have signed in. The number of an
-    /// address that is `exempt` has no limit.
+    /// A slot for a connection from `ip`, which `cut` closes. `None` if all connections have authenticated. An `exempt` address
+    /// has no limit of its own.
     pub(super) fn take(&self, ip: IpAddr, exempt: bool, cut: &CancellationToken) -> Option<ConnectionSlot> {
         let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let whose = (!exempt).then(|| network(ip));
@@ -85,12 +86,12 @@ impl ConnectionLimit {
         if let Some(whose) = whose {
             *taken.of.entry(whose).or_default() += 1;
         }
-        taken.all.insert(number, Sitting { whose, cut: cut.clone(), signed_in: false });
+        taken.all.insert(number, Slot { whose, cut: cut.clone(), signed_in: false });
         Some(ConnectionSlot { limit: self.clone(), number })
     }
 }
 
-/// One customer of an IPv6 network has a /64 and counts as one.
+/// The address to count by. A customer of an IPv6 network usually has a /64, which counts as one.
 fn network(ip: IpAddr) -> IpAddr {
     match ip.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
@@ -98,14 +99,14 @@ fn network(ip: IpAddr) -> IpAddr {
     }
 }
 
-/// One connection's slot, until it is dropped or given to another one.
+/// A connection's slot, until it is dropped or taken over by another connection.
 pub(super) struct ConnectionSlot {
     limit: ConnectionLimit,
     number: u64,
 }
 
 impl ConnectionSlot {
-    /// It is kept from now on. False where it was given away a moment before.
+    /// Makes the slot permanent. False if it was taken over just before.
     pub(super) fn keep(&self) -> bool {
         let mut taken = self.limit.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let sitting = taken.all.get_mut(&self.number);

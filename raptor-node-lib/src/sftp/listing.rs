@@ -1,21 +1,20 @@
-//! What a file looks like to a client.
+//! A file's attributes as SFTP represents them.
 
 use super::wire::Attributes;
 use crate::files::{Kind, Stat};
 use chrono::{DateTime, Months, Utc};
 
-/// The bits of a mode that say what something is.
+/// The file type bits of a mode.
 const fn type_bits(kind: Kind) -> u32 {
     match kind {
         Kind::File => 0o100_000,
         Kind::Folder => 0o040_000,
         Kind::Symlink => 0o120_000,
-        // The kind isn't told more exactly; a pipe is what it is most often.
+        // `Kind` is no more specific; a named pipe is the most likely.
         Kind::Special => 0o010_000,
     }
 }
 
-/// A file's attributes.
 pub(super) fn attributes(stat: &Stat) -> Attributes {
     let seconds = |seconds: i64| u32::try_from(seconds.max(0)).unwrap_or(u32::MAX);
     Attributes {
@@ -26,7 +25,7 @@ pub(super) fn attributes(stat: &Stat) -> Attributes {
     }
 }
 
-/// The line that `ls -l` shows, in the form of OpenSSH's server; times are in UTC.
+/// The line that `ls -l` would show, in the format of OpenSSH's server; times are in UTC.
 pub(super) fn long_name(name: &str, stat: &Stat, now: DateTime<Utc>) -> String {
     let kind = match stat.kind {
         Kind::File => '-',

@@ -1,4 +1,4 @@
-//! The sessions that are open, and what each may do now.
+//! The open sessions and their current rights.
 
 use super::journal::Journal;
 use crate::{files::Denied, link::Recheck};
@@ -20,15 +20,15 @@ use tokio_util::sync::CancellationToken;
 /// What a session may do.
 #[derive(Clone)]
 pub(super) struct Rights {
-    /// See what is there.
+    /// List folders.
     pub(super) look: bool,
-    /// See what is in it.
+    /// Read files.
     pub(super) read: bool,
     pub(super) create: bool,
     pub(super) update: bool,
     pub(super) delete: bool,
     pub(super) read_only: bool,
-    /// Why every request is refused, where one is.
+    /// The reason for which every request is refused, if it is.
     pub(super) locked: Option<String>,
     pub(super) denied: Denied,
 }
@@ -50,22 +50,22 @@ impl Rights {
     }
 }
 
-/// A session that is signed in.
+/// An authenticated session.
 pub(super) struct Live {
     pub(super) user_id: UserId,
     pub(super) container_id: ContainerId,
     pub(super) ip: IpAddr,
-    /// As they signed in: `<user>.<container>`.
+    /// The user name that was used: `<user>.<container>`.
     pub(super) login: String,
-    /// The key that they signed in with; none for a password.
+    /// The fingerprint of the key that was used; `None` for a password.
     pub(super) key: Option<String>,
     pub(super) epoch: i64,
     pub(super) journal: Journal,
-    /// Ends the session at once, in the middle of whatever it does.
+    /// Ends the session at once, whatever it is doing.
     pub(super) cut: CancellationToken,
-    /// When something was last asked, in Unix seconds.
+    /// Unix time in seconds of the last request.
     pub(super) used_at: AtomicI64,
-    /// Held while it is asked whether this session may go on.
+    /// Held while asking whether this session may continue.
     pub(super) asking: tokio::sync::Mutex<()>,
     rights: RwLock<(u64, Arc<Rights>)>,
 }
@@ -92,12 +92,12 @@ impl Live {
         }
     }
 
-    /// What it may do now, and a number that changes with it.
+    /// The current rights, and a number that changes with them.
     pub(super) fn rights(&self) -> (u64, Arc<Rights>) {
         self.rights.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what it may do from now on.
+    /// Replaces the rights.
     pub(super) fn regrant(&self, grant: &SftpGrant) {
         let mut rights = self.rights.write().unwrap_or_else(PoisonError::into_inner);
         *rights = (rights.0 + 1, Arc::new(Rights::of(grant)));
@@ -117,7 +117,7 @@ pub(super) struct Sessions {
 }
 
 impl Sessions {
-    /// Adds one, unless the same user has `limit` in the same container already.
+    /// Adds a session, unless the same user already has `limit` in the same container.
     pub(super) fn add(&self, live: Arc<Live>, limit: usize) -> Option<u64> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let same =
@@ -134,7 +134,7 @@ impl Sessions {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    /// Those that a change concerns.
+    /// The sessions that a hint is about.
     pub(super) fn concerned(&self, recheck: Recheck) -> Vec<Arc<Live>> {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().filter(|live| live.concerns(recheck)).cloned().collect()

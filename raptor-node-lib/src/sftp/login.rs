@@ -1,4 +1,4 @@
-//! Signing in: asked of the control side, and of the disk where that is away.
+//! Authentication: by asking the control side, or from disk while that is unavailable.
 
 use super::{live::Live, serve::Server};
 use crate::link::Recheck;
@@ -9,7 +9,7 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 impl Server {
-    /// What the control side says to a password; nothing where it is away.
+    /// The control side's answer to a password; `None` if it is unavailable.
     pub(super) async fn by_password(
         &self,
         login: &str,
@@ -44,7 +44,7 @@ impl Server {
             None => {
                 let grant = self.known.find(login, fingerprint, self.now())?;
                 if proven {
-                    tracing::info!(login, %ip, "signed in by a known key; the control side is away");
+                    tracing::info!(login, %ip, "signed in with a known key; the control side is unavailable");
                     self.journal(&grant, ip).report(HostAction::SftpSignedInOffline);
                 }
                 Some(grant)
@@ -52,7 +52,7 @@ impl Server {
         }
     }
 
-    /// What the control side says; nothing where it is away.
+    /// The control side's answer; `None` if it is unavailable.
     async fn ask(&self, question: SftpQuestion) -> Option<Result<SftpGrant, ()>> {
         match self.link.ask(Question::Sftp { question }).await? {
             Answer::Sftp { answer: SftpAnswer::Granted { grant } } => Some(Ok(grant)),
@@ -61,19 +61,19 @@ impl Server {
         }
     }
 
-    /// Looks again at what was granted, whenever it may have changed. Sessions come first, and no question waits for another:
-    /// each session may be in the middle of a transfer.
+    /// Checks grants again whenever they may have changed. Sessions come first, and no question waits for another: each session
+    /// may be in the middle of a transfer.
     pub(super) async fn follow_changes(self: Arc<Self>) {
         let mut rechecks = self.link.rechecks();
         loop {
             let Some(recheck) = next(&mut rechecks).await else { return };
             for live in self.sessions.concerned(recheck) {
-                self.clone().look_again(live);
+                self.clone().recheck_session(live);
             }
         }
     }
 
-    /// As [`Server::follow_changes`], for keys on disk.
+    /// Like [`Server::follow_changes`], for keys on disk.
     pub(super) async fn follow_known(self: Arc<Self>) {
         let mut rechecks = self.link.rechecks();
         while let Some(recheck) = next(&mut rechecks).await {
@@ -81,11 +81,11 @@ impl Server {
         }
     }
 
-    /// Asks whether a session may go on as it is.
-    pub(super) fn look_again(self: Arc<Self>, live: Arc<Live>) {
+    /// Asks whether a session may continue.
+    pub(super) fn recheck_session(self: Arc<Self>, live: Arc<Live>) {
         let server = self.clone();
         self.spawn(async move {
-            // One after another: the answer to the last question is the one that counts.
+            // One at a time, since the answer to the last question is the one that counts.
             let _turn = live.asking.lock().await;
             server.renew(&live).await;
         });
@@ -101,15 +101,15 @@ impl Server {
         match self.ask(question).await {
             Some(Ok(grant)) => live.regrant(&grant),
             Some(Err(())) => {
-                tracing::info!(login = live.login, ip = %live.ip, "SFTP access has ended; the session is cut");
+                tracing::info!(login = live.login, ip = %live.ip, "SFTP access has ended; closing the session");
                 live.cut.cancel();
             }
-            // Away: it goes on as it was granted, and is looked at again when the control side is back.
+            // Unavailable: the session keeps its rights, and is checked again when the control side is back.
             None => {}
         }
     }
 
-    /// Keys on disk whose grants have changed are corrected or forgotten.
+    /// Updates or deletes keys on disk whose grants have changed.
     async fn renew_known(&self, (user, container): Recheck) {
         for known in self.known.all() {
             let grant = &known.grant;

@@ -1,4 +1,4 @@
-//! The SFTP server: a container's files for SSH clients, as their grants say from one request to the next.
+//! The SFTP server: access to containers' files for SSH clients, with rights checked at each request.
 
 mod algorithms;
 mod changes;

@@ -1,21 +1,22 @@
-//! Signing in by password: sent at once, or typed where the server asks for it ("keyboard-interactive"). PuTTY, WinSCP and
-//! OpenSSH try the second first and then the first, with what was typed once.
+//! Password authentication: sent at once ("password"), or asked for by the server ("keyboard-interactive"). PuTTY, WinSCP and
+//! OpenSSH try the second first and then the first, with a password that was typed once.
 
 use super::peer::{Peer, refused};
 use russh::server::{Auth, Response};
 use sha2::{Digest, Sha256};
 use std::{borrow::Cow, collections::HashSet};
 
-/// The question, without echo.
+/// The prompt, without echo.
 const PROMPT: (Cow<'static, str>, bool) = (Cow::Borrowed("Password: "), false);
 
-/// What was refused on one connection. The same again is refused without being asked: it counts as one attempt.
+/// Passwords that were rejected on this connection. The same password is rejected again without asking: it counts as one
+/// attempt.
 #[derive(Default)]
 pub(super) struct Refused(HashSet<[u8; 32]>);
 
 impl Refused {
     fn digest(login: &str, password: &str) -> [u8; 32] {
-        // The length parts the two.
+        // The length separates login and password.
         let length = (login.len() as u64).to_be_bytes();
         Sha256::new().chain_update(length).chain_update(login).chain_update(password).finalize().into()
     }
@@ -37,7 +38,7 @@ impl Peer {
         }
     }
 
-    /// Asks for the password, or takes what was answered.
+    /// Asks for the password, or takes the answer.
     pub(super) async fn converse(&mut self, login: &str, response: Option<Response<'_>>) -> Auth {
         let Some(mut answers) = response else {
             return Auth::Partial {

@@ -1,4 +1,4 @@
-//! One SSH connection: who it is, and its channels.
+//! One SSH connection: its user and its channels.
 
 use super::{
     algorithms::METHODS, handler::ChannelHandler, input::ChannelInput, live::Live, password::Refused,
@@ -13,35 +13,35 @@ use russh::{
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
-/// Channels of one connection at most.
+/// Most channels per connection.
 const MAX_CHANNELS: usize = 8;
-/// Connections of one user to one container at most.
+/// Most connections of one user to one container.
 const MAX_SESSIONS: usize = 32;
 
 pub(super) struct Peer {
     pub(super) server: Arc<Server>,
     pub(super) ip: IpAddr,
-    /// Ends the connection at once.
+    /// Closes the connection at once.
     pub(super) cut: CancellationToken,
-    /// Told when somebody has signed in.
+    /// Cancelled when the user has authenticated.
     pub(super) signed_in: CancellationToken,
     pub(super) refused: Refused,
-    session: Option<Signed>,
+    session: Option<SessionEntry>,
     waiting: HashMap<ChannelId, Channel<Msg>>,
     inputs: HashMap<ChannelId, ChannelInput>,
 }
 
-/// A session in the list of those that are open, for as long as this lives.
-struct Signed {
+/// The session's entry among the open sessions, removed when dropped.
+struct SessionEntry {
     server: Arc<Server>,
     id: u64,
     live: Arc<Live>,
 }
 
-impl Drop for Signed {
+impl Drop for SessionEntry {
     fn drop(&mut self) {
         self.server.sessions.remove(self.id);
-        // A handler that is in the middle of something long ends too.
+        // A handler that is in the middle of a long operation ends too.
         self.live.cut.cancel();
     }
 }
@@ -77,20 +77,20 @@ impl Peer {
             tracing::info!(login, ip = %self.ip, "too many SFTP connections of one user");
             return refused();
         };
-        // What changed between the answer and this line was told to sessions that were in the list already.
-        server.clone().look_again(live.clone());
-        self.session = Some(Signed { server, id, live });
+        // Hints between the answer and this line reached only sessions that were already listed.
+        server.clone().recheck_session(live.clone());
+        self.session = Some(SessionEntry { server, id, live });
         self.signed_in.cancel();
         Auth::Accept
     }
 }
 
-/// A refusal that leaves every way to sign in open, so that the next try needs no new connection.
+/// A rejection that leaves all methods available, so that the next attempt needs no new connection.
 pub(super) fn refused() -> Auth {
     Auth::Reject { proceed_with_methods: Some(MethodSet::from(&METHODS[..])), partial_success: false }
 }
 
-/// SHA-1 signatures prove nothing any more.
+/// SHA-1 signatures are no longer secure.
 fn is_modern(algorithm: &Algorithm) -> bool {
     !matches!(algorithm, Algorithm::Rsa { hash: None } | Algorithm::Dsa)
 }
@@ -160,7 +160,7 @@ impl Handler for Peer {
             return session.channel_failure(id);
         };
         session.channel_success(id)?;
-        // What arrives comes to `data` below, which waits for nobody; the other half would have to be read.
+        // Incoming data arrives in `data` below, without waiting; the reading half would have to be polled.
         let (_, out) = channel.split();
         let handler = ChannelHandler::new(root, live, self.server.clock());
         self.inputs.insert(id, ChannelInput::start(handler, out));
@@ -186,7 +186,7 @@ impl Handler for Peer {
     async fn data(&mut self, id: ChannelId, data: &[u8], _: &mut Session) -> Result<(), Error> {
         let Some(input) = self.inputs.get_mut(&id) else { return Ok(()) };
         if let Err(broken) = input.feed(data).await {
-            tracing::debug!(%broken, ip = %self.ip, "an SFTP connection is ended");
+            tracing::debug!(%broken, ip = %self.ip, "closing an SFTP connection");
             self.cut.cancel();
         }
         Ok(())

@@ -1,10 +1,10 @@
-//! Why a request is not done, in version 3's few words.
+//! Why a request fails, expressed in the few status codes of version 3.
 
 use super::wire::{Malformed, StatusCode};
 use raptor_model::node::{FileError, PathError};
 use std::io;
 
-/// A status that is no success.
+/// A status other than success.
 #[derive(Debug)]
 pub(super) struct Refusal {
     pub(super) code: StatusCode,
@@ -20,7 +20,7 @@ impl Refusal {
         Self::new(StatusCode::PermissionDenied, message)
     }
 
-    /// A handle that was never given, or was closed.
+    /// A handle that was never opened, or is closed.
     pub(super) fn no_handle() -> Self {
         Self::new(StatusCode::Failure, "There is no such handle.")
     }
@@ -42,7 +42,7 @@ impl From<FileError> for Refusal {
                 io::ErrorKind::Unsupported => StatusCode::OpUnsupported,
                 _ => StatusCode::Failure,
             },
-            // Version 3 has no word for a full disk, and clients show the message.
+            // Version 3 has no code for a full disk, but clients show the message.
             _ => StatusCode::Failure,
         };
         Self::new(code, error.to_string())

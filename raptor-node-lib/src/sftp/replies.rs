@@ -1,10 +1,10 @@
-//! Replies of SFTP version 3 as bytes.
+//! Encoding replies of SFTP version 3.
 
 use super::wire::{Attributes, EXTENSIONS, MODE, OWNER, SIZE, StatusCode, TIMES};
 use bytes::{BufMut, Bytes, BytesMut};
 use raptor_model::node::names;
 
-/// A reply that is being written.
+/// A reply being encoded.
 pub(super) struct Reply(BytesMut);
 
 impl Reply {
@@ -15,7 +15,7 @@ impl Reply {
         Self(bytes)
     }
 
-    /// How long it is by now.
+    /// Its current length in bytes.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -32,7 +32,7 @@ impl Reply {
         self.put_bytes(text.as_bytes());
     }
 
-    /// A name or path, or a line that has one in it, as the bytes that it is.
+    /// Appends a name, a path, or a line that contains one, as raw bytes.
     pub(super) fn put_name(&mut self, name: &str) {
         self.put_bytes(&names::unescape(name));
     }
@@ -66,7 +66,7 @@ impl Reply {
         }
     }
 
-    /// The packet with its length in front.
+    /// The packet, including its length field.
     pub(super) fn finish(mut self) -> Bytes {
         let length = u32::try_from(self.0.len().saturating_sub(4)).unwrap_or(0);
         if let Some(head) = self.0.get_mut(..4) {
@@ -103,7 +103,7 @@ pub(super) fn handle(id: u32, handle: u32) -> Bytes {
     reply.finish()
 }
 
-/// File data, read by `fill` right behind what is in the packet; none where it reads nothing.
+/// File data, which `fill` reads directly into the packet; `None` if it reads nothing.
 pub(super) fn data<E>(
     id: u32,
     length: usize,
@@ -125,7 +125,7 @@ pub(super) fn data<E>(
     Ok(Some(packet.into()))
 }
 
-/// The beginning of a list of names, whose number [`count_names`] fills in.
+/// The beginning of a list of names, whose length [`count_names`] fills in.
 pub(super) fn names(id: u32) -> Reply {
     let mut reply = Reply::new(104, 1_024);
     reply.put_u32(id);
@@ -133,7 +133,7 @@ pub(super) fn names(id: u32) -> Reply {
     reply
 }
 
-/// Ends a list of names.
+/// Completes a list of names.
 pub(super) fn count_names(mut reply: Reply, count: u32) -> Bytes {
     if let Some(place) = reply.0.get_mut(9..13) {
         place.copy_from_slice(&count.to_be_bytes());
@@ -141,7 +141,7 @@ pub(super) fn count_names(mut reply: Reply, count: u32) -> Bytes {
     reply.finish()
 }
 
-/// One name alone.
+/// A list with a single name.
 pub(super) fn name(id: u32, name: &str) -> Bytes {
     let mut reply = names(id);
     reply.put_name(name);
@@ -157,7 +157,7 @@ pub(super) fn attributes(id: u32, attributes: &Attributes) -> Bytes {
     reply.finish()
 }
 
-/// The answer to an extended request: some numbers.
+/// The reply to an extended request that consists of numbers.
 pub(super) fn numbers(id: u32, numbers: &[u64]) -> Bytes {
     let mut reply = Reply::new(201, 4 + numbers.len() * 8);
     reply.put_u32(id);

@@ -32,33 +32,33 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// Connections at most, over all.
+/// Most connections in total.
 const MAX_CONNECTIONS: usize = 512;
-/// Connections from one address at most.
+/// Most connections from one address.
 const MAX_PER_ADDRESS: usize = 64;
-/// How long signing in may take.
+/// Time limit for authentication.
 const GRACE: Duration = Duration::from_secs(60);
-/// How long a session may ask nothing, in seconds.
+/// How long a session may be idle, in seconds.
 const IDLE_S: i64 = 3_600;
-/// How often changes are handed over and idle sessions looked for.
+/// How often changes are reported and idle sessions are closed.
 const TURN_EVERY: Duration = Duration::from_secs(10);
-/// How often what was not acknowledged is told again.
+/// How often unacknowledged reports are sent again.
 const TELL_AGAIN: Duration = Duration::from_secs(120);
-/// How long until a port that is taken is tried again.
+/// The pause before binding a port that is in use is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 /// Opens a container's files. Blocking.
 pub(crate) type Roots = Box<dyn Fn(ContainerId) -> Option<Root> + Send + Sync>;
 
-/// What a server is made from.
+/// The settings of an SFTP server.
 pub(crate) struct Settings {
-    /// Where it listens.
+    /// The address to listen on.
     pub(crate) addr: SocketAddr,
-    /// Whose number of connections has no limit: proxies before this port.
+    /// Addresses without a connection limit: proxies in front of this port.
     pub(crate) exempt: Vec<IpNet>,
-    /// Whether algorithms are offered that old clients need.
+    /// Whether algorithms for old clients are offered.
     pub(crate) old_clients: bool,
-    /// Where host key, known keys and entries that wait are kept.
+    /// Where the host key, known keys and unacknowledged reports are stored.
     pub(crate) folder: PathBuf,
     pub(crate) roots: Roots,
     pub(crate) link: Arc<Link>,
@@ -81,10 +81,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Begins to serve. A port that is taken is said in [`Server::about`], and tried again.
+    /// Starts the server. A port in use is reported in [`Server::about`], and tried again.
     ///
     /// # Errors
-    /// When the folder can't be used.
+    /// If the folder is unusable.
     pub(crate) async fn start(settings: Settings) -> io::Result<Arc<Self>> {
         allow_open_files();
         let key = host_key::load(&settings.folder)?;
@@ -114,11 +114,11 @@ impl Server {
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().accept_all(listener)));
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_changes()));
         tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().follow_known()));
-        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().keep_house()));
+        tasks.spawn(stop.clone().run_until_cancelled_owned(server.clone().run_periodic_work()));
         Ok(server)
     }
 
-    /// What the panel shows of it.
+    /// What the panel shows about the server.
     pub(crate) fn about(&self) -> SftpServer {
         self.about.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -131,7 +131,7 @@ impl Server {
         self.settings.clock.clone()
     }
 
-    /// Does something beside all connections: none of them can hold it up.
+    /// Runs a task independent of all connections, so that none of them can delay it.
     pub(super) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.settings.tasks.spawn_on(work, &self.runtime);
     }
@@ -140,10 +140,10 @@ impl Server {
         Journal::new(self.spool.clone(), self.clock(), (grant.user_id, grant.container_id), ip)
     }
 
-    /// A container's files.
+    /// The files of a container.
     pub(super) async fn root(self: &Arc<Self>, id: ContainerId) -> Option<Root> {
         let server = self.clone();
-        // Measuring a large folder takes long, and this connection is to be cut meanwhile where it has to be.
+        // Measuring a large folder takes long, and it must be possible to close the connection meanwhile.
         self.runtime.spawn_blocking(move || (server.settings.roots)(id)).await.ok()?
     }
 
@@ -154,7 +154,7 @@ impl Server {
         match listening {
             Ok(listener) => {
                 about.problem = None;
-                // Port 0 is for tests: the system chooses.
+                // Port 0 is for tests: the kernel chooses.
                 about.port = listener.local_addr().map_or(addr.port(), |addr| addr.port());
                 tracing::info!(%addr, "serving SFTP");
                 Some(listener)
@@ -162,7 +162,7 @@ impl Server {
             Err(error) => {
                 let why = match error.kind() {
                     io::ErrorKind::AddrInUse => format!(
-                        "Port {} is taken by another program, so there is no SFTP. Stop that one, or set SFTP_PORT to another port.",
+                        "Port {} is taken by another program, so there is no SFTP. Stop it, or set SFTP_PORT to another port.",
                         addr.port()
                     ),
                     _ => format!(
@@ -187,7 +187,7 @@ impl Server {
             };
             match listening.accept().await {
                 Ok((stream, peer)) => self.clone().admit(stream, peer.ip().to_canonical()),
-                // Out of descriptors, or a client that is gone already.
+                // Out of file descriptors, or the client is already gone.
                 Err(error) => {
                     tracing::debug!(%error, "a connection was not accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -196,7 +196,7 @@ impl Server {
         }
     }
 
-    /// Lets a connection in, unless there are too many.
+    /// Accepts a connection unless there are too many.
     fn admit(self: Arc<Self>, stream: TcpStream, ip: IpAddr) {
         let cut = self.settings.stop.child_token();
         let exempt = self.settings.exempt.iter().any(|network| network.contains(&ip));
@@ -209,13 +209,13 @@ impl Server {
                 Ok(())
             });
             if let Err(error) = served {
-                tracing::warn!(%error, %ip, "an SSH connection can't be served");
+                tracing::warn!(%error, %ip, "serving an SSH connection failed");
             }
             drop(tracked);
         };
-        // A thread of its own: its files are read and written on it, and a slow disk holds nobody else up.
+        // A thread of its own, on which its files are read and written, so that a slow disk delays nobody else.
         if let Err(error) = std::thread::Builder::new().name("sftp".into()).spawn(serve) {
-            tracing::warn!(%error, %ip, "there is no thread for an SSH connection");
+            tracing::warn!(%error, %ip, "starting a thread for an SSH connection failed");
         }
     }
 
@@ -235,21 +235,21 @@ impl Server {
         let mut session = tokio::select! {
             begun = beginning => match begun {
                 Ok(session) => session,
-                Err(error) => return tracing::debug!(%error, %ip, "no SSH connection came about"),
+                Err(error) => return tracing::debug!(%error, %ip, "an SSH handshake failed"),
             },
             () = &mut grace => return,
         };
         tokio::select! {
             ended = &mut session => return log_end(ended, ip),
             () = &mut grace => cut.cancel(),
-            // Its slot may have become another's in this very moment.
+            // Its slot may have been taken over just now.
             () = signed_in.cancelled() => if !slot.keep() { cut.cancel() },
         }
         log_end(session.await, ip);
     }
 
-    /// Hands over what was changed, ends who is idle, tells again what was not heard.
-    async fn keep_house(self: Arc<Self>) {
+    /// Reports changes, closes idle sessions, and repeats unacknowledged reports.
+    async fn run_periodic_work(self: Arc<Self>) {
         let mut noted = self.link.noted();
         let mut rechecks = self.link.rechecks();
         let mut turn = tokio::time::interval(TURN_EVERY);
@@ -268,7 +268,7 @@ impl Server {
                 }),
                 _ = again.tick() => Box::new(move || server.spool.tell_again()),
                 Ok(id) = noted.recv() => Box::new(move || server.spool.done(id)),
-                // Somebody listens again.
+                // The control side is back.
                 Ok((None, None)) = rechecks.recv() => Box::new(move || server.spool.tell_again()),
                 else => continue,
             };
@@ -277,19 +277,19 @@ impl Server {
     }
 }
 
-/// Lets this process have as many files open as it may: connections have several each, and their clients open more. The usual
-/// limit of 1,024 is there for programs that use `select`.
+/// Raises this process's limit of open files to its maximum, since each connection has several. The usual limit of 1,024 exists
+/// for programs that use `select`.
 pub fn allow_open_files() {
     let limit = getrlimit(Resource::Nofile);
     if limit.current < limit.maximum
         && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })
     {
-        tracing::debug!(%error, "the number of open files stays limited");
+        tracing::debug!(%error, "raising the limit of open files failed");
     }
 }
 
 fn log_end(ended: Result<(), russh::Error>, ip: IpAddr) {
     if let Err(error) = ended {
-        tracing::debug!(%error, %ip, "an SSH connection ended");
+        tracing::debug!(%error, %ip, "an SSH connection failed");
     }
 }

@@ -1,4 +1,4 @@
-//! A TCP connection that can be cut from outside.
+//! A TCP connection that can be closed from outside.
 
 use std::{
     io,
@@ -11,11 +11,11 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// Bytes that are taken from the kernel with a packet's length, which russh asks for alone: a small packet comes whole, and of a
-/// large one most is still read to where it belongs.
+/// How many bytes are read along with a packet's length field, which russh reads separately: a small packet arrives completely,
+/// and most of a large one is still read directly to its destination.
 const AHEAD: usize = 4 * 1024;
 
-/// Fails on both sides from the moment when its token is cancelled, whoever waits for what.
+/// Fails in both directions once its token is cancelled, whatever it is waiting for.
 pub(super) struct Transport {
     stream: BufReader<TcpStream>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,

@@ -1,36 +1,36 @@
-//! SFTP version 3 as bytes (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions (its PROTOCOL file, section 4).
+//! SFTP version 3 (draft-ietf-secsh-filexfer-02) with OpenSSH's extensions (its PROTOCOL file, section 4).
 //!
-//! `russh_sftp::protocol` has these packets too. It copies what is written and replaces what is no UTF-8 in a path, so that a
-//! client would make a file of another name than it asked for: here data stays where it arrived, and names are any bytes. They
-//! are held as texts in the way of [`names`].
+//! `russh_sftp::protocol` has these packets too, but copies written data and replaces invalid UTF-8 in paths, so that a client
+//! would create a file with another name than requested. Here data stays in the buffer in which it arrived, and names may be
+//! any bytes, held as strings in the notation of [`names`].
 
 use bytes::{Buf, Bytes};
 use raptor_model::node::names;
 pub(super) use russh_sftp::protocol::{OpenFlags, StatusCode};
 
-/// The longest packet that is taken, in bytes: OpenSSH's limit.
+/// The longest accepted packet, in bytes: OpenSSH's limit.
 pub(super) const MAX_PACKET: usize = 256 * 1024;
-/// The most that is read or written at once, in bytes; what else is in a packet fits beside it.
+/// The most data per read or write, in bytes, so that the rest of the packet still fits.
 pub(super) const MAX_DATA: u32 = 255 * 1024;
 
-/// A packet that can't be read.
+/// A packet that can't be decoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Malformed {
     /// It ends too early.
     #[error("the packet is too short")]
     Short,
-    /// It names nothing that a client may ask.
+    /// An unknown request type.
     #[error("unknown request")]
     Unknown,
 }
 
-/// What a client sets on a file.
+/// The attributes that a client sets on a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes {
     pub(super) size: Option<u64>,
     pub(super) owner: Option<(u32, u32)>,
     pub(super) mode: Option<u32>,
-    /// When it was read and changed last, in seconds since 1970.
+    /// Times of the last access and modification, in seconds since 1970-01-01 UTC.
     pub(super) times: Option<(u32, u32)>,
 }
 
@@ -40,7 +40,7 @@ pub(super) const MODE: u32 = 4;
 pub(super) const TIMES: u32 = 8;
 const EXTENDED: u32 = 0x8000_0000;
 
-/// What a client asks.
+/// A client's request.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Request {
     Open {
@@ -104,7 +104,7 @@ pub(super) enum Request {
     ReadLink {
         path: String,
     },
-    /// In OpenSSH's order, which every client has copied: where it leads first.
+    /// In OpenSSH's order, which all clients have adopted: target first.
     Symlink {
         target: String,
         link: String,
@@ -144,7 +144,7 @@ pub(super) enum Request {
     HomeDirectory,
 }
 
-/// The extensions that are offered, with their versions.
+/// The supported extensions and their versions.
 pub(super) const EXTENSIONS: &[(&str, &str)] = &[
     ("posix-rename@openssh.com", "1"),
     ("statvfs@openssh.com", "2"),
@@ -158,17 +158,17 @@ pub(super) const EXTENSIONS: &[(&str, &str)] = &[
     ("home-directory", "1"),
 ];
 
-/// The first packet of a session.
+/// The type of a session's first packet.
 pub(super) const INIT: u8 = 1;
 
-/// Takes a packet (without its length) apart: type, number, body. The first one of a session has no number.
+/// Splits a packet (without its length field) into type, number and body. The first packet of a session has no number.
 pub(super) fn open(mut packet: Bytes) -> Result<(u8, u32, Bytes), Malformed> {
     let kind = packet.try_get_u8().map_err(|_| Malformed::Short)?;
     let id = packet.try_get_u32().map_err(|_| Malformed::Short)?;
     Ok((kind, id, packet))
 }
 
-/// Reads a request's body.
+/// Decodes a request's body.
 pub(super) fn request(kind: u8, body: Bytes) -> Result<Request, Malformed> {
     let mut r = Reader(body);
     Ok(match kind {
@@ -244,7 +244,7 @@ impl Reader {
     }
 
     fn attributes(&mut self) -> Result<Attributes, Malformed> {
-        // Some clients leave them away where nothing is set.
+        // Some clients omit them if nothing is set.
         if !self.0.has_remaining() {
             return Ok(Attributes::default());
         }
@@ -271,7 +271,7 @@ mod tests {
     use super::{super::replies::*, *};
     use russh_sftp::protocol::{FileAttributes, Open, Packet, SetStat, Symlink, Write};
 
-    /// What an independent encoder makes of a packet, as this module reads it.
+    /// What this module reads from a packet that an independent implementation encoded.
     fn read(packet: Packet) -> Request {
         let mut bytes = Bytes::try_from(packet).unwrap();
         let length = bytes.get_u32();

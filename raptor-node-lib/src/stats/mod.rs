@@ -1,9 +1,9 @@
-//! Measurements over time: rings on disk of fixed size, for each container and for the host.
+//! Measurements over time: ring files of fixed size, for each container and for the host.
 
 mod ring;
 mod slot;
 
-use crate::seldom::Seldom;
+use crate::warning_limit::WarningLimit;
 use chrono::{DateTime, Utc};
 use raptor_model::{
     id::ContainerId,
@@ -17,18 +17,18 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Limits warnings about a full disk, which would otherwise come with every measurement.
-static WARNED: Seldom = Seldom::a_minute();
-/// Between two measurements that are farther apart, nobody knows what the network did.
+/// Limits warnings about a full disk, which would otherwise be logged with every measurement.
+static WARNED: WarningLimit = WarningLimit::per_minute();
+/// If two measurements are farther apart, in milliseconds, no network rate is computed from them.
 const MAX_APART_MS: i64 = 30_000;
 
-/// What is measured at one time.
+/// A measurement at one time.
 #[derive(Clone, Copy, Debug, Default)]
 struct Measured {
     cpu_percent: f64,
     memory_bytes: u64,
     disk_bytes: u64,
-    /// Since whenever: only the difference counts.
+    /// A counter with an arbitrary start: only differences count.
     rx_bytes: u64,
     tx_bytes: u64,
 }
@@ -36,18 +36,18 @@ struct Measured {
 #[derive(Default)]
 struct Recorder {
     before: Option<(DateTime<Utc>, Measured)>,
-    /// What was not written yet, by the finest step that it belongs to.
+    /// Measurements that were not written yet, by step of the finest resolution.
     waiting: Vec<Slot>,
 }
 
-/// Collects measurements and keeps them.
+/// Collects and stores measurements.
 pub(crate) struct History {
     base: PathBuf,
     recorders: Mutex<HashMap<Option<ContainerId>, Recorder>>,
 }
 
 impl History {
-    /// Keeps its files below the daemon's base folder.
+    /// A history whose files are below the daemon's base folder.
     pub(crate) fn new(base: &Path) -> Self {
         Self { base: base.to_owned(), recorders: Mutex::default() }
     }
@@ -56,7 +56,7 @@ impl History {
         self.recorders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Beside a container's other state, so that it goes with that.
+    /// Beside a container's other state, so that it is removed with that.
     fn path(&self, of: Option<ContainerId>) -> PathBuf {
         let folder = self.base.join(".raptor");
         match of {
@@ -65,7 +65,7 @@ impl History {
         }
     }
 
-    /// Takes a container's measurement.
+    /// Adds a measurement of a container.
     pub(crate) fn note(&self, id: ContainerId, at: DateTime<Utc>, stats: &Stats) {
         let measured = Measured {
             cpu_percent: stats.cpu_percent,
@@ -77,7 +77,7 @@ impl History {
         self.add(Some(id), at, measured);
     }
 
-    /// Takes a measurement of the host.
+    /// Adds a measurement of the host.
     pub(crate) fn note_host(&self, system: &SystemInfo, (rx_bytes, tx_bytes): (u64, u64)) {
         let measured = Measured {
             cpu_percent: system.cpu_percent,
@@ -93,13 +93,13 @@ impl History {
         let mut recorders = self.recorders();
         let recorder = recorders.entry(of).or_default();
         let before = recorder.before.replace((at, now));
-        // CPU use and rates are differences: the first measurement has none.
+        // CPU usage and rates are differences: the first measurement has none.
         let Some((then, before)) = before else { return };
         let apart = (at - then).num_milliseconds();
         if !(1..=MAX_APART_MS).contains(&apart) {
             return;
         }
-        // A counter that went back began anew.
+        // A counter that went back was reset.
         let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 * 1_000.0 / apart as f64;
         let values: [f64; VALUES] = [
             now.cpu_percent,
@@ -116,7 +116,7 @@ impl History {
         }
     }
 
-    /// Writes what was collected. Blocking. A disk that refuses costs history and nothing else.
+    /// Writes the collected measurements. Blocking. If the disk fails, only history is lost.
     pub(crate) fn flush(&self) {
         let waiting: Vec<_> = {
             let mut recorders = self.recorders();
@@ -125,19 +125,19 @@ impl History {
         };
         for (of, slots) in waiting {
             if let Err(error) = ring::add(&self.path(of), &slots)
-                // A container that was removed meanwhile has no folder.
+                // A container that was removed in the meantime has no folder.
                 && error.kind() != io::ErrorKind::NotFound
                 && WARNED.is_due()
             {
-                tracing::warn!(%error, ?of, "measurements are not kept");
+                tracing::warn!(%error, ?of, "storing measurements failed");
             }
         }
     }
 
-    /// What is kept. Blocking.
+    /// The stored measurements. Blocking.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// I/O errors.
     pub(crate) fn read(
         &self,
         of: Option<ContainerId>,
@@ -151,7 +151,7 @@ impl History {
         Ok(history)
     }
 
-    /// The container's process has ended: what comes next is not compared with what was.
+    /// Forgets counters of containers whose processes have ended, so that the next process is not compared with them.
     pub(crate) fn pause(&self, running: impl Fn(ContainerId) -> bool) {
         for (of, recorder) in self.recorders().iter_mut() {
             if of.is_some_and(|id| !running(id)) {
@@ -160,7 +160,7 @@ impl History {
         }
     }
 
-    /// The container is gone.
+    /// Forgets a removed container.
     pub(crate) fn forget(&self, id: ContainerId) {
         self.recorders().remove(&Some(id));
     }

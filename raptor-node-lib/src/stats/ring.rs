@@ -1,11 +1,11 @@
-//! A file with a ring for each range. A step's place in its ring follows from its time, so the file never grows beyond its size
-//! and needs no index; each step says itself when it was.
+//! A file with one ring per range. A step's position in its ring follows from its time, so the file has a fixed size and needs
+//! no index; each step stores its own time.
 
 use super::slot::{BYTES, Slot};
 use raptor_model::node::StatsRange;
 use std::{fs::File, io, os::unix::fs::FileExt, path::Path};
 
-/// Where a range's ring begins, in bytes.
+/// The offset of a range's ring, in bytes.
 fn begin(range: StatsRange) -> u64 {
     let before = StatsRange::ALL.iter().take_while(|other| **other != range);
     before.map(|range| u64::from(range.steps()) * BYTES as u64).sum()
@@ -16,10 +16,10 @@ fn place(range: StatsRange, step: i64) -> u64 {
     begin(range) + index * BYTES as u64
 }
 
-/// Adds what was measured to the steps of all ranges that it belongs to.
+/// Adds measurements to the steps that contain them, in the rings of all ranges.
 ///
 /// # Errors
-/// When the disk refuses, or the folder is not there.
+/// I/O errors, also if the folder doesn't exist.
 pub(super) fn add(path: &Path, slots: &[Slot]) -> io::Result<()> {
     let file = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
     for slot in slots {
@@ -42,10 +42,11 @@ pub(super) fn add(path: &Path, slots: &[Slot]) -> io::Result<()> {
     Ok(())
 }
 
-/// The steps of a range, beginning with the one that begins at `from` (in seconds since 1970); none where nothing was measured.
+/// The steps of a range, starting with the one that begins at `from` (Unix time in seconds); `None` for steps without
+/// measurements.
 ///
 /// # Errors
-/// When the disk refuses. A file that is not there has measured nothing.
+/// I/O errors. A file that doesn't exist has no measurements.
 pub(super) fn read(path: &Path, from: i64, range: StatsRange) -> io::Result<Vec<Option<Slot>>> {
     let steps = range.steps() as usize;
     let mut ring = vec![0; steps * BYTES];
@@ -64,7 +65,7 @@ pub(super) fn read(path: &Path, from: i64, range: StatsRange) -> io::Result<Vec<
     Ok((first..first + i64::from(range.steps())).map(slot).collect())
 }
 
-/// What the file does not reach to was never written.
+/// Reads as far as the file reaches; the rest was never written.
 fn read_at_most(file: &File, mut bytes: &mut [u8], mut at: u64) -> io::Result<()> {
     while !bytes.is_empty() {
         match file.read_at(bytes, at) {

@@ -1,31 +1,31 @@
-//! What was measured in one step, as it is on disk.
+//! The measurements of one step, and their format on disk.
 
-/// How many things are measured: CPU, memory, disk, received, sent.
+/// Number of measured values: CPU, memory, disk, bytes received, bytes sent.
 pub(super) const VALUES: usize = 5;
-/// Its size on disk: start (i64), count (u32), least, mean and most of each (f32), check (u32); little-endian.
+/// Size on disk: start (i64), count (u32), minimum, mean and maximum of each value (f32), checksum (u32); little-endian.
 pub(super) const BYTES: usize = 8 + 4 + VALUES * 3 * 4 + 4;
 
-/// Least, mean and most of what was measured in a step.
+/// Minimum, mean and maximum of the measurements in a step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Slot {
-    /// When it was measured first, in seconds since 1970; on disk when the step begins.
+    /// Unix time in seconds of the first measurement; on disk, of the step's beginning.
     pub(super) start: i64,
     count: u32,
     values: [[f32; 3]; VALUES],
 }
 
 impl Slot {
-    /// One measurement.
+    /// A single measurement.
     pub(super) fn of(start: i64, values: [f64; VALUES]) -> Self {
         Self { start, count: 1, values: values.map(|value| [value as f32; 3]) }
     }
 
-    /// The same, as what was measured in the step that begins at `start`.
+    /// The same, with `start` as the beginning of its step.
     pub(super) fn beginning(self, start: i64) -> Self {
         Self { start, ..self }
     }
 
-    /// Adds what was measured in the same step. The start stays.
+    /// Adds measurements of the same step. The start stays.
     pub(super) fn merge(&mut self, other: &Self) {
         let (own, others) = (f64::from(self.count), f64::from(other.count));
         for ([min, avg, max], [low, mean, high]) in self.values.iter_mut().zip(other.values) {
@@ -36,12 +36,12 @@ impl Slot {
         self.count = self.count.saturating_add(other.count);
     }
 
-    /// Least, mean and most of each.
+    /// Minimum, mean and maximum of each value.
     pub(super) fn values(&self) -> [[f64; 3]; VALUES] {
         self.values.map(|value| value.map(f64::from))
     }
 
-    /// As it is on disk.
+    /// Encodes it for the disk.
     pub(super) fn bytes(&self) -> [u8; BYTES] {
         let mut bytes = [0; BYTES];
         let numbers = self.values.iter().flatten().flat_map(|value| value.to_le_bytes());
@@ -55,7 +55,7 @@ impl Slot {
         bytes
     }
 
-    /// What is there; none where nothing was written, or only half of it.
+    /// Decodes it; `None` if nothing or only part of it was written.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let (body, check) = bytes.get(..BYTES)?.split_last_chunk::<4>()?;
         if u32::from_le_bytes(*check) != checked(body) {
@@ -73,7 +73,7 @@ impl Slot {
     }
 }
 
-/// FNV-1a: it has to tell a half-written slot, nothing more.
+/// FNV-1a, which only has to detect incomplete writes.
 fn checked(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
 }

@@ -15,7 +15,7 @@ fn world() -> (tempfile::TempDir, ContainerId, History) {
     (folder, id, history)
 }
 
-/// Measures every second from `from` to `to`: CPU is `cpu`, and 1,000 bytes come in every second.
+/// Adds a measurement every second from `from` to `to`, with `cpu` and 1,000 received bytes per second.
 fn run(history: &History, id: ContainerId, from: i64, to: i64, cpu: impl Fn(i64) -> f64) {
     for second in from..=to {
         let stats = Stats {
@@ -82,7 +82,7 @@ fn a_ring_stays_as_large_as_it_is_and_forgets_the_oldest() {
     let (folder, id, history) = world();
     let path = folder.path().join(".raptor").join(id.to_string()).join("stats.ring");
     let stats = |_| Stats { cpu_percent: 5.0, ..Stats::default() };
-    // Two weeks, a measurement every ten seconds.
+    // Two weeks with a measurement every ten seconds.
     for second in (0..14 * 86_400).step_by(10) {
         history.note(id, at(second), &stats(second));
         if second % 600 == 0 {

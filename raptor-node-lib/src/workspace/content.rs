@@ -1,4 +1,4 @@
-//! Content of files, read and written as streams.
+//! Reading and writing files' content as streams.
 
 use super::{
     Workspace, enough, kept,
@@ -21,13 +21,13 @@ use std::{
 use tokio::{runtime::Handle, sync::mpsc};
 use uuid::Uuid;
 
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const PIECE: usize = 256 * 1024;
-/// Pieces that wait for a slow reader.
+/// Chunks buffered for a slow reader.
 const AHEAD: usize = 4;
-/// A reader that takes nothing for so long is gone.
+/// A reader that takes nothing for this long is considered gone.
 const SILENCE: Duration = Duration::from_secs(120);
-/// The most text that comes out of one compressed log, in bytes.
+/// The most text extracted from a compressed log, in bytes.
 const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 
 impl Workspace {
@@ -70,7 +70,7 @@ impl Workspace {
         let format = packing(path)?;
         let file = self.root.open_file(path, Open::READ)?;
         let mut text = unpacked(file, format)?.take(MAX_UNPACKED);
-        // What is damaged from its beginning is said while something else than content can be answered.
+        // If the beginning is damaged, that can still be reported as an error.
         let mut begin = Vec::new();
         text.by_ref().take(PIECE as u64).read_to_end(&mut begin).map_err(broken)?;
         let (send, receive) = mpsc::channel(AHEAD);
@@ -82,7 +82,7 @@ impl Workspace {
         Ok(FileContent { file: None, start: 0, length: None, body: received(receive), direct: None })
     }
 
-    /// Writes what comes. Call it on a thread that may wait.
+    /// Writes a stream to a file. Call it on a blocking thread.
     pub(super) fn write(&self, request: FileWrite, body: Body) -> FileResult<FileAnswer> {
         match request {
             FileWrite::File { path, etag, keep, by } => {
@@ -98,7 +98,7 @@ impl Workspace {
                 let before = self.upload(upload)?;
                 if offset != before.received_bytes {
                     return Err(FileError::Invalid(format!(
-                        "The next piece begins at byte {}.",
+                        "The next chunk must begin at byte {}.",
                         before.received_bytes
                     )));
                 }
@@ -117,22 +117,22 @@ impl Workspace {
         body: Body,
     ) -> FileResult<()> {
         let mode = self.expected(&self.root.target(path)?, etag)?;
-        let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
-        let file = shelf.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
+        let (kept_folder, beside) = (self.kept_folder("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
+        let file = kept_folder.open_file(&beside, Open { mode: mode.unwrap_or(0o644), ..Open::NEW })?;
         let written = receive(&file, 0, u64::MAX, body).and_then(|()| {
-            // One writer at a time looks at what is there and replaces it: of two who saw the same version, one wins.
+            // One writer at a time checks and replaces a file: of two that saw the same version, only one succeeds.
             let _turn = self.operations.turn();
-            // A link may lead elsewhere by now.
+            // The link may lead elsewhere by now.
             let target = self.root.target(path)?;
             self.expected(&target, etag)?;
             if let Some(by) = keep {
                 self.keep_version(&target, by);
             }
             self.root.create_dir_all(&target.parent().ok_or(FileError::IsAFolder)?)?;
-            shelf.place(&beside, &self.root, &target, etag != Some(""))
+            kept_folder.place(&beside, &self.root, &target, etag != Some(""))
         });
         if written.is_err() {
-            let _ = shelf.remove_file(&beside);
+            let _ = kept_folder.remove_file(&beside);
         }
         match written {
             Err(FileError::Exists) => Err(FileError::Changed),
@@ -140,7 +140,8 @@ impl Workspace {
         }
     }
 
-    /// Refuses where another version is there than the writer saw; says the mode of what is there. `path` has no links on it.
+    /// Fails unless the version of `path` is the one that the writer saw. Returns the mode of an existing file. `path` must not
+    /// contain links.
     fn expected(&self, path: &FilePath, etag: Option<&str>) -> FileResult<Option<u32>> {
         if path.is_root() {
             return Err(FileError::IsAFolder);
@@ -164,7 +165,7 @@ impl Workspace {
     }
 }
 
-/// How a single compressed file is packed, by its name.
+/// The compression of a single file, by its name.
 pub(super) fn packing(path: &FilePath) -> FileResult<ArchiveFormat> {
     let name = path.name().unwrap_or_default().to_lowercase();
     match name.rsplit('.').next() {
@@ -172,17 +173,17 @@ pub(super) fn packing(path: &FilePath) -> FileResult<ArchiveFormat> {
         Some("xz") => Ok(ArchiveFormat::TarXz),
         Some("bz2") => Ok(ArchiveFormat::TarBz2),
         Some("zst") => Ok(ArchiveFormat::TarZst),
-        _ => Err(FileError::Invalid("This is no compressed file.".into())),
+        _ => Err(FileError::Invalid("This is not a compressed file.".into())),
     }
 }
 
-/// Writes what comes at `offset`, up to `end`.
+/// Writes a stream at `offset`, up to `end`.
 pub(super) fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) -> FileResult<()> {
     let runtime = Handle::current();
     while let Some(piece) = runtime.block_on(body.next()) {
         let piece = piece?;
         if offset.saturating_add(piece.len() as u64) > end {
-            return Err(FileError::Invalid(format!("More came than the {end} bytes that were announced.")));
+            return Err(FileError::Invalid(format!("More than the announced {end} bytes were sent.")));
         }
         file.write_at(&piece, offset)?;
         offset += piece.len() as u64;
@@ -196,7 +197,7 @@ fn of_file(info: Option<FileInfo>, file: File, start: u64, length: u64) -> FileC
     FileContent { file: info, start, length: Some(length), body, direct: Some(Box::new(part)) }
 }
 
-/// A part of a file, on its way out.
+/// A range of a file that is being sent.
 #[derive(Clone)]
 struct Part {
     file: Arc<File>,
@@ -205,7 +206,7 @@ struct Part {
 }
 
 impl Part {
-    /// Reads from the moment on at which somebody wants the first piece.
+    /// The range as a stream. Reading begins when the first chunk is requested.
     fn body(self) -> Body {
         let begin = async move {
             let (send, receive) = mpsc::channel(AHEAD);
@@ -227,7 +228,7 @@ impl Part {
                 }
                 Err(error) => Err(error.into()),
             };
-            // Whoever stopped listening wants no more; an error is the last thing that is said.
+            // Ends when the reader has gone, or after an error.
             let last = piece.is_err();
             if to.blocking_send(piece).is_err() || last {
                 return;
@@ -274,7 +275,7 @@ fn pump(from: &mut dyn Read, to: &mpsc::Sender<io::Result<Bytes>>) -> FileResult
     }
 }
 
-/// What is written goes to whoever reads the stream.
+/// A writer whose output goes to the reader of the stream.
 struct Channel(mpsc::Sender<io::Result<Bytes>>);
 
 impl Write for Channel {

@@ -1,4 +1,4 @@
-//! Copies of files and folders.
+//! Copying files and folders.
 
 use super::{Workspace, enough, operations::Progress};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
@@ -16,7 +16,7 @@ impl Workspace {
             if stat.kind != Kind::Folder {
                 continue;
             }
-            // What is put into a folder changes its time.
+            // Adding entries changes a folder's timestamp, so it is set at the end.
             let mut folders = vec![(copy.to.clone(), stat)];
             for step in self.root.walk(&copy.from)? {
                 let Some(from) = step.file_path() else { continue };
@@ -42,7 +42,7 @@ impl Workspace {
                 let target = self.root.open_file(to, Open { mode: stat.mode, ..Open::NEW })?;
                 let copied = copy_content(&source, &target, progress);
                 if copied.is_err() {
-                    // Half a file looks like a whole one.
+                    // A partial file could be taken for a complete one.
                     let _ = self.root.remove_file(to);
                 }
                 copied?;
@@ -50,7 +50,7 @@ impl Workspace {
                 target.set_times(stat.accessed, stat.modified)?;
             }
             Kind::Symlink => match self.root.symlink(&self.root.read_link(from)?, to) {
-                // A link that leads out stays where it is.
+                // Links that lead out of the folder are not copied.
                 Ok(()) => {
                     let _ = self.root.set_times(to, stat.accessed, stat.modified, false);
                 }

@@ -1,4 +1,4 @@
-//! What runs, on disk: a daemon that ends in the middle of something leaves word of it to the next one.
+//! Running operations, recorded on disk so that the next daemon knows of those that were interrupted.
 
 use super::{
     Workspace, keep_note, kept,
@@ -10,13 +10,13 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 const FOLDER: &str = "operations";
-/// Paths of one operation that are written down.
+/// Most paths recorded per operation.
 const NAMED: usize = 20;
 const BROKEN_OFF: &str = "The daemon was restarted in the middle of this. Begin it anew: what was copied, unpacked or deleted by \
                           then stays so, and half an archive or download is gone.";
 
 impl Workspace {
-    /// Writes down that something runs. Where that fails, as on a full disk, it runs all the same.
+    /// Records a running operation. If that fails, e.g. on a full disk, the operation runs nevertheless.
     pub(super) fn note_running(&self, operation: &Operation) {
         let mut operation = operation.clone();
         match &mut operation.task {
@@ -25,29 +25,29 @@ impl Workspace {
             FileTask::Extract { .. } | FileTask::Pull { .. } => {}
         }
         let noted = self
-            .shelf(FOLDER)
+            .kept_folder(FOLDER)
             .and_then(|kept| keep_note(&kept.beyond_limit(), &note_of(operation.id)?, &operation));
         if let Err(error) = noted {
-            tracing::warn!(%error, "a file operation is not written down");
+            tracing::warn!(%error, "recording a file operation failed");
         }
     }
 
-    /// Forgets that.
+    /// Deletes that record.
     pub(super) fn forget_running(&self, id: Uuid) {
         match note_of(id).and_then(|path| self.kept()?.remove_file(&path)) {
             Ok(()) | Err(FileError::NotFound) => {}
-            Err(error) => tracing::warn!(%error, "a file operation's note stays"),
+            Err(error) => tracing::warn!(%error, "deleting the record of a file operation failed"),
         }
     }
 
-    /// What the daemon before this one did not end, as failed; and removes what that left half done beside the folder. Nothing
-    /// may run yet.
+    /// The operations that were interrupted when the previous daemon ended, as failed; also deletes what they left half-done
+    /// beside the folder. Call it before any operation is started.
     pub(super) fn recover(&self) -> Vec<Arc<Running>> {
         if let Err(error) = self.remove_halves() {
-            tracing::warn!(%error, "what was half done stays");
+            tracing::warn!(%error, "deleting partial files failed");
         }
         self.broken_off().unwrap_or_else(|error| {
-            tracing::warn!(%error, "what was broken off is not known");
+            tracing::warn!(%error, "reading interrupted file operations failed");
             Vec::new()
         })
     }
@@ -55,7 +55,7 @@ impl Workspace {
     fn broken_off(&self) -> FileResult<Vec<Arc<Running>>> {
         let now = self.clock.now();
         let mut found = Vec::new();
-        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
+        for entry in self.kept_entries(&FilePath::parse(FOLDER)?)? {
             let name = entry?.name;
             let Some(id) = name.strip_suffix(".json").and_then(|id| id.parse::<Uuid>().ok()) else {
                 continue;
@@ -64,7 +64,7 @@ impl Workspace {
                 self.forget_running(id);
                 continue;
             };
-            // One that nobody has looked at is told again after another restart, for as long as any.
+            // If nobody has seen it, it is listed again after another restart, for the usual time.
             let ended = *operation.ended_at.get_or_insert(now);
             if now - ended >= LISTED {
                 self.forget_running(id);
@@ -78,9 +78,9 @@ impl Workspace {
         Ok(found)
     }
 
-    /// Files on their way that nothing says more about: those of writes, downloads and archives.
+    /// Deletes files of interrupted writes, downloads and archives that no record belongs to.
     fn remove_halves(&self) -> FileResult<()> {
-        for entry in self.on_shelf(&FilePath::parse("uploads")?)? {
+        for entry in self.kept_entries(&FilePath::parse("uploads")?)? {
             let Ok(id) = entry?.name.parse::<Uuid>() else { continue };
             if matches!(self.kept()?.lstat(&kept("uploads", id, ".json")?), Err(FileError::NotFound)) {
                 self.kept()?.remove_file(&kept("uploads", id, "")?)?;

@@ -1,17 +1,17 @@
-//! What is in a folder, sorted.
+//! Sorted listings of folders.
 
 use super::{Workspace, kind, time};
 use crate::{
+    bounded_sort::BoundedSort,
     files::{Entry, FilePath, FileResult, Kind},
-    smallest::Smallest,
 };
 use raptor_model::node::files::{FilePage, FileSort};
 use std::cmp::Ordering;
 
 /// The most entries in one answer.
 const MAX_LIMIT: u64 = 2_000;
-/// Entries that are skipped in one go: a page far down in a large folder is found by reading the folder several times, not by
-/// holding all of it.
+/// Most entries skipped in one pass: a page far down in a large folder is found by reading the folder several times, rather
+/// than by holding all of it.
 const SKIPPED: usize = 16_384;
 
 impl Workspace {
@@ -27,7 +27,7 @@ impl Workspace {
         self.list_by(SKIPPED, path, (sort, descending), (offset, limit), search)
     }
 
-    /// With `most_skipped` entries in one reading.
+    /// With at most `most_skipped` entries skipped per pass.
     pub(super) fn list_by(
         &self,
         most_skipped: usize,
@@ -49,7 +49,7 @@ impl Workspace {
         let (mut total, mut after) = (0, None::<Entry>);
         let page = loop {
             let most = if skip <= most_skipped { skip + limit } else { most_skipped };
-            let mut first = Smallest::new(most, &order);
+            let mut first = BoundedSort::new(most, &order);
             let mut seen = 0;
             for entry in self.root.entries(path)? {
                 let entry = entry?;
@@ -60,7 +60,7 @@ impl Workspace {
                     }
                 }
             }
-            // Said of the first reading: files may come and go meanwhile.
+            // As counted in the first pass, since files may come and go.
             total = if after.is_none() { seen } else { total };
             let mut first = first.sorted();
             if skip <= most_skipped {
@@ -70,7 +70,7 @@ impl Workspace {
             skip -= first.len();
             match first.pop() {
                 Some(last) if first.len() + 1 == most && (skip as u64) < total => after = Some(last),
-                // Beyond the end.
+                // The page is beyond the end.
                 _ => break Vec::new(),
             }
         };
@@ -96,7 +96,7 @@ fn compare(a: &Entry, b: &Entry, sort: FileSort) -> Ordering {
     first.then_with(|| natural(&a.name, &b.name)).then_with(|| a.name.cmp(&b.name))
 }
 
-/// Without regard to case, and numbers by their value: `world2` before `world10`.
+/// Compares without regard to case, and numbers by value: `world2` before `world10`.
 fn natural(a: &str, b: &str) -> Ordering {
     let (mut a, mut b) = (a, b);
     loop {
@@ -118,7 +118,7 @@ fn natural(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// The digits at the start without leading zeros, and the rest.
+/// The leading digits without leading zeros, and the rest.
 fn digits(text: &str) -> (&str, &str) {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, rest) = text.split_at(end);

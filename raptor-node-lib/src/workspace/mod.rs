@@ -1,4 +1,4 @@
-//! What people do with a container's files over HTTP: everything goes through the container's [`Root`].
+//! Operations on a container's files over HTTP. All access goes through the container's [`Root`].
 
 mod content;
 mod copy;
@@ -34,15 +34,15 @@ use std::{
 };
 use uuid::Uuid;
 
-/// The most things that one request names.
+/// Most paths per request.
 const MAX_PATHS: usize = 10_000;
-/// The largest of our own notes beside files, in bytes.
+/// The largest metadata file beside a container's files, in bytes.
 const MAX_NOTE: u64 = 64 * 1024;
-/// The folders of what is kept.
-const SHELVES: [&str; 4] = ["trash", "versions", "uploads", "operations"];
+/// The folders beside a container's files.
+const KEPT_FOLDERS: [&str; 4] = ["trash", "versions", "uploads", "operations"];
 
-/// A container's files, and what is kept beside them: trash, earlier versions, unfinished uploads. The container's processes
-/// can't reach those, and they count against its disk limit. Cheap to clone. Blocking.
+/// A container's files, and what is kept beside them: trash, previous versions, unfinished uploads. The container's processes
+/// can't access the latter, which count against its disk limit. Cheap to clone. Blocking.
 #[derive(Clone)]
 pub(crate) struct Workspace {
     root: Root,
@@ -52,27 +52,27 @@ pub(crate) struct Workspace {
     operations: Arc<Operations>,
 }
 
-/// Makes the folders of what is kept, while there is room for them.
-pub(crate) fn furnish(kept: &Root) -> FileResult<()> {
-    SHELVES.iter().try_for_each(|shelf| make(kept, shelf))
+/// Creates the folders beside the files, while there is space for them.
+pub(crate) fn create_kept_folders(kept: &Root) -> FileResult<()> {
+    KEPT_FOLDERS.iter().try_for_each(|kept_folder| make(kept, kept_folder))
 }
 
-fn make(kept: &Root, shelf: &str) -> FileResult<()> {
-    match kept.create_dir(&FilePath::parse(shelf)?, 0o700) {
+fn make(kept: &Root, kept_folder: &str) -> FileResult<()> {
+    match kept.create_dir(&FilePath::parse(kept_folder)?, 0o700) {
         Ok(()) | Err(FileError::Exists) => Ok(()),
         Err(error) => Err(error),
     }
 }
 
 impl Workspace {
-    /// Writes nothing: whatever the disk is like, what is there can be looked at and deleted.
+    /// Writes nothing, so that files can be viewed and deleted whatever state the disk is in.
     pub(crate) fn open(root: Root, beside: &Path, clock: Clock, operations: Arc<Operations>) -> Self {
         let workspace = Self { root, beside: beside.to_owned(), kept: OnceLock::new(), clock, operations };
         workspace.operations.recover_once(|| workspace.recover());
         workspace
     }
 
-    /// What is kept beside the container's folder, which is made where it is missing.
+    /// The folder beside the container's files, created if it doesn't exist.
     fn kept(&self) -> FileResult<&Root> {
         if let Some(kept) = self.kept.get() {
             return Ok(kept);
@@ -81,15 +81,15 @@ impl Workspace {
         Ok(self.kept.get_or_init(|| kept))
     }
 
-    /// The same, with a folder that something is put into. The folder itself is not refused for the limit.
-    fn shelf(&self, shelf: &str) -> FileResult<&Root> {
+    /// One of its subfolders, to put something into. Creating the folder itself is not refused because of the limit.
+    fn kept_folder(&self, kept_folder: &str) -> FileResult<&Root> {
         let kept = self.kept()?;
-        make(&kept.beyond_limit(), shelf)?;
+        make(&kept.beyond_limit(), kept_folder)?;
         Ok(kept)
     }
 
-    /// What is in a folder of what is kept; nothing where it was never made.
-    fn on_shelf(
+    /// The entries of one of its subfolders; none if it was never created.
+    fn kept_entries(
         &self,
         folder: &FilePath,
     ) -> FileResult<impl Iterator<Item = <Entries as Iterator>::Item> + use<>> {
@@ -103,7 +103,7 @@ impl Workspace {
         }
     }
 
-    /// Answers a small question or makes a small change.
+    /// Answers a small query or makes a small change.
     pub(crate) fn ask(&self, request: FileRequest) -> FileResult<FileAnswer> {
         use FileRequest as Ask;
         Ok(match request {
@@ -166,7 +166,7 @@ impl Workspace {
         })
     }
 
-    /// What is at a path.
+    /// The metadata of a path.
     pub(crate) fn info(&self, path: &FilePath) -> FileResult<FileInfo> {
         let stat = self.root.lstat(path)?;
         Ok(self.describe(path.clone(), &stat))
@@ -176,7 +176,7 @@ impl Workspace {
         let is_link = stat.kind == Kind::Symlink;
         let target = is_link.then(|| self.root.read_link(&path).ok()).flatten();
         let leads_to = is_link.then(|| self.root.stat(&path).ok()).flatten();
-        // What is written through a link is a version of the file that it leads to.
+        // A write through a link creates a version of its target.
         let content = leads_to.filter(|stat| stat.kind == Kind::File).unwrap_or(*stat);
         FileInfo {
             name: path.name().unwrap_or_default().to_owned(),
@@ -191,7 +191,7 @@ impl Workspace {
         }
     }
 
-    /// Reads one of our own notes.
+    /// Reads a metadata file.
     fn note<T: DeserializeOwned>(&self, path: &FilePath) -> FileResult<T> {
         read_note(self.kept()?, path)
     }
@@ -204,7 +204,7 @@ fn read_note<T: DeserializeOwned>(kept: &Root, path: &FilePath) -> FileResult<T>
     serde_json::from_slice(&text).map_err(|error| FileError::Io(error.into()))
 }
 
-/// Writes one of our own notes.
+/// Writes a metadata file.
 fn keep_note(kept: &Root, path: &FilePath, note: &impl Serialize) -> FileResult<()> {
     let text = serde_json::to_vec(note).map_err(|error| FileError::Io(error.into()))?;
     kept.open_file(path, Open { mode: 0o600, ..Open::REPLACE })?.write_at(&text, 0)
@@ -223,7 +223,7 @@ fn time(stat: &Stat) -> DateTime<Utc> {
     DateTime::from_timestamp(stat.modified.seconds, stat.modified.nanoseconds).unwrap_or_default()
 }
 
-/// Ours in the folder of what is kept; an id is no path that anybody wrote.
+/// A path in one of the folders beside the files, made from an id rather than from user input.
 fn kept(folder: &str, id: Uuid, end: &str) -> FileResult<FilePath> {
     Ok(FilePath::parse(&format!("{folder}/{id}{end}"))?)
 }

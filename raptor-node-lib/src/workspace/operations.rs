@@ -1,4 +1,4 @@
-//! What takes long: it runs by itself, says how far it is and can be stopped.
+//! Background operations: they run on their own, report progress and can be cancelled.
 
 use super::{Workspace, unpack::Unpacking};
 use crate::files::{FileError, FilePath, FileResult};
@@ -20,26 +20,26 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long an operation that has ended is listed.
+/// How long a finished operation is listed.
 pub(super) const LISTED: TimeDelta = TimeDelta::hours(1);
-/// Operations of one container that run at the same time.
+/// Most operations of one container running at the same time.
 const MAX_RUNNING: usize = 4;
-/// Requests that read one folder or text, of one container and of all, at the same time.
+/// Most requests at the same time that read one folder or text, per container and in total.
 const MAX_READINGS: usize = 2;
 const MAX_READINGS_HERE: usize = 16;
-/// Requests that read all below a folder, which may take many seconds, of one container and of all: they have turns of their own,
-/// so that nobody's listing waits for somebody's search.
+/// Most requests at the same time that read a whole tree, which may take many seconds, per container and in total. They have
+/// slots of their own, so that no listing waits for somebody's search.
 const MAX_SURVEYS: usize = 1;
 const MAX_SURVEYS_HERE: usize = 8;
-/// Edited texts of one container, and of all, that are received and saved at the same time: each is held in memory.
+/// Most edited texts received and saved at the same time, per container and in total: each is held in memory.
 const MAX_SAVINGS: usize = 2;
 const MAX_SAVINGS_HERE: usize = 8;
-/// How long such a request waits for the others.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Entries that are named where something was left out, and the letters of a name.
+/// How long such a request waits for a slot.
+const SLOT_TIMEOUT: Duration = Duration::from_secs(20);
+/// Most entries that are named if some were left out, and the most characters of a name.
 const MAX_LEFT_OUT: usize = 100;
 const MAX_NAME: usize = 500;
-/// Operations of one container that are listed.
+/// Most operations listed per container.
 const MAX_LISTED: usize = 100;
 
 /// The operations of all containers.
@@ -49,18 +49,18 @@ pub(crate) struct AllOperations {
     here: ConcurrencyLimits,
 }
 
-/// What a request waits for its turn to do.
+/// The kinds of requests with limited concurrency.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum RequestKind {
-    /// Read one folder or text.
+    /// Reads one folder or text.
     Read,
-    /// Read all below a folder.
+    /// Reads a whole tree.
     Survey,
-    /// Receive and save an edited text.
+    /// Receives and saves an edited text.
     Save,
 }
 
-/// How many may do the same at once.
+/// How many requests of a kind may run at the same time.
 struct ConcurrencyLimits {
     readings: Arc<Semaphore>,
     surveys: Arc<Semaphore>,
@@ -84,14 +84,14 @@ impl ConcurrencyLimits {
     }
 }
 
-/// A request's turn: while it lasts, others wait.
-pub(crate) struct Turn {
+/// A request's slot, released when dropped.
+pub(crate) struct RequestSlot {
     _own: OwnedSemaphorePermit,
     _here: OwnedSemaphorePermit,
 }
 
 impl AllOperations {
-    /// With the way to other servers.
+    /// With the client for fetching files.
     pub(crate) fn new(outbound: Outbound) -> Self {
         let here = ConcurrencyLimits::new(MAX_READINGS_HERE, MAX_SURVEYS_HERE, MAX_SAVINGS_HERE);
         Self { all: Mutex::default(), outbound, here }
@@ -103,24 +103,29 @@ impl AllOperations {
         all.entry(id).or_insert_with(new).clone()
     }
 
-    /// Waits up to 20 seconds for the turn to do this. The turns of one container are few, so that it can't take all of the host's.
+    /// Waits up to 20 seconds for a slot. A container has few, so that it can't use up those of the host.
     ///
     /// # Errors
-    /// [`FileError::Busy`] where it does not come in time.
-    pub(crate) async fn turn(&self, id: ContainerId, kind: RequestKind) -> FileResult<Turn> {
-        self.turn_within(id, kind, PATIENCE).await
+    /// [`FileError::Busy`] if none becomes free in time.
+    pub(crate) async fn turn(&self, id: ContainerId, kind: RequestKind) -> FileResult<RequestSlot> {
+        self.turn_within(id, kind, SLOT_TIMEOUT).await
     }
 
-    async fn turn_within(&self, id: ContainerId, kind: RequestKind, patience: Duration) -> FileResult<Turn> {
+    async fn turn_within(
+        &self,
+        id: ContainerId,
+        kind: RequestKind,
+        patience: Duration,
+    ) -> FileResult<RequestSlot> {
         let operations = self.of(id);
         let wait = async {
             let own = operations.limits.of(kind).acquire_owned().await.ok()?;
-            Some(Turn { _own: own, _here: self.here.of(kind).acquire_owned().await.ok()? })
+            Some(RequestSlot { _own: own, _here: self.here.of(kind).acquire_owned().await.ok()? })
         };
         tokio::time::timeout(patience, wait).await.ok().flatten().ok_or(FileError::Busy)
     }
 
-    /// Stops everything of a container that goes away.
+    /// Cancels all operations of a container that is being removed.
     pub(crate) fn forget(&self, id: ContainerId) {
         let gone = self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         for running in gone.iter().flat_map(|operations| operations.list()) {
@@ -150,7 +155,7 @@ impl Default for Operations {
     }
 }
 
-/// When it ended, how, and why it failed.
+/// When an operation ended, its state, and why it failed.
 type End = (DateTime<Utc>, OperationState, Option<String>);
 
 pub(super) struct Running {
@@ -162,31 +167,31 @@ pub(super) struct Running {
     pub(super) progress: Progress,
 }
 
-/// How far it is, told by whoever works on it.
+/// The progress of an operation, updated by the thread that runs it.
 #[derive(Default)]
 pub(super) struct Progress {
     bytes: AtomicU64,
     total: AtomicU64,
     files: AtomicU64,
-    /// The first of what was left out, and how much that is in all.
+    /// The first entries that were left out, and the total number of them.
     left_out: Mutex<(Vec<LeftOut>, u64)>,
     pub(super) cancel: CancellationToken,
 }
 
 impl Progress {
-    /// So many bytes more are done.
+    /// Adds processed bytes. Fails if the operation was cancelled.
     pub(super) fn bytes(&self, bytes: u64) -> FileResult<()> {
         self.bytes.fetch_add(bytes, Relaxed);
         if self.cancel.is_cancelled() { Err(FileError::Cancelled) } else { Ok(()) }
     }
 
-    /// One file more is done.
+    /// Adds a processed file. Fails if the operation was cancelled.
     pub(super) fn file(&self) -> FileResult<()> {
         self.files.fetch_add(1, Relaxed);
         self.bytes(0)
     }
 
-    /// Something was left out.
+    /// Records an entry that was left out.
     pub(super) fn leave_out(&self, name: &str, why: &str) {
         let mut left = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         left.1 += 1;
@@ -200,14 +205,14 @@ impl Progress {
         self.left_out.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many bytes it will be.
+    /// Sets the total number of bytes.
     pub(super) fn total(&self, bytes: u64) {
         self.total.store(bytes, Relaxed);
     }
 }
 
 impl Running {
-    /// One that has ended, as it is to be shown.
+    /// An operation that has ended, to be listed.
     pub(super) fn ended(shown: Operation) -> Self {
         let progress = Progress {
             bytes: shown.done_bytes.into(),
@@ -270,14 +275,14 @@ impl Operations {
         self.all.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes over what the daemon before this one left, where nobody has.
+    /// Adds the operations that the previous daemon left, unless that was done before.
     pub(super) fn recover_once(&self, recover: impl FnOnce() -> Vec<Arc<Running>>) {
         self.recovered.get_or_init(|| {
             *self.all.lock().unwrap_or_else(PoisonError::into_inner) = recover();
         });
     }
 
-    /// The turn to look at a file and replace it.
+    /// The lock for checking and replacing a file.
     pub(super) fn turn(&self) -> MutexGuard<'_, ()> {
         self.replacing.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -289,7 +294,7 @@ impl Operations {
         items
     }
 
-    /// Stops what runs, and forgets what has ended; says whether it ran.
+    /// Cancels a running operation, or forgets one that has ended. Returns whether it was running.
     fn cancel(&self, id: Uuid) -> FileResult<bool> {
         let mut running = self.all.lock().unwrap_or_else(PoisonError::into_inner);
         let found = running.iter().find(|one| one.id == id).ok_or(FileError::NotFound)?.clone();
@@ -320,7 +325,7 @@ impl Operations {
 }
 
 impl Workspace {
-    /// Begins something that takes long. It runs on a thread of its own.
+    /// Starts an operation on a thread of its own.
     pub(super) fn start(&self, task: FileTask, by: &str) -> FileResult<Operation> {
         let running = Arc::new(Running {
             id: Uuid::now_v7(),
@@ -342,7 +347,7 @@ impl Workspace {
         Ok(shown)
     }
 
-    /// Stops an operation; forgets one that has ended, on disk as well.
+    /// Cancels an operation; one that has ended is forgotten, on disk as well.
     pub(super) fn cancel(&self, id: Uuid) -> FileResult<()> {
         if !self.operations.cancel(id)? {
             self.forget_running(id);
@@ -350,7 +355,7 @@ impl Workspace {
         Ok(())
     }
 
-    /// What runs, or has ended lately, but for what is about files that are kept from whoever asks.
+    /// Running and recent operations, except for those on files that are hidden from the caller.
     pub(super) fn operations_shown(&self) -> Vec<Operation> {
         let mut items = self.operations.all(self.clock.now());
         items.retain(|item| match &item.task {

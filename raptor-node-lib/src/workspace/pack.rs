@@ -1,4 +1,4 @@
-//! Archives are made: into a file, or on the way to somebody.
+//! Creating archives, as a file or as a stream.
 
 use super::{Workspace, enough, kept, operations::Progress};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open, Stat};
@@ -19,16 +19,16 @@ use zip::{
 };
 use zstd::zstd_safe::CParameter;
 
-/// What archives are compressed with at once; zstd at its usual level with this many threads keeps up with disks.
+/// The level of zstd compression. At its default level and with this many threads, zstd keeps up with disks.
 const ZSTD_LEVEL: i32 = 3;
 const ZSTD_THREADS: u32 = 2;
-/// Bytes that each of these takes on at once: half the window at that level. zstd's own choice is eight times that, for nothing
-/// but memory; archives of servers become no larger for it.
+/// Bytes per zstd job: half the window at that level. The default is eight times as much, which only costs memory: archives of
+/// servers don't get smaller.
 const ZSTD_JOB: u32 = 1024 * 1024;
 const PIECE: usize = 256 * 1024;
 
 impl Workspace {
-    /// Puts files and folders into a new archive file.
+    /// Packs files and folders into a new archive file.
     pub(super) fn archive(
         &self,
         paths: &[FilePath],
@@ -42,21 +42,21 @@ impl Workspace {
             Ok(_) => return Err(FileError::Exists),
             Err(error) => return Err(error),
         }
-        // Said now, and not when everything is packed.
+        // Checked now rather than after packing everything.
         if let Some(parent) = to.parent() {
             self.root.entries(&parent)?;
         }
         progress.total(self.weigh(paths));
-        // It appears when it is whole, and is no part of what is packed.
-        let (shelf, beside) = (self.shelf("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
-        let file = shelf.open_file(&beside, Open::NEW)?;
+        // Written elsewhere first, so that it appears when it is complete and is not packed itself.
+        let (kept_folder, beside) = (self.kept_folder("uploads")?, kept("uploads", Uuid::now_v7(), "")?);
+        let file = kept_folder.open_file(&beside, Open::NEW)?;
         let mut out = BufWriter::with_capacity(PIECE, file);
         let packed = self.pack(paths, format, &mut out, progress).and_then(|()| {
             out.flush()?;
-            shelf.rename_into(&beside, &self.root, to, false)
+            kept_folder.rename_into(&beside, &self.root, to, false)
         });
         if packed.is_err() {
-            let _ = shelf.remove_file(&beside);
+            let _ = kept_folder.remove_file(&beside);
         }
         packed
     }
@@ -112,7 +112,7 @@ impl Workspace {
 
     fn pack_all(&self, paths: &[FilePath], out: &mut dyn Packer, progress: &Progress) -> FileResult<()> {
         for path in paths {
-            // Names in the archive begin with what was chosen, wherever that lies.
+            // Names in the archive are relative to the parent folder of each path.
             let cut = path.parent().map_or(0, |parent| match parent.as_str().len() {
                 0 => 0,
                 length => length + 1,
@@ -124,7 +124,7 @@ impl Workspace {
             for step in self.root.walk(path)? {
                 let Some(at) = step.file_path() else { continue };
                 match self.pack_one(&at, cut, &step.stat, out, progress) {
-                    // Gone since the folder was read, as files of a running server are.
+                    // Deleted since the folder was read, as happens with files of a running server.
                     Ok(()) | Err(FileError::NotFound) => {}
                     Err(error) => return Err(error),
                 }
@@ -156,7 +156,8 @@ impl Workspace {
     }
 }
 
-/// A file that has the length that the archive says, whatever its owner does meanwhile: cut, or filled up with zeros.
+/// A file with exactly the length that the archive's header says, whatever its owner does meanwhile: truncated, or padded with
+/// zeros.
 struct Counted<'p> {
     file: File,
     progress: &'p Progress,
@@ -178,7 +179,7 @@ impl Read for Counted<'_> {
     }
 }
 
-/// Names and targets are texts as those of a [`FilePath`].
+/// Writes an archive format. Names and targets are in the notation of a [`FilePath`].
 trait Packer {
     fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()>;
     fn file(&mut self, name: &str, stat: &Stat, content: &mut Counted<'_>) -> FileResult<()>;
@@ -217,7 +218,7 @@ impl<W: Write> Packer for Tar<W> {
 
 struct Zip<W: Write>(ZipWriter<zip::write::StreamWriter<W>>);
 
-/// Of Info-ZIP's extended timestamp (`extrafld.txt`): what it is told by, and that it holds when content changed last.
+/// Id of Info-ZIP's extended timestamp field (`extrafld.txt`), and the flag for the modification time.
 const TIMESTAMP: u16 = 0x5455;
 const MODIFIED: u8 = 1;
 
@@ -234,7 +235,7 @@ fn options(stat: &Stat) -> FileResult<FileOptions<'static, 'static, ExtendedFile
     Ok(options)
 }
 
-/// What programs see that know no better: two seconds exact, from 1980 to 2107, in UTC.
+/// The timestamp for programs that don't support the extended one: a resolution of two seconds, from 1980 to 2107, in UTC.
 fn clock(stat: &Stat) -> Option<zip::DateTime> {
     let at = DateTime::from_timestamp(stat.modified.seconds, 0)?.naive_utc();
     let small = |number: u32| u8::try_from(number).ok();
@@ -251,7 +252,7 @@ fn clock(stat: &Stat) -> Option<zip::DateTime> {
 
 impl<W: Write> Packer for Zip<W> {
     fn folder(&mut self, name: &str, stat: &Stat) -> FileResult<()> {
-        // The library takes folders and links by text alone. What is in the folder makes it.
+        // The library only accepts names of folders and links as UTF-8. The folder is created by its content.
         let Some(name) = text(name) else { return Ok(()) };
         self.0.add_directory(name, options(stat)?).map_err(zip_error)
     }
@@ -269,7 +270,7 @@ impl<W: Write> Packer for Zip<W> {
     }
 }
 
-/// The name itself; none where it is no UTF-8.
+/// The name; `None` if it isn't UTF-8.
 fn text(name: &str) -> Option<String> {
     String::from_utf8(unescape(name).into_owned()).ok()
 }

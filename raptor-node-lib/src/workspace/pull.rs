@@ -1,4 +1,4 @@
-//! Files are fetched from web addresses, never from one that only this host can reach.
+//! Downloading files from web addresses, never from one that only this host can reach.
 
 use super::{Workspace, kept, operations::Progress};
 use crate::files::{FileError, FilePath, FileResult, Open, Root};
@@ -8,7 +8,7 @@ use reqwest::{Response, header::CONTENT_DISPOSITION};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The largest file that is fetched, in bytes.
+/// The largest file that is downloaded, in bytes.
 const MAX_SIZE: u64 = 64 * 1024 * 1024 * 1024;
 
 impl Workspace {
@@ -49,7 +49,7 @@ impl Workspace {
         if target.parent().as_ref() != Some(into) {
             return Err(FileError::Invalid("The name may not hold a slash.".into()));
         }
-        // Said now, and not when everything is here.
+        // Checked now rather than after the download.
         self.root.check(&target)?;
         match self.root.lstat(&target) {
             Err(FileError::NotFound) => {}
@@ -62,7 +62,10 @@ impl Workspace {
                 return Err(self.root.usage().over_limit());
             }
         }
-        let beside = Half { kept: self.shelf("uploads")?, path: kept("uploads", Uuid::now_v7(), "")? };
+        let beside = PartialDownload {
+            kept: self.kept_folder("uploads")?,
+            path: kept("uploads", Uuid::now_v7(), "")?,
+        };
         self.receive(answer, &beside.path, progress).await?;
         self.root.create_dir_all(into)?;
         beside.kept.rename_into(&beside.path, &self.root, &target, false)?;
@@ -88,13 +91,13 @@ impl Workspace {
     }
 }
 
-/// What is here of a file. It goes, however fetching ends, unless it has been put in its place.
-struct Half<'k> {
+/// A partial download, deleted when dropped unless it was moved to its destination.
+struct PartialDownload<'k> {
     kept: &'k Root,
     path: FilePath,
 }
 
-impl Drop for Half<'_> {
+impl Drop for PartialDownload<'_> {
     fn drop(&mut self) {
         let _ = self.kept.remove_file(&self.path);
     }
@@ -104,12 +107,12 @@ fn refused(error: &OutboundError) -> FileError {
     FileError::Invalid(error.to_string())
 }
 
-/// The other server broke off.
+/// The error for an interrupted connection.
 fn broken(error: &reqwest::Error) -> FileError {
     FileError::Invalid(format!("The file can't be fetched: {error}."))
 }
 
-/// The name that the sender gives, or the last one in the address.
+/// The file name from the response's headers, or the last segment of the address.
 fn name_of(answer: &Response) -> Option<String> {
     let given = answer.headers().get(CONTENT_DISPOSITION).and_then(|value| value.to_str().ok());
     let given = given.and_then(|value| {

@@ -1,4 +1,4 @@
-//! Looking for files by their names and by what is in them.
+//! Searching files by name and by content.
 
 use super::Workspace;
 use crate::files::{FileError, FilePath, FileResult, Kind, Open, Step};
@@ -12,18 +12,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Hits at most.
+/// Most hits in total.
 const MAX_HITS: usize = 500;
-/// Hits in one file at most.
+/// Most hits per file.
 const MAX_LINES: usize = 5;
-/// The largest file that is looked into, in bytes.
+/// The largest file that is searched, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;
-/// The longest line that is looked at, in bytes.
+/// The longest line that is searched, in bytes.
 const MAX_LINE: u64 = 64 * 1024;
-/// What is looked at to recognise a file's encoding, in bytes.
+/// How much of a file is used to detect its encoding, in bytes.
 const HEAD: usize = 64 * 1024;
-/// How long it looks.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time limit of a search.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 enum Name {
     Any,
@@ -60,7 +60,7 @@ impl Workspace {
         name: Option<&str>,
         content: Option<&str>,
     ) -> FileResult<FileHits> {
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + TIME_LIMIT;
         let content = content.filter(|content| !content.is_empty()).map(str::to_lowercase);
         let name = Name::new(name)?;
         if matches!(name, Name::Any) && content.is_none() {
@@ -124,13 +124,13 @@ impl Workspace {
     }
 }
 
-/// The encoding of a file that begins so; none where it is no text.
+/// The encoding of a file that begins with `head`; `None` if it isn't text.
 fn encoding_of(head: &[u8]) -> Option<Encoding> {
     let recognised = recognise(head)?;
     if recognised.certain || head.len() < HEAD {
         return Some(recognised.encoding);
     }
-    // The last line may be cut inside a character.
+    // The last line may end in the middle of a character.
     let whole = head.iter().rposition(|byte| *byte == b'\n').map_or(head.len(), |at| at + 1);
     recognise(head.get(..whole).unwrap_or(head)).map(|recognised| recognised.encoding)
 }

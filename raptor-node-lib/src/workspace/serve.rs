@@ -1,8 +1,8 @@
-//! Files behind the seam that the control side knows.
+//! The implementation of the file operations of [`raptor_model::node::Node`].
 
 use super::{
     Workspace,
-    operations::{RequestKind, Turn},
+    operations::{RequestKind, RequestSlot},
 };
 use crate::{host::Host, lifecycle::Ask};
 use async_trait::async_trait;
@@ -28,14 +28,18 @@ impl Host {
 }
 
 impl Host {
-    /// Has the container's supervisor look again at what it said about the trash.
+    /// Makes the container's supervisor check again what it reported about the trash.
     pub(crate) async fn tell_trash_emptied(&self, id: ContainerId) {
         if let Ok(handle) = self.handle(id) {
             let _ = handle.asks.send(Ask::TrashEmptied).await;
         }
     }
 
-    async fn turn(&self, id: ContainerId, kind: Option<RequestKind>) -> Result<Option<Turn>, NodeError> {
+    async fn turn(
+        &self,
+        id: ContainerId,
+        kind: Option<RequestKind>,
+    ) -> Result<Option<RequestSlot>, NodeError> {
         match kind {
             Some(kind) => Ok(Some(self.0.context.operations.turn(id, kind).await?)),
             None => Ok(None),
@@ -48,7 +52,7 @@ impl NodeFiles for Host {
     async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
         use FileRequest as Asked;
-        // These hold what they read of a folder, or of a file, in memory.
+        // These hold a folder's listing or a file's content in memory.
         let kind = match &request {
             Asked::ReadText { .. } | Asked::List { .. } | Asked::ListTrash => Some(RequestKind::Read),
             Asked::Search { .. } | Asked::Sizes { .. } => Some(RequestKind::Survey),
@@ -59,13 +63,13 @@ impl NodeFiles for Host {
         let answer = self
             .with_workspace(id, denied, move |workspace| {
                 let answer = workspace.ask(request);
-                // Held until it is done, also where nobody waits for the answer any more.
+                // Held until the work is done, even if the caller no longer waits.
                 drop(turn);
                 Ok(answer?)
             })
             .await;
         if emptied {
-            // Also after an error: something may have been removed before it.
+            // Also after an error: some files may already have been deleted.
             self.tell_trash_emptied(id).await;
         }
         answer

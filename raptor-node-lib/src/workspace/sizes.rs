@@ -1,9 +1,9 @@
-//! What folders take, and what files are by their sums.
+//! Disk usage of folders, and checksums of files.
 
 use super::{Workspace, kind};
 use crate::{
+    bounded_sort::BoundedSort,
     files::{FilePath, FileResult, Kind, Open},
-    smallest::Smallest,
 };
 use md5::Md5;
 use raptor_model::node::files::{ChecksumKind, FolderSize};
@@ -14,12 +14,12 @@ use sha2::{Digest, Sha256};
 const MAX_SIZES: usize = 2_000;
 
 impl Workspace {
-    /// What is in a folder with what it takes on disk, the largest first, up to [`MAX_SIZES`].
+    /// The entries of a folder with their disk usage, largest first, up to [`MAX_SIZES`].
     pub(super) fn sizes(&self, path: &FilePath) -> FileResult<Vec<FolderSize>> {
         let largest = |a: &FolderSize, b: &FolderSize| {
             b.disk_bytes.cmp(&a.disk_bytes).then_with(|| a.path.cmp(&b.path))
         };
-        let mut items = Smallest::new(MAX_SIZES, largest);
+        let mut items = BoundedSort::new(MAX_SIZES, largest);
         for entry in self.root.entries(path)? {
             let entry = entry?;
             let Ok(at) = path.join(&entry.name) else { continue };

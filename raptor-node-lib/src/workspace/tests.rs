@@ -29,7 +29,7 @@ impl World {
         Self::limited(0)
     }
 
-    /// With a disk limit in bytes; 0 = none.
+    /// With a disk limit in bytes; 0 = unlimited.
     fn limited(limit: u64) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (data, kept) = (folder.path().join("data"), folder.path().join("kept"));
@@ -39,7 +39,7 @@ impl World {
         Self { folder, workspace }
     }
 
-    /// What the next daemon process finds.
+    /// The workspace as the next daemon process finds it.
     fn again(&self) -> Workspace {
         let root = Root::open(&self.folder.path().join("data"), 0, 0).unwrap();
         let operations = Arc::new(Operations::default());
@@ -60,7 +60,7 @@ impl World {
         self.workspace.run(task, &Progress::default())
     }
 
-    /// What was left out is an error here.
+    /// Fails if an entry was left out.
     fn extract(&self, archive: &str) -> FileResult<()> {
         match self.unpack(archive, Existing::Skip, None)?.first() {
             None => Ok(()),
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    /// Into the folder `out`; says what was left out.
+    /// Extracts into the folder `out`, and returns the entries that were left out.
     fn unpack(&self, archive: &str, existing: Existing, encoding: Option<&str>) -> FileResult<Vec<LeftOut>> {
         let progress = Progress::default();
         let encoding = encoding.map(str::to_owned);
@@ -169,13 +169,13 @@ fn one_thing_is_deleted_for_good_and_what_is_old_goes_by_itself() {
     world.workspace.empty_trash(Some(vec![items[0].id])).unwrap();
     assert_eq!(world.workspace.discarded().unwrap().len(), 2);
 
-    // As if it had been deleted a month ago.
+    // As if it was deleted a month ago.
     let note = world.folder.path().join(format!("kept/trash/{}.json", items[1].id));
     let mut text: serde_json::Value = serde_json::from_slice(&std::fs::read(&note).unwrap()).unwrap();
     text["at"] = serde_json::json!(Clock::System.now() - chrono::TimeDelta::days(30));
     std::fs::write(&note, text.to_string()).unwrap();
     assert_eq!(world.workspace.age_trash(31).unwrap(), 0);
-    // Also what this one may not see.
+    // Also entries that are hidden from this caller.
     let denied = crate::files::Denied::new(&["*.key"]);
     let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
     assert_eq!(theirs.age_trash(30).unwrap(), 1);
@@ -202,7 +202,7 @@ fn what_lies_in_the_trash_without_a_note_is_listed_restored_and_emptied() {
         let found = world.workspace.discarded().unwrap();
         assert_eq!(found.len(), 2, "{lost:?}");
         assert!(found.iter().all(|item| (item.size_bytes, item.kind) == (1, FileKind::File)));
-        // It may be a file that is kept from them.
+        // It may be a file that is hidden from them.
         let denied = crate::files::Denied::new(&["*.key"]);
         let theirs = Workspace { root: world.workspace.root.denying(&denied), ..world.workspace.clone() };
         assert!(theirs.discarded().unwrap().is_empty());
@@ -234,7 +234,7 @@ fn every_format_is_packed_and_unpacked() {
     }
 }
 
-/// A tar with one entry, its name as it is given.
+/// A tar with one entry of this exact name.
 fn tar_with(kind: tar::EntryType, name: &str, target: &str) -> Vec<u8> {
     let mut header = tar::Header::new_gnu();
     header.set_entry_type(kind);
@@ -392,10 +392,10 @@ async fn what_ran_when_the_daemon_ended_is_told_and_its_halves_are_gone() {
     }
     assert!(world.again().operations_shown().is_empty(), "what has ended is not told again");
 
-    // As a daemon leaves it that is killed: its note of what runs, and half an archive.
+    // As left by a daemon that was killed: the record of a running operation, and a partial archive.
     let killed = Operation { id: Uuid::now_v7(), ended_at: None, state: OperationState::Running, ..done };
     world.workspace.note_running(&killed);
-    let uploads = world.workspace.shelf("uploads").unwrap();
+    let uploads = world.workspace.kept_folder("uploads").unwrap();
     uploads.open_file(&kept("uploads", Uuid::now_v7(), "").unwrap(), Open::NEW).unwrap();
     let upload = world.workspace.begin_upload(None, path("new"), 5, false).unwrap();
 
@@ -507,7 +507,7 @@ mod pulls {
     };
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    /// A web server of our own that answers everything so.
+    /// A web server that always gives this response.
     async fn server(answer: String) -> u16 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -525,12 +525,12 @@ mod pulls {
         world.workspace.fetch(url, &FilePath::ROOT, None, &Progress::default(), outbound).await
     }
 
-    /// 127.0.0.1 stands for a public address, all others of this machine are private.
+    /// 127.0.0.1 counts as a public address, all other addresses of this machine as private.
     fn only_first() -> Outbound {
         Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1]))
     }
 
-    /// Says that a name leads to 127.0.0.1 when it is asked first, and to 127.0.0.2 ever after.
+    /// Resolves a name to 127.0.0.1 the first time, and to 127.0.0.2 from then on.
     #[derive(Default)]
     struct Flips(AtomicUsize);
 

@@ -21,30 +21,30 @@ use std::{
 };
 use tokio::runtime::Handle;
 
-/// What is looked at of a file of which only the end is read, in bytes.
+/// How much of a file's beginning is checked if only its end is read, in bytes.
 const HEAD: u64 = 8 * 1024;
-/// The most text that comes out of one compressed log, in bytes.
+/// The most text extracted from a compressed log, in bytes.
 const MAX_UNPACKED: u64 = 1024 * 1024 * 1024;
-/// Bytes that are read at once.
+/// Bytes read at a time.
 const PIECE: usize = 256 * 1024;
-/// How long nothing may come of a text that is being sent: others wait for their turn meanwhile.
+/// How long a text that is being received may make no progress, since others wait for the slot.
 const STALLED: Duration = Duration::from_secs(30);
-/// The most lines of a text that is edited: what was not edited is found line by line, with about 150 bytes of memory for each.
+/// Most lines of an edited text: unedited ones are matched line by line, which takes about 150 bytes of memory each.
 const MAX_LINES: usize = 1_000_000;
-/// The most that an edited text may have as UTF-8, in bytes: characters of one byte elsewhere have up to four.
+/// The largest edited text as UTF-8, in bytes: characters of one byte in other encodings take up to four.
 const MAX_SENT: usize = 4 * MAX_TEXT as usize;
 
-/// Bytes of a file, and where they begin in it.
+/// A range of a file and its offset.
 struct Part {
     bytes: Vec<u8>,
     start: u64,
-    /// The beginning of the file, where that is not in `bytes`.
+    /// The beginning of the file, if it is not in `bytes`.
     head: Vec<u8>,
 }
 
 impl Workspace {
     pub(super) fn read_text(&self, asked: TextRead) -> FileResult<TextFile> {
-        // Before the content: a save over a change in between is then refused.
+        // Read before the content, so that a save is refused if the file was changed in between.
         let file = self.info(&asked.path)?;
         let tail = asked.tail_bytes.map(|tail| tail.min(MAX_TEXT));
         let mut part = match (asked.version, asked.unpack) {
@@ -75,7 +75,7 @@ impl Workspace {
         })
     }
 
-    /// Saves an edited text. Call it on a thread that may wait.
+    /// Saves an edited text. Call it on a blocking thread.
     pub(super) fn write_text(&self, asked: TextWrite, body: Body) -> FileResult<FileAnswer> {
         let new = received(body)?;
         let TextWrite { path, etag, read_as, encoding, line_end, byte_order_mark, by } = asked;
@@ -104,7 +104,7 @@ impl Workspace {
         if bytes.len() as u64 > MAX_TEXT {
             return Err(too_much());
         }
-        // Were another version there by now, it would have another etag.
+        // A newer version would have another etag.
         let body = stream::iter([Ok(Bytes::from(bytes))]).boxed();
         self.replace(&path, etag.as_deref(), Some(&by), body)?;
         Ok(FileAnswer::File { file: self.info(&path)? })
@@ -121,14 +121,14 @@ impl Part {
             if head.encoding.is_utf16() {
                 return Ok(head);
             }
-            // Its beginning and its end may be cut inside characters, which is no fault of the text.
+            // The range may begin and end in the middle of a character.
             let first = self.bytes.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1);
             return recognise(self.bytes.get(first..).unwrap_or_default()).ok_or(FileError::NotText);
         }
         recognise(&self.bytes).ok_or(FileError::NotText)
     }
 
-    /// How much is to be left out for a part of a file to begin where a line does.
+    /// How many bytes to skip so that a range begins at the start of a line.
     fn begin_at_a_line(&mut self, encoding: Encoding) -> usize {
         if encoding.is_utf16() && !self.start.is_multiple_of(2) {
             self.bytes = self.bytes.split_off(1.min(self.bytes.len()));
@@ -145,7 +145,7 @@ fn part_of(file: &File, tail: Option<u64>) -> FileResult<Part> {
         return Err(too_much());
     }
     let head = if start > 0 { read_at(file, 0, HEAD)? } else { Vec::new() };
-    // It may grow while it is read.
+    // The file may grow while it is read.
     let bytes = read_at(file, start, if tail.is_some() { length - start } else { MAX_TEXT + 1 })?;
     if bytes.len() as u64 > MAX_TEXT { Err(too_much()) } else { Ok(Part { bytes, start, head }) }
 }
@@ -162,7 +162,7 @@ fn read_at(file: &File, offset: u64, length: u64) -> FileResult<Vec<u8>> {
     }
 }
 
-/// The end of what a compressed file holds; all of it where that is less than `tail`.
+/// The end of a compressed file's content; all of it if that is less than `tail`.
 fn unpacked_part(text: Box<dyn Read>, tail: Option<u64>) -> FileResult<Part> {
     let kept = usize::try_from(tail.unwrap_or(MAX_TEXT)).unwrap_or(usize::MAX);
     let mut text = text.take(MAX_UNPACKED + 1);
@@ -184,7 +184,7 @@ fn unpacked_part(text: Box<dyn Read>, tail: Option<u64>) -> FileResult<Part> {
     if text.limit() == 0 || (part.start > 0 && tail.is_none()) { Err(too_much()) } else { Ok(part) }
 }
 
-/// An edited text as it was sent.
+/// The edited text as received.
 fn received(mut body: Body) -> FileResult<String> {
     let (runtime, mut bytes) = (Handle::current(), Vec::new());
     let mut next = || runtime.block_on(tokio::time::timeout(STALLED, body.next())).map_err(|_| stalled());

@@ -1,4 +1,4 @@
-//! The trash: what was deleted lies beside the container's folder until somebody wants it back or empties it.
+//! The trash: deleted files are kept beside the container's folder until they are restored or the trash is emptied.
 
 use super::{Workspace, enough, keep_note, kept, kind, read_note, time};
 use crate::files::{FileError, FilePath, FileResult, Kind, Root};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const FOLDER: &str = "trash";
-/// How much may lie in the trash of a container that is at its limit: each thing has a note of a block.
+/// Most entries in the trash of a container that has reached its limit, since each needs a block for its metadata.
 const MAX_BEYOND: usize = 10_000;
 
 #[derive(Serialize, Deserialize)]
@@ -36,12 +36,12 @@ impl Workspace {
         discarded
     }
 
-    /// Moving into the trash is never refused for the limit, but nobody makes notes past it without end.
+    /// Moving files to the trash is never refused because of the disk limit, but only up to a number of entries.
     fn check_trash(&self, more: usize) -> FileResult<()> {
         if self.root.usage().free() != Some(0) {
             return Ok(());
         }
-        let notes = self.on_shelf(&FilePath::parse(FOLDER)?)?;
+        let notes = self.kept_entries(&FilePath::parse(FOLDER)?)?;
         let count = notes.flatten().filter(|entry| entry.name.ends_with(".json")).count();
         if count.saturating_add(more) > MAX_BEYOND {
             return Err(FileError::TooMuch(format!(
@@ -61,8 +61,8 @@ impl Workspace {
             at: self.clock.now(),
             by: by.to_owned(),
         };
-        let moved = self.shelf(FOLDER).and_then(|trash| {
-            // The note first: what lies there without one could not be put back.
+        let moved = self.kept_folder(FOLDER).and_then(|trash| {
+            // The metadata first: without it an entry could not be restored.
             self.note_trash(trash, id, &note)?;
             self.root.rename_into(path, trash, &kept(FOLDER, id, "")?, false)
         });
@@ -81,7 +81,8 @@ impl Workspace {
         }
     }
 
-    /// Where the kernel keeps the limit and takes nothing more, the note lies outside of what it counts.
+    /// Stores an entry's metadata. If the kernel enforces the limit and accepts nothing more, it is stored outside of what that
+    /// counts.
     fn note_trash(&self, trash: &Root, id: Uuid, note: &Note) -> FileResult<()> {
         let path = kept(FOLDER, id, ".json")?;
         match keep_note(&trash.beyond_limit(), &path, note) {
@@ -93,7 +94,7 @@ impl Workspace {
         }
     }
 
-    /// A folder that no limit of the container counts.
+    /// A folder that is not subject to the container's limit.
     fn uncounted(&self) -> FileResult<Root> {
         self.root.uncounted(&self.beside.with_extension("notes"))
     }
@@ -146,7 +147,7 @@ impl Workspace {
 
     pub(super) fn discarded(&self) -> FileResult<Vec<TrashItem>> {
         let mut items = Vec::new();
-        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
+        for entry in self.kept_entries(&FilePath::parse(FOLDER)?)? {
             let Ok(id) = entry?.name.parse() else { continue };
             let Ok(note) = self.trash_note(id) else { continue };
             let visible = !self.root.covers(&note.path, note.kind == FileKind::Folder);
@@ -158,11 +159,11 @@ impl Workspace {
         Ok(items)
     }
 
-    /// Puts it back where it was; folders on the way are made. Where something is by now, the place is not taken.
+    /// Restores an entry to where it was, creating missing parent folders. Fails if something exists there by now.
     pub(super) fn restore(&self, id: Uuid) -> FileResult<()> {
         let note = self.trash_note(id)?;
         let parent = note.path.parent().ok_or(FileError::NotFound)?;
-        // What comes back was counted all the time.
+        // The restored files already count.
         self.root.beyond_limit().create_dir_all(&parent)?;
         self.kept()?.rename_into(&kept(FOLDER, id, "")?, &self.root, &note.path, false)?;
         self.root.usage().trash_changed();
@@ -202,7 +203,7 @@ impl Workspace {
     }
 }
 
-/// Whether there is no note, or one that was never written to its end.
+/// Whether the metadata is missing or was not written completely.
 fn is_lost(error: &FileError) -> bool {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match error {
@@ -212,7 +213,7 @@ fn is_lost(error: &FileError) -> bool {
     }
 }
 
-/// When this id was made.
+/// The time at which this id was created.
 fn deleted_at(id: Uuid) -> Option<DateTime<Utc>> {
     let (seconds, nanoseconds) = id.get_timestamp()?.to_unix();
     DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanoseconds)

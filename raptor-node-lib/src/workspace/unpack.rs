@@ -1,4 +1,4 @@
-//! Archives are taken apart. What is in one comes from anybody: nothing leaves the folder, and nothing may be a bomb.
+//! Extracting archives from untrusted sources: nothing leaves the folder, and bombs are detected.
 
 mod blocks;
 mod names;
@@ -15,21 +15,21 @@ use names::Names;
 use raptor_model::node::files::{ArchiveFormat, Existing};
 use std::io::{self, BufReader, Read};
 
-/// Files and folders in one archive.
+/// Most files and folders in an archive.
 const MAX_ENTRIES: u64 = 500_000;
-/// Bytes that one archive may become.
+/// Most bytes that an archive may expand to.
 const MAX_BYTES: u64 = 256 * 1024 * 1024 * 1024;
-/// How many times its own size an archive may become, once it is large.
+/// The highest ratio of extracted to compressed size, once the result is large.
 const MAX_RATIO: u64 = 200;
 const LARGE: u64 = 256 * 1024 * 1024;
 /// The longest target of a link, in bytes.
 pub(super) const MAX_TARGET: u64 = 4_095;
-/// Memory that an xz file may ask for, in KiB.
+/// The most memory for decompressing an xz file, in KiB.
 const XZ_MEMORY_KIB: u32 = 256 * 1024;
 const UNPACKED: &str = "Raptor unpacks zip, 7z, tar, tar.gz, tar.xz, tar.bz2, tar.zst, and single files that end in gz, xz, bz2 or zst.";
 const PIECE: usize = 256 * 1024;
 
-/// What was taken out so far, against the bounds.
+/// What was extracted so far, checked against the limits.
 pub(super) struct Bounds<'p> {
     pub(super) progress: &'p Progress,
     packed: u64,
@@ -58,21 +58,21 @@ impl Bounds<'_> {
     }
 }
 
-/// How an archive is unpacked.
+/// How to extract an archive.
 pub(super) struct Unpacking<'t> {
     pub(super) path: &'t FilePath,
     pub(super) into: &'t FilePath,
     pub(super) existing: Existing,
-    /// What names are written in; recognised unless given.
+    /// The encoding of names; detected if `None`.
     pub(super) encoding: Option<&'t str>,
 }
 
-/// What is in a file, by its name.
+/// The format of an archive, by its name.
 enum Content {
     Archive(ArchiveFormat),
-    /// Unpacked only: it is no format that archives are made in.
+    /// 7z, which can only be extracted, not created.
     Seven,
-    /// One compressed file, which has this name.
+    /// A single compressed file with this name.
     Single(ArchiveFormat, String),
 }
 
@@ -95,10 +95,10 @@ impl Content {
 }
 
 impl Workspace {
-    /// Unpacks an archive. An entry that can't be unpacked is left out and noted in `progress`.
+    /// Extracts an archive. An entry that can't be extracted is left out and recorded in `progress`.
     ///
     /// # Errors
-    /// [`FileError::Invalid`] where nothing more can be read: what was unpacked stays, and is said.
+    /// [`FileError::Invalid`] if the rest can't be read: what was extracted stays, and the message says so.
     pub(super) fn extract(&self, task: &Unpacking<'_>, progress: &Progress) -> FileResult<()> {
         let name = task.path.name().unwrap_or_default();
         let content = Content::of_name(name).ok_or_else(|| FileError::Invalid(UNPACKED.into()))?;
@@ -118,7 +118,7 @@ impl Workspace {
                 match target.file(&name, 0o644, Some(stat.modified), &mut text) {
                     Ok(()) => {}
                     Err(Fault::Fatal(error)) => return Err(error),
-                    // There is nothing else in it.
+                    // It is the only content.
                     Err(Fault::LeftOut(why)) => return Err(FileError::Invalid(why)),
                     Err(Fault::Damaged(why)) => return Err(target.ended(&why)),
                 }
@@ -141,7 +141,7 @@ pub(super) fn unpacked(file: File, format: ArchiveFormat) -> FileResult<Box<dyn 
     })
 }
 
-/// What a decoder says of content that makes no sense.
+/// The error for content that can't be decompressed.
 pub(super) fn broken(error: io::Error) -> FileError {
     if error.kind() == io::ErrorKind::OutOfMemory {
         let mib = XZ_MEMORY_KIB / 1024;

@@ -1,4 +1,4 @@
-//! Files on their way here, piece by piece. They lie beside the container's folder until they are whole.
+//! Chunked uploads. They are kept beside the container's folder until they are complete.
 
 use super::{Workspace, content::receive, keep_note, kept, time};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const FOLDER: &str = "uploads";
-/// How long an unfinished upload is kept after its last piece.
+/// How long an unfinished upload is kept after its last chunk.
 const KEPT: TimeDelta = TimeDelta::days(1);
 /// How long a finished upload is remembered, so that a client that lost the first response can repeat the request.
 const ANSWERED: TimeDelta = TimeDelta::hours(1);
-/// Unfinished uploads that one container may have.
+/// Most unfinished uploads per container.
 const MAX_OPEN: usize = 200;
-/// Bytes that are compared at once.
+/// Bytes compared at a time.
 const COMPARED: usize = 256 * 1024;
 
 #[derive(Serialize, Deserialize)]
@@ -23,7 +23,7 @@ struct Note {
     size_bytes: u64,
     replace: bool,
     at: DateTime<Utc>,
-    /// Whether somebody asked to have it put where it belongs. Its content goes there after that is written down.
+    /// Whether finishing was requested. The content is moved after this was stored.
     #[serde(default)]
     finished: bool,
 }
@@ -45,11 +45,11 @@ impl Workspace {
         self.drop_stale()?;
         let id = id.unwrap_or_else(Uuid::now_v7);
         let note = Note { path, size_bytes, replace, at: self.clock.now(), finished: false };
-        // A note without content is no upload.
-        let (shelf, content) = (self.shelf(FOLDER)?, kept(FOLDER, id, "")?);
-        let begun = shelf
+        // A record without content is not an upload.
+        let (kept_folder, content) = (self.kept_folder(FOLDER)?, kept(FOLDER, id, "")?);
+        let begun = kept_folder
             .open_file(&content, Open { create_new: false, create: true, ..Open::NEW })
-            .and_then(|_| keep_note(shelf, &kept(FOLDER, id, ".json")?, &note));
+            .and_then(|_| keep_note(kept_folder, &kept(FOLDER, id, ".json")?, &note));
         if let Err(error) = begun {
             let _ = self.drop_upload(id);
             return Err(error);
@@ -57,7 +57,7 @@ impl Workspace {
         self.upload(id)
     }
 
-    /// The upload that is asked for again: the answer to the first time may have been lost.
+    /// The existing upload if the request is a repetition, whose first answer may have been lost.
     fn begun(&self, id: Uuid, path: &FilePath, size_bytes: u64, replace: bool) -> FileResult<Option<Upload>> {
         match self.note::<Note>(&kept(FOLDER, id, ".json")?) {
             Ok(note) if note.path == *path && note.size_bytes == size_bytes && note.replace == replace => {
@@ -69,7 +69,7 @@ impl Workspace {
         }
     }
 
-    /// Refuses a file that can't be put at `path`, before anything of it is sent.
+    /// Refuses a file that can't be placed at `path`, before any of it is uploaded.
     fn may_come(&self, path: &FilePath, size_bytes: u64, replace: bool) -> FileResult<()> {
         if path.is_root() {
             return Err(FileError::IsAFolder);
@@ -79,7 +79,7 @@ impl Workspace {
             Ok(_) if !replace => return Err(FileError::Exists),
             _ => {}
         }
-        // A link is written through; one that leads out is refused before anything is sent.
+        // Links are followed; those that lead out are refused before anything is uploaded.
         match self.root.lstat(&self.root.target(path)?) {
             Ok(stat) if stat.kind == Kind::Folder => return Err(FileError::IsAFolder),
             Ok(stat) if stat.kind == Kind::Special => return Err(FileError::Special),
@@ -91,8 +91,8 @@ impl Workspace {
         Ok(())
     }
 
-    /// A whole file that is sent at once. Only a sender who may read the file that is there is told that it is the same one:
-    /// anybody else could try out what is in it. Call it on a thread that may wait.
+    /// Uploads a whole file in one request. Only a sender who may read the existing file learns that it has the same content;
+    /// otherwise anybody could guess the content. Call it on a blocking thread.
     pub(super) fn upload_whole(
         &self,
         path: &FilePath,
@@ -101,13 +101,13 @@ impl Workspace {
         body: Body,
     ) -> FileResult<FileInfo> {
         match self.may_come(path, size_bytes, replace) {
-            // It may have been sent before, and the answer been lost.
+            // The request may be a repetition whose first answer was lost.
             Ok(()) | Err(FileError::Exists) => {}
             Err(error) => return Err(error),
         }
         let beside = kept(FOLDER, Uuid::now_v7(), "")?;
-        let shelf = self.shelf(FOLDER)?;
-        let file = shelf.open_file(&beside, Open::NEW)?;
+        let kept_folder = self.kept_folder(FOLDER)?;
+        let file = kept_folder.open_file(&beside, Open::NEW)?;
         let placed = receive(&file, 0, size_bytes, body).and_then(|()| {
             let here = file.stat()?.len;
             if here != size_bytes {
@@ -120,12 +120,12 @@ impl Workspace {
             if let Some(parent) = target.parent() {
                 self.root.create_dir_all(&parent)?;
             }
-            shelf.place(&beside, &self.root, &target, replace)
+            kept_folder.place(&beside, &self.root, &target, replace)
         });
         let placed = match placed {
-            Err(FileError::Exists) if may_read && self.holds(path, &file) => shelf.remove_file(&beside),
+            Err(FileError::Exists) if may_read && self.holds(path, &file) => kept_folder.remove_file(&beside),
             Err(error) => {
-                let _ = shelf.remove_file(&beside);
+                let _ = kept_folder.remove_file(&beside);
                 Err(error)
             }
             placed => placed,
@@ -170,9 +170,9 @@ impl Workspace {
             return Err(only(upload.received_bytes, upload.size_bytes));
         }
         let (at, content) = (kept(FOLDER, id, ".json")?, kept(FOLDER, id, "")?);
-        let (shelf, mut note) = (self.kept()?, self.note::<Note>(&at)?);
-        if note.finished && matches!(shelf.lstat(&content), Err(FileError::NotFound)) {
-            // It was put there before, and the answer was lost.
+        let (kept_folder, mut note) = (self.kept()?, self.note::<Note>(&at)?);
+        if note.finished && matches!(kept_folder.lstat(&content), Err(FileError::NotFound)) {
+            // Already moved; the answer was lost.
             return self.info(&note.path);
         }
         let replace = note.replace && may_replace;
@@ -184,8 +184,8 @@ impl Workspace {
             self.root.create_dir_all(&parent)?;
         }
         note.finished = true;
-        keep_note(&shelf.beyond_limit(), &at, &note)?;
-        shelf.place(&content, &self.root, &target, replace)?;
+        keep_note(&kept_folder.beyond_limit(), &at, &note)?;
+        kept_folder.place(&content, &self.root, &target, replace)?;
         self.info(&note.path)
     }
 
@@ -211,18 +211,18 @@ impl Workspace {
         Ok(())
     }
 
-    /// Removes uploads without a piece for a day, and the notes of those that were finished more than an hour ago. Returns how
-    /// many are unfinished.
+    /// Deletes uploads without a chunk for a day, and records of those that were finished more than an hour ago. Returns the
+    /// number of unfinished ones.
     pub(crate) fn drop_old_uploads(&self) -> FileResult<usize> {
         let mut open = 0;
-        for entry in self.on_shelf(&FilePath::parse(FOLDER)?)? {
+        for entry in self.kept_entries(&FilePath::parse(FOLDER)?)? {
             let entry = entry?;
             let name = entry.name.strip_suffix(".json").unwrap_or(&entry.name);
             let Ok(id) = name.parse::<Uuid>() else { continue };
             let content = name.len() == entry.name.len();
             let most = if content { KEPT } else { ANSWERED };
             let stale = self.clock.now() - time(&entry.stat) > most;
-            // The note of an unfinished one is as old as its beginning, which may be long ago.
+            // The record of an unfinished upload is as old as its start, which may be long ago.
             if stale
                 && (content || matches!(self.kept()?.lstat(&kept(FOLDER, id, "")?), Err(FileError::NotFound)))
             {
@@ -235,7 +235,7 @@ impl Workspace {
     }
 }
 
-/// What happens where a file is there already.
+/// What to do if the file already exists.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Existing {
     pub(super) replace: bool,

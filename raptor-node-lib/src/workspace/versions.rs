@@ -1,4 +1,4 @@
-//! Earlier versions of text files that people edit.
+//! Previous versions of text files that people edit.
 
 use super::{Workspace, keep_note, time};
 use crate::files::{File, FileError, FilePath, FileResult, Kind, Open};
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-/// Versions of one file that are kept.
+/// Versions kept per file.
 const KEPT: usize = 20;
 /// The largest file whose versions are kept, in bytes.
 const MAX_SIZE: u64 = 2 * 1024 * 1024;
@@ -21,7 +21,7 @@ struct Note {
 }
 
 impl Workspace {
-    /// Keeps what a file holds now, before it is replaced. What can't be kept is no reason not to save.
+    /// Stores the current content of a file before it is replaced. If that fails, the file is saved nevertheless.
     pub(super) fn keep_version(&self, path: &FilePath, by: &str) {
         match self.try_keep(path, by) {
             Ok(()) | Err(FileError::NotFound | FileError::OverLimit { .. } | FileError::NoSpace { .. }) => {}
@@ -36,7 +36,7 @@ impl Workspace {
             return Ok(());
         }
         let folder = folder(path)?;
-        let kept = self.shelf("versions")?;
+        let kept = self.kept_folder("versions")?;
         kept.create_dir_all(&folder)?;
         let id = Uuid::now_v7();
         let copy = folder.join(&id.to_string())?;
@@ -57,7 +57,7 @@ impl Workspace {
     pub(super) fn versions(&self, path: &FilePath) -> FileResult<Vec<FileVersion>> {
         let folder = folder(&self.root.target(path)?)?;
         let mut items = Vec::new();
-        for entry in self.on_shelf(&folder)? {
+        for entry in self.kept_entries(&folder)? {
             let entry = entry?;
             let Ok(id) = entry.name.parse::<Uuid>() else { continue };
             let note = self.note::<Note>(&folder.join(&format!("{id}.json"))?);
@@ -75,7 +75,7 @@ impl Workspace {
     }
 }
 
-/// Paths may be longer than a name; their hash is not.
+/// The folder of a file's versions. It is named by a hash, since paths may be longer than a name.
 fn folder(path: &FilePath) -> FileResult<FilePath> {
     let hash = Sha256::digest(path.as_str());
     let hex: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();

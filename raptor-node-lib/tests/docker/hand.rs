@@ -126,7 +126,7 @@ async fn a_folder_is_one_daemons_at_a_time() {
     let first = Host::builder(folder.path()).docker_socket(&nowhere).build().await.unwrap();
     let refused = Host::builder(folder.path()).docker_socket(&nowhere).build().await.err().unwrap();
     let refused = refused.to_string();
-    assert!(refused.contains("Another Raptor daemon") && refused.contains("Stop that one"), "{refused}");
+    assert!(refused.contains("Another Raptor daemon") && refused.contains("Stop it"), "{refused}");
     first.shutdown().await;
     Host::builder(folder.path()).docker_socket(&nowhere).build().await.unwrap();
 }
@@ -211,7 +211,7 @@ async fn what_runs_without_its_state_is_left_alone_and_taken_over_when_it_is_dec
         world.host.declare(spec).await.unwrap();
         world.phase(Phase::Running).await;
         world.line("hello ready").await;
-        world.line("looked after again").await;
+        world.line("supervised again").await;
         assert_eq!(process(&world), before);
         world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
         world.line("SAVING").await;

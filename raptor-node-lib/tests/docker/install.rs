@@ -170,7 +170,7 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
         _ => None,
     });
     let (problem, warning, lines) = happened.unwrap();
-    let said = "Installed, but the script ended with exit code 2. Look at its last lines before you start the container.";
+    let said = "Installed, but the script ended with exit code 2. Check its last lines before you start the container.";
     assert_eq!((problem, warning.as_deref()), (None, Some(said)));
     assert!(lines.iter().any(|line| line == "----"), "{lines:?}");
     assert!(world.texts(LineKind::Daemon).await.iter().any(|line| line == said));

@@ -35,7 +35,7 @@ async fn a_port_of_another_program_is_said_in_words_until_it_can_be_had() {
     let (problem, fault) = failed(&world).await;
     assert_eq!(
         problem,
-        format!("Port {port} is used by another program on this host. Stop that, or use another port.")
+        format!("Port {port} is used by another program on this host. Stop it, or use another port.")
     );
     let Some(Fault::PortInUse { ip, port: named, details }) = fault.clone() else { panic!("{fault:?}") };
     assert_eq!((ip, named), (Ipv4Addr::LOCALHOST.into(), port));
@@ -66,7 +66,7 @@ async fn a_port_of_another_container_and_an_address_that_the_host_lacks_are_said
     let (problem, fault) = failed(&second).await;
     assert_eq!(
         problem,
-        format!("Port {port} is used by another container on this host. Stop that, or use another port.")
+        format!("Port {port} is used by another container on this host. Stop it, or use another port.")
     );
     assert!(matches!(fault, Some(Fault::PortInUse { port: named, .. }) if named == port), "{fault:?}");
 
@@ -113,7 +113,7 @@ async fn a_port_that_is_let_go_of_a_moment_after_the_start_is_waited_for() {
     let port = listener.local_addr().unwrap().port();
     let world = World::new(ECHO, |spec| spec.ports = vec![binding(Ipv4Addr::LOCALHOST, port)]).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
-    world.line("A port of it is still in use. Trying once more in a moment.").await;
+    world.line("One of its ports is still in use. Trying once more in a moment.").await;
     drop(listener);
     let status = world.phase(Phase::Running).await;
     assert_eq!((status.problem, status.fault), (None, None));

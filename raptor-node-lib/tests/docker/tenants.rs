@@ -103,7 +103,7 @@ async fn limits_change_while_it_runs() {
     let limits = world.inspect("{{.HostConfig.Memory}} {{.HostConfig.CpuQuota}} {{.HostConfig.PidsLimit}}");
     assert_eq!(limits, format!("{} 50000 99", 128 * 1024 * 1024 / 100 * 115));
     assert_eq!(world.inspect("{{.State.StartedAt}}"), before, "it was not restarted");
-    world.line("hold from now on").await;
+    world.line("apply from now on").await;
     world.change(|spec| spec.limits.memory_mib = 0).await;
     let status = world.until("there", |_| true).await;
     assert!(status.pending.is_none() || status.pending.unwrap().contains("next start"));
@@ -176,7 +176,7 @@ async fn a_folder_to_be_mounted_that_is_missing_is_said_as_such() {
     world.change(|spec| spec.mounts = vec![mount]).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let problem = world.until("refused", |status| status.problem.is_some()).await.problem.unwrap();
-    assert!(problem.contains(&source) && problem.contains("is not on this host"), "{problem}");
+    assert!(problem.contains(&source) && problem.contains("does not exist on this host"), "{problem}");
     std::fs::create_dir(&source).unwrap();
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;

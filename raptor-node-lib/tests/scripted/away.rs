@@ -6,30 +6,26 @@ use raptor_model::{
     node::{Happening, Node},
     templates::StopRule,
 };
-use raptor_node_lib::runtime::{Call, Script, Trouble};
+use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
 #[tokio::test(start_paused = true)]
 async fn a_start_comes_to_one_process_whichever_call_the_engine_goes_away_at() {
     for call in Call::OF_A_START {
-        for trouble in [Trouble::Away, Trouble::AwayAfterwards] {
+        for fault in [InjectedFault::Away, InjectedFault::AwayAfterwards] {
             let world = World::new(|_| {}).await;
-            world.engine.trouble(call, trouble.clone());
+            world.engine.inject(call, fault.clone());
             world.start().await;
             pass(10).await;
             assert!(world.engine.is_away(), "{call:?} is made");
             assert_ne!(world.status().await.phase, Phase::Offline, "{call:?}: it is not given up");
             world.engine.come_back();
             let status = world.phase(Phase::Running).await;
-            assert_eq!((status.problem, status.crashes), (None, None), "{call:?} {trouble:?}");
+            assert_eq!((status.problem, status.crashes), (None, None), "{call:?} {fault:?}");
             pass(20).await;
             let (starts, at_once) = (world.engine.starts(world.id), world.engine.most_at_once(world.id));
-            assert_eq!((starts, at_once), (1, 1), "{call:?} {trouble:?}: {}", world.transcript().await);
+            assert_eq!((starts, at_once), (1, 1), "{call:?} {fault:?}: {}", world.transcript().await);
             assert_eq!(world.engine.count(world.id), 1);
-            assert_eq!(
-                world.output().await,
-                ["ready"],
-                "{call:?} {trouble:?}: its first line is there, once"
-            );
+            assert_eq!(world.output().await, ["ready"], "{call:?} {fault:?}: its first line is there, once");
         }
     }
 }
@@ -38,7 +34,7 @@ async fn a_start_comes_to_one_process_whichever_call_the_engine_goes_away_at() {
 async fn what_ended_before_the_engine_could_answer_the_start_is_not_started_once_more() {
     let world = World::new(|spec| spec.policy.restart = RestartPolicy::Never).await;
     world.engine.runs(Script::new().print("ready").wait(crate::world::seconds(1)).exit(0));
-    world.engine.trouble(Call::Start, Trouble::AwayAfterwards);
+    world.engine.inject(Call::Start, InjectedFault::AwayAfterwards);
     world.start().await;
     pass(10).await;
     world.engine.come_back();
@@ -52,18 +48,18 @@ async fn what_ended_before_the_engine_could_answer_the_start_is_not_started_once
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_stopped_while_the_engine_is_away_comes_to_nothing() {
     for call in Call::OF_A_START {
-        for trouble in [Trouble::Away, Trouble::AwayAfterwards] {
+        for fault in [InjectedFault::Away, InjectedFault::AwayAfterwards] {
             let world = World::new(|_| {}).await;
-            world.engine.trouble(call, trouble.clone());
+            world.engine.inject(call, fault.clone());
             world.start().await;
             pass(10).await;
             world.stop().await;
             pass(10).await;
             world.engine.come_back();
             let status = world.phase(Phase::Offline).await;
-            assert_eq!(status.problem, None, "{call:?} {trouble:?}");
+            assert_eq!(status.problem, None, "{call:?} {fault:?}");
             world.stays_offline().await;
-            assert!(!world.engine.is_running(world.id), "{call:?} {trouble:?}");
+            assert!(!world.engine.is_running(world.id), "{call:?} {fault:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use raptor_model::{
     containers::lifecycle::Phase,
     node::{InstallSpec, Node, NodeError},
 };
-use raptor_node_lib::runtime::{Call, Script, Trouble};
+use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
 /// It is gone from the host, the engine and the disk, and stays so.
 async fn gone(world: &World) {
@@ -21,7 +21,7 @@ async fn gone(world: &World) {
 async fn a_removal_during_any_step_of_a_start_leaves_nothing() {
     for call in [Call::Pull, Call::Network, Call::Create, Call::Attach, Call::Start] {
         let world = World::new(|_| {}).await;
-        world.engine.trouble(call, Trouble::Late(seconds(60)));
+        world.engine.inject(call, InjectedFault::Late(seconds(60)));
         world.start().await;
         pass(2).await;
         world.host.remove(world.id).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_removal_while_it_is_installed_leaves_nothing() {
         let world = World::new(|_| {}).await;
         world.engine.installs(Script::new().wait(seconds(100)).exit(0));
         if let Some(call) = late {
-            world.engine.trouble(call, Trouble::Late(seconds(60)));
+            world.engine.inject(call, InjectedFault::Late(seconds(60)));
         }
         let mut spec = world.host.declared(world.id).await.unwrap();
         (spec.revision, spec.install) = (2, Some(install.clone()));

@@ -5,13 +5,13 @@ use raptor_model::{
     containers::lifecycle::{Phase, RestartPolicy},
     node::Happening,
 };
-use raptor_node_lib::runtime::{Call, Script, Trouble};
+use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
 #[tokio::test(start_paused = true)]
 async fn a_new_daemon_finishes_the_start_that_the_old_one_had_begun_with_one_process() {
     for call in [Call::Pull, Call::Network, Call::Create, Call::Attach, Call::Start] {
         let mut world = World::new(|_| {}).await;
-        world.engine.trouble(call, Trouble::Late(seconds(5)));
+        world.engine.inject(call, InjectedFault::Late(seconds(5)));
         world.start().await;
         pass(2).await;
         world.restart_daemon().await;

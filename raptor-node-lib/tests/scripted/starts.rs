@@ -5,7 +5,7 @@ use raptor_model::{
     containers::lifecycle::{Phase, Refused},
     node::{Fault, Node, NodeError, PowerAction},
 };
-use raptor_node_lib::runtime::{Call, Script, Trouble};
+use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
 /// The calls of a start that may come to their end after nobody waits for them any more.
 const LATE: [Call; 5] = [Call::Pull, Call::Network, Call::Create, Call::Attach, Call::Start];
@@ -15,11 +15,11 @@ async fn a_stop_during_any_step_of_a_start_ends_it_at_once_and_nothing_comes_of_
     for call in LATE {
         for power in [PowerAction::Stop, PowerAction::Kill] {
             let world = World::new(|_| {}).await;
-            world.engine.trouble(call, Trouble::Late(seconds(60)));
+            world.engine.inject(call, InjectedFault::Late(seconds(60)));
             world.start().await;
             pass(2).await;
             assert_eq!(world.status().await.phase, Phase::Starting, "{call:?}");
-            assert!(!world.engine.is_troubled(), "{call:?} is what it waits for");
+            assert!(!world.engine.has_pending_faults(), "{call:?} is what it waits for");
             world.host.power(world.id, power, "").await.unwrap();
             let status = world.phase(Phase::Offline).await;
             assert_eq!((status.problem, status.last_exit), (None, None), "{call:?}");
@@ -34,7 +34,7 @@ async fn a_stop_during_any_step_of_a_start_ends_it_at_once_and_nothing_comes_of_
 async fn a_start_after_a_cancelled_one_runs_one_process_whatever_the_first_one_left_behind() {
     for call in LATE {
         let world = World::new(|_| {}).await;
-        world.engine.trouble(call, Trouble::Late(seconds(20)));
+        world.engine.inject(call, InjectedFault::Late(seconds(20)));
         world.start().await;
         pass(2).await;
         world.kill().await;
@@ -51,7 +51,7 @@ async fn a_start_after_a_cancelled_one_runs_one_process_whatever_the_first_one_l
 #[tokio::test(start_paused = true)]
 async fn a_restart_during_a_start_begins_it_anew_once() {
     let world = World::new(|_| {}).await;
-    world.engine.trouble(Call::Pull, Trouble::Late(seconds(60)));
+    world.engine.inject(Call::Pull, InjectedFault::Late(seconds(60)));
     world.start().await;
     pass(2).await;
     world.host.power(world.id, PowerAction::Restart, "").await.unwrap();
@@ -75,7 +75,7 @@ async fn of_two_starts_the_second_is_refused() {
 async fn what_the_engine_refuses_is_said_and_not_tried_again() {
     for call in [Call::Network, Call::Create, Call::Attach, Call::Start] {
         let world = World::new(|_| {}).await;
-        world.engine.trouble(call, Trouble::Refused("no".into()));
+        world.engine.inject(call, InjectedFault::Refused("no".into()));
         world.start().await;
         let status = world.until("a problem", |status| status.problem.is_some()).await;
         assert_eq!(status.phase, Phase::Offline, "{call:?}");
@@ -89,14 +89,14 @@ async fn what_the_engine_refuses_is_said_and_not_tried_again() {
 #[tokio::test(start_paused = true)]
 async fn a_port_that_is_in_use_for_a_moment_is_waited_for_once() {
     let world = World::new(|_| {}).await;
-    let taken = || Trouble::Refused("address already in use".into());
-    world.engine.trouble(Call::Start, taken());
+    let taken = || InjectedFault::Refused("address already in use".into());
+    world.engine.inject(Call::Start, taken());
     world.start().await;
     world.phase(Phase::Running).await;
     world.stop().await;
     world.phase(Phase::Offline).await;
-    world.engine.trouble(Call::Start, taken());
-    world.engine.trouble(Call::Start, taken());
+    world.engine.inject(Call::Start, taken());
+    world.engine.inject(Call::Start, taken());
     world.start().await;
     world.until("a problem", |status| status.problem.is_some()).await;
     world.stays_offline().await;
@@ -105,13 +105,13 @@ async fn a_port_that_is_in_use_for_a_moment_is_waited_for_once() {
 #[tokio::test(start_paused = true)]
 async fn an_image_that_a_registry_refuses_is_used_as_it_is_here_and_otherwise_said() {
     let world = World::new(|_| {}).await;
-    world.engine.trouble(Call::Pull, Trouble::Refused("dial tcp: i/o timeout".into()));
+    world.engine.inject(Call::Pull, InjectedFault::Refused("dial tcp: i/o timeout".into()));
     world.start().await;
     world.phase(Phase::Running).await;
     world.stop().await;
     world.phase(Phase::Offline).await;
     world.engine.lacks("ghcr.io/games/test:1");
-    world.engine.trouble(Call::Pull, Trouble::Refused("dial tcp: i/o timeout".into()));
+    world.engine.inject(Call::Pull, InjectedFault::Refused("dial tcp: i/o timeout".into()));
     world.start().await;
     let status = world.until("a problem", |status| status.problem.is_some()).await;
     assert!(matches!(status.fault.as_deref(), Some(Fault::RegistryUnreachable { .. })), "{status:?}");
@@ -121,7 +121,7 @@ async fn an_image_that_a_registry_refuses_is_used_as_it_is_here_and_otherwise_sa
 async fn what_somebody_removes_between_its_creation_and_its_start_fails_the_start_and_the_next_one_works() {
     for call in [Call::Attach, Call::Start] {
         let world = World::new(|_| {}).await;
-        world.engine.trouble(call, Trouble::Removed);
+        world.engine.inject(call, InjectedFault::Removed);
         world.start().await;
         let status = world.until("a problem", |status| status.problem.is_some()).await;
         assert_eq!((status.phase, status.last_exit), (Phase::Offline, None), "{call:?}");

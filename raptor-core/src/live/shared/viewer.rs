@@ -1,6 +1,6 @@
 //! A viewer of a shared stream, reading at its own speed.
 
-use super::{Kept, Latest, SharedFrame, State, Stream};
+use super::{Latest, LineBlock, SharedFrame, State, Stream};
 use crate::{
     id::ContainerId,
     node::{ConsoleLine, LiveFrame, LiveParts, Node, NodeError, Since},
@@ -184,7 +184,7 @@ impl Viewer {
     fn lines(&mut self, state: &State) -> Next {
         // From the end, where most viewers are.
         let unseen = state.lines.iter().rev().take_while(|kept| kept.last > self.after).last();
-        let Some(Kept { first, last, frame, .. }) = unseen else { return Next::Nothing };
+        let Some(LineBlock { first, last, frame, .. }) = unseen else { return Next::Nothing };
         if *first > self.after + 1 {
             return Next::Behind;
         }

@@ -1,4 +1,4 @@
-//! What is not UTF-8 is edited all the same, and stays what it is.
+//! Files that aren't UTF-8 can be edited and keep their encoding.
 
 use super::{P, edits};
 use crate::configfiles::{ConfigFileError, FileMemory, apply};
@@ -10,7 +10,7 @@ fn edit(parser: P, bytes: &[u8], pairs: &[(&str, Value)]) -> Result<Vec<u8>, Con
     apply(parser, bytes, &edits(pairs), &mut FileMemory::default())
 }
 
-/// Applies the edits, and again: the second time changes nothing.
+/// Applies the edits twice: the second time must change nothing.
 #[track_caller]
 fn check(parser: P, bytes: &[u8], pairs: &[(&str, Value)], expected: &[u8]) {
     let edited = edit(parser, bytes, pairs).unwrap();

@@ -1,10 +1,10 @@
-//! INI over several starts.
+//! INI files over several starts.
 
 use super::{P, edits};
 use crate::configfiles::{Memory, apply};
 use serde_json::json;
 
-/// A file on a host, with what is remembered of it.
+/// A file on a host, and the memory of it.
 struct File {
     text: String,
     memory: Memory,
@@ -15,7 +15,7 @@ impl File {
         Self { text: text.into(), memory: Memory::new(false) }
     }
 
-    /// A start with these values; the memory goes to disk and back.
+    /// A start with these values; the memory is stored and loaded again.
     fn start(&mut self, pairs: &[(&str, &str)]) -> &str {
         let pairs: Vec<_> = pairs.iter().map(|(key, value)| (*key, json!(value))).collect();
         let memory = self.memory.file("a.ini", !self.text.is_empty());

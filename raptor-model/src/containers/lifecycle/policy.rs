@@ -1,4 +1,4 @@
-//! What a container's owner decided about starting it again.
+//! When a container is restarted automatically.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -54,10 +54,10 @@ impl Default for Policy {
     }
 }
 
-/// The longest pause before another start.
+/// The longest pause before a restart.
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 
-/// The pause before another start after so many crashes in a row: 1 s, 4 s, 16 s and so on, at most 5 minutes.
+/// The pause before a restart after this many crashes in a row: 1 s, 4 s, 16 s and so on, at most 5 minutes.
 #[must_use]
 pub fn backoff(crashes: u8) -> Duration {
     let seconds = 4_u64.saturating_pow(u32::from(crashes.saturating_sub(1)));

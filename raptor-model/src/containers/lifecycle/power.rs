@@ -1,4 +1,4 @@
-//! What people ask of a container's process.
+//! Power actions.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The promises, in every state that can be reached.
+//! Checks the guarantees in every reachable state.
 
 use super::*;
 use std::collections::{HashSet, VecDeque};
@@ -33,7 +33,7 @@ const INPUTS: [Input; 27] = [
     Input::FoundRunning,
 ];
 
-/// What the world really is, beside what the machine believes.
+/// The real state of the world, in contrast to the state machine's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 struct World {
     life: Life,
@@ -59,14 +59,14 @@ fn policies() -> impl Iterator<Item = Policy> {
 fn possible(world: World, input: Input) -> bool {
     match input {
         Input::Exited(_) | Input::Ready => world.process,
-        // What has booted can only exit.
+        // A process that has booted can only exit.
         Input::BootFailed | Input::BootInterrupted => world.process && world.life.phase != Phase::Running,
         Input::StopDelivered => world.life.asking,
         Input::StopLost => world.deadline,
         Input::StopDeadline => world.deadline,
         Input::BackoffOver => world.backoff,
         Input::InstallEnded { .. } => world.installer,
-        // Timers die with the daemon that armed them.
+        // Timers end with the daemon that armed them.
         Input::FoundRunning => !world.process && !world.installer,
         Input::TakenOver => world.life.phase == Phase::Offline && !world.installer,
         _ => true,
@@ -126,7 +126,7 @@ fn apply(world: World, policy: Policy, input: Input) -> Option<World> {
     Some(after)
 }
 
-/// Every state that can be reached under `policy`, with the way from each to the next.
+/// Every state reachable under `policy`, including the steps between them.
 fn reachable(policy: Policy) -> HashSet<World> {
     let mut seen = HashSet::new();
     let mut open = VecDeque::from([START]);

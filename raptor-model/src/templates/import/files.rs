@@ -28,7 +28,7 @@ impl Reader {
         files
     }
 
-    /// An object that eggs hold as text.
+    /// An object that eggs contain as a string.
     pub(super) fn embedded(&mut self, config: &Value, name: &str) -> Map<String, Value> {
         let at = format!("config.{name}");
         match config.get(name) {
@@ -65,7 +65,7 @@ fn parser(name: &str) -> Option<ConfigParser> {
     })
 }
 
-/// One edit, or several with conditions where the value is an object of them.
+/// One edit, or several with conditions if the value is an object.
 fn edits(key: &str, value: &Value) -> Vec<ConfigEdit> {
     let edit = |if_value, value: &Value| ConfigEdit { key: key.to_owned(), if_value, value: value.clone() };
     match value {

@@ -1,5 +1,5 @@
-//! Reading templates: Pterodactyl's eggs (`PTDL_v1`, `PTDL_v2`), Pelican's (`PLCN_v1` to `PLCN_v3`), and Raptor's own format,
-//! each as JSON or YAML.
+//! Importing templates: Pterodactyl's eggs (`PTDL_v1`, `PTDL_v2`), Pelican's (`PLCN_v1` to `PLCN_v3`), and Raptor's own format,
+//! as JSON or YAML.
 
 mod files;
 mod images;
@@ -31,14 +31,13 @@ pub struct ImportWarning {
     pub message: String,
 }
 
-/// What a file says.
+/// A parsed file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
-    /// The template.
     pub template: Template,
-    /// Its dialect: `PTDL_v1`, `PTDL_v2`, `PLCN_v1`, `PLCN_v2`, `PLCN_v3` or `RAPTOR_v1`.
+    /// Its format: `PTDL_v1`, `PTDL_v2`, `PLCN_v1`, `PLCN_v2`, `PLCN_v3` or `RAPTOR_v1`.
     pub format: String,
-    /// What was odd.
+    /// What could not be imported as is.
     pub warnings: Vec<ImportWarning>,
 }
 
@@ -47,10 +46,10 @@ struct Reader {
     extra: BTreeMap<String, Value>,
 }
 
-/// Reads a template.
+/// Parses a template.
 ///
 /// # Errors
-/// [`Error::Invalid`] where it is none.
+/// [`Error::Invalid`] if it is not a template.
 pub fn import(bytes: &[u8]) -> Result<Imported> {
     let (source, warnings) = text::parse(bytes)?;
     if own::is_own(&source) {
@@ -73,7 +72,7 @@ impl Reader {
         self.warnings.push(ImportWarning { path: path.into(), message: message.into() });
     }
 
-    /// An egg of no known version is read where it looks like one.
+    /// The format of a file with an unknown version, if it looks like an egg.
     fn guess(&mut self, source: &Value, version: &str) -> Result<String> {
         let looks =
             ["startup", "startup_commands", "docker_images", "images", "image", "variables", "scripts"]
@@ -102,7 +101,7 @@ impl Reader {
         Ok(format.to_owned())
     }
 
-    /// Keeps what there is no word for.
+    /// Keeps properties that have no equivalent.
     fn keep(&mut self, pointer: &str, map: Option<&Value>, known: &[&str]) {
         for (key, value) in map.and_then(Value::as_object).into_iter().flatten() {
             if !known.contains(&key.as_str()) {
@@ -229,7 +228,7 @@ impl Reader {
     }
 }
 
-/// A part of a JSON pointer (RFC 6901).
+/// Escapes a segment of a JSON pointer (RFC 6901).
 fn escape(key: &str) -> String {
     key.replace('~', "~0").replace('/', "~1")
 }
@@ -243,7 +242,7 @@ fn strings(value: Option<&Value>) -> Vec<String> {
         .collect()
 }
 
-/// A list, or a text with one in each line.
+/// A list, or a string with one item per line.
 fn patterns(value: Option<&Value>) -> Vec<String> {
     match value {
         Some(Value::String(text)) => {

@@ -1,4 +1,4 @@
-//! The inputs that fit the rules of variables.
+//! The kinds of input that suit the rules of variables.
 
 use super::{Rules, notation::Rule};
 use serde::{Deserialize, Serialize};
@@ -46,7 +46,7 @@ pub enum VariableInput {
 }
 
 impl Rules {
-    /// The input that fits.
+    /// The kind of input that suits the rules.
     #[must_use]
     pub fn input(&self) -> VariableInput {
         let options = self

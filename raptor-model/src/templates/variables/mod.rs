@@ -1,4 +1,4 @@
-//! The rules of variables, in the notation that published eggs use (Laravel's), and the inputs that fit them.
+//! The validation rules of variables, in Laravel's notation as in published eggs, and the kinds of input that suit them.
 
 mod input;
 mod notation;
@@ -15,7 +15,7 @@ pub use input::VariableInput;
 pub struct Rules(Vec<Rule>);
 
 impl Rules {
-    /// Reads rules separated by `|`. What this version does not know constrains nothing.
+    /// Parses rules separated by `|`. Unknown rules are ignored.
     #[must_use]
     pub fn parse(text: &str) -> Self {
         Self(parts(text).into_iter().filter(|part| !part.trim().is_empty()).map(rule).collect())
@@ -36,18 +36,18 @@ impl Rules {
         self.has(&Rule::Numeric) || self.has(&Rule::Integer)
     }
 
-    /// Whether a value is needed.
+    /// Whether a value is required.
     #[must_use]
     pub fn is_required(&self) -> bool {
         self.has(&Rule::Required)
     }
 
-    /// Checks a value.
+    /// Validates a value.
     ///
     /// # Errors
     /// A sentence that says what is allowed.
     pub fn check(&self, value: &str) -> Result<(), String> {
-        // Laravel takes blanks for nothing, and checks nothing further then.
+        // Laravel treats blank values as empty, and skips the other rules.
         if value.trim().is_empty() {
             let may_be_empty = self
                 .0
@@ -58,7 +58,7 @@ impl Rules {
         self.0.iter().try_for_each(|rule| self.meets(rule, value))
     }
 
-    /// A value as it is kept: without the blanks and line ends around it, unless only they make it meet the rules.
+    /// A value as it is stored: without surrounding whitespace, unless only that makes it meet the rules.
     #[must_use]
     pub fn trimmed<'v>(&self, value: &'v str) -> &'v str {
         let trimmed = value.trim_matches(|c: char| c.is_whitespace() || INVISIBLE.contains(&c));
@@ -109,7 +109,7 @@ impl Rules {
                 format!("Use a multiple of {of}."),
             ),
             Rule::Regex(pattern, wanted) => {
-                // A pattern that is none, or that would take too long, constrains nothing.
+                // An invalid pattern, or one that would take too long, is ignored.
                 let built =
                     fancy_regex::RegexBuilder::new(&pattern.matched).backtrack_limit(MAX_BACKTRACKS).build();
                 let matches = built.ok().and_then(|pattern| pattern.is_match(value).ok());
@@ -157,7 +157,7 @@ impl Rules {
         if met { Ok(()) } else { Err(why) }
     }
 
-    /// What bounds are about: the number, or how many characters the text has.
+    /// What size rules apply to: the number, or the length of the text in characters.
     fn size(&self, value: &str) -> (f64, &'static str) {
         match number(value) {
             Some(number) if self.is_number() => (number, ""),
@@ -166,27 +166,27 @@ impl Rules {
     }
 }
 
-/// What else is around text that was pasted: NUL, a byte order mark, a blank without width, marks of direction.
+/// Other invisible characters around pasted text: NUL, a byte order mark, a zero-width space, direction marks.
 const INVISIBLE: [char; 5] = ['\0', '\u{feff}', '\u{200b}', '\u{200e}', '\u{200f}'];
 
-/// What is said of a value that is missing.
+/// The error for a missing value.
 pub const NEEDED: &str = "A value is needed.";
 
-/// How much a pattern may try.
+/// The limit of backtracking for a pattern.
 const MAX_BACKTRACKS: usize = 100_000;
 
 fn same(a: f64, b: f64) -> bool {
     (a - b).abs() < f64::EPSILON
 }
 
-/// What PHP takes for a number.
+/// A number as PHP recognises it.
 fn number(value: &str) -> Option<f64> {
     let text = value.trim();
     let allowed = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
     text.parse::<f64>().ok().filter(|number| number.is_finite() && text.chars().all(allowed))
 }
 
-/// What PHP takes for a whole number: no leading zeros.
+/// A whole number as PHP recognises it: without leading zeros.
 fn is_integer(value: &str) -> bool {
     let text = value.trim();
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);

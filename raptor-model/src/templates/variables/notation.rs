@@ -1,11 +1,11 @@
-//! Laravel's notation of rules.
+//! Parsing Laravel's notation of rules.
 
 use super::pattern::{Pattern, closing};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rule {
     Required,
-    /// Constrains nothing that can be said here, such as `string` and `nullable`.
+    /// Constrains nothing that can be checked here, e.g. `string` and `nullable`.
     Free,
     Unknown(String),
     Numeric,
@@ -36,7 +36,7 @@ pub(super) enum Rule {
     StartsWith(Vec<String>, bool),
 }
 
-/// The rules one by one. A `|` between the delimiters of a pattern is the pattern's own.
+/// Splits at `|`, except between the delimiters of a pattern.
 pub(super) fn parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let mut rest = text;
@@ -53,7 +53,7 @@ pub(super) fn parts(text: &str) -> Vec<&str> {
     }
 }
 
-/// Where the `|` stands behind a pattern, or that none follows it; nothing where the pattern is not closed.
+/// The position of the `|` after a pattern, if one follows; the outer `None` if the pattern is not closed.
 fn pattern_end(text: &str) -> Option<Option<usize>> {
     let from = text.find(':')? + 1;
     let open = text.get(from..)?.chars().next()?;
@@ -65,7 +65,7 @@ fn pattern_end(text: &str) -> Option<Option<usize>> {
         let rest = text.get(behind..)?;
         let flags = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
         match rest.get(flags..)?.chars().next() {
-            // The first place where the pattern may end; brackets are closed by the last.
+            // The pattern ends at the first possible position, or for brackets at the last one.
             Some('|') if close == open => return Some(Some(behind + flags)),
             Some('|') => last = Some(Some(behind + flags)),
             None => return last.or(Some(None)),
@@ -75,7 +75,7 @@ fn pattern_end(text: &str) -> Option<Option<usize>> {
     last
 }
 
-/// Reads one rule. Laravel finds rules by the names of methods: without regard to case, underscores and dashes.
+/// Parses one rule. Laravel finds rules by method names: without regard to case, underscores and hyphens.
 pub(super) fn rule(text: &str) -> Rule {
     let (name, argument) = text.split_once(':').unwrap_or((text, ""));
     let name: String = name
@@ -133,7 +133,7 @@ pub(super) fn rule(text: &str) -> Rule {
     }
 }
 
-/// Values between commas, as PHP reads CSV: what is in quotes may hold commas, and `""` in it is a quote.
+/// Comma-separated values as PHP parses CSV: quoted values may contain commas, and `""` in them is a quote.
 fn values(text: &str) -> Vec<String> {
     let mut values = Vec::new();
     let mut rest = text;

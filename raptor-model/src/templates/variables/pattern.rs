@@ -1,16 +1,16 @@
-//! Patterns as PHP has them.
+//! Regular expressions in PHP's notation.
 
-/// A pattern, as it is written and as it is matched.
+/// A pattern in PHP's notation and in that of our engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pattern {
-    /// What stands between the delimiters.
+    /// The text between the delimiters.
     pub(super) written: String,
     /// The same for our engine.
     pub(super) matched: String,
 }
 
 impl Pattern {
-    /// Reads a pattern between PHP's delimiters, which may be a pair of brackets, with flags behind the second.
+    /// Parses a pattern in PHP's delimiters, which may be a pair of brackets, followed by flags.
     pub(super) fn parse(text: &str) -> Self {
         let (body, flags) = delimited(text.trim());
         let matched = if flags.contains('u') { body.to_owned() } else { ascii(body) };
@@ -28,7 +28,7 @@ fn delimited(text: &str) -> (&str, &str) {
     (body, text.get(end + close.len_utf8()..).unwrap_or_default())
 }
 
-/// What closes a pattern that is opened so.
+/// The closing delimiter for an opening one.
 pub(super) fn closing(open: char) -> Option<char> {
     Some(match open {
         '(' => ')',
@@ -45,7 +45,7 @@ const WORD: &str = "_0-9A-Za-z";
 const SPACE: &str = " \\t-\\r";
 const BLANK: &str = " \\t-\\t";
 
-/// Without the flag `u`, PCRE's classes are ASCII, where our engine's are Unicode.
+/// Restricts classes to ASCII, as PCRE does without the flag `u`; our engine's are Unicode.
 fn ascii(pattern: &str) -> String {
     let mut written = String::with_capacity(pattern.len());
     let mut in_class = false;
@@ -62,13 +62,13 @@ fn ascii(pattern: &str) -> String {
                 if characters.peek() == Some(&'^') {
                     written.extend(characters.next());
                 }
-                // The first one is a character of the class.
+                // A `]` in first position is part of the class.
                 if characters.peek() == Some(&']') {
                     characters.next();
                     written.push_str("\\]");
                 }
             }
-            // `[:alpha:]` in a class, or a bracket.
+            // A POSIX class such as `[:alpha:]`, or a literal bracket.
             '[' if characters.peek() != Some(&':') => written.push_str("\\["),
             '[' => {
                 let class: String = characters.clone().take_while(|c| *c != ']').collect();

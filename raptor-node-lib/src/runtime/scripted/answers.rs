@@ -1,12 +1,12 @@
-//! The scripted engine as the host's engine.
+//! The implementation of [`Engine`] for the scripted engine.
 
 use super::{
     Call, Scripted, away, locked,
-    process::{Kept, Lived, Making, Order},
+    process::{NewContainer, Order, Phase, ScriptedContainer},
 };
 use crate::runtime::{
-    Attached, Ended, Engine, Found, Made, OurNetwork, Ours, Part, Pool, Pulled, RuntimeError, Sample, Shape,
-    network_name,
+    Attached, Ended, Engine, EngineContainer, Found, OurNetwork, OwnedContainer, Part, Pool, Pulled,
+    RuntimeError, Sample, Shape, network_name,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -24,7 +24,7 @@ use std::{collections::HashSet, net::Ipv4Addr, path::Path, sync::Arc};
 use uuid::Uuid;
 
 const MIB: u64 = 1024 * 1024;
-/// The address of the host in each of its networks, of which none leads anywhere.
+/// The host's address in each of its networks, which lead nowhere.
 const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 216, 0, 1);
 
 #[async_trait]
@@ -51,7 +51,7 @@ impl Engine for Scripted {
         let (id, part, instance) = (shape.spec.id, shape.part(), self.instance);
         let name = part.name(id);
         let image = shape.install.map_or(&shape.spec.image, |install| &install.image);
-        let made = Making {
+        let made = NewContainer {
             engine_id: self.shared.next_id(),
             name: name.clone(),
             id,
@@ -67,7 +67,7 @@ impl Engine for Scripted {
         let (engine, called) = (self.clone(), name.clone());
         let create = async move {
             let work = move |shared: &super::Shared| {
-                let left: Vec<Arc<Kept>> = locked(&shared.kept).clone();
+                let left: Vec<Arc<ScriptedContainer>> = locked(&shared.kept).clone();
                 for kept in left.into_iter().filter(|kept| kept.id == id && kept.part == part) {
                     if kept.runs() && (part == Part::Server || kept.instance != instance) {
                         return Err(RuntimeError::Refused(format!("{} runs already", kept.name)));
@@ -75,12 +75,12 @@ impl Engine for Scripted {
                     shared.discard(&kept.engine_id);
                 }
                 let engine_id = made.engine_id.clone();
-                locked(&shared.kept).push(Arc::new(Kept::new(made)));
+                locked(&shared.kept).push(Arc::new(ScriptedContainer::new(made)));
                 Ok(engine_id)
             };
             engine.answer(Call::Create, &called, work).await
         };
-        self.shared.making.whole(&name, create).await
+        self.shared.in_flight.complete(&name, create).await
     }
 
     async fn attach(&self, name: &str) -> Result<Attached, RuntimeError> {
@@ -135,10 +135,10 @@ impl Engine for Scripted {
     async fn inspect(&self, name: &str) -> Result<Found, RuntimeError> {
         match self.kept(Call::Inspect, name).await {
             Ok(kept) => Ok(match kept.life() {
-                Lived::Created => Found::Created,
-                Lived::Running => Found::Running,
-                Lived::Ended(ended) => Found::Ended(ended),
-                Lived::Removed => Found::Missing,
+                Phase::Created => Found::Created,
+                Phase::Running => Found::Running,
+                Phase::Ended(ended) => Found::Ended(ended),
+                Phase::Removed => Found::Missing,
             }),
             Err(RuntimeError::NotFound) => Ok(Found::Missing),
             Err(other) => Err(other),
@@ -151,7 +151,7 @@ impl Engine for Scripted {
     }
 
     async fn ended_by_hand(&self, name: &str, _: DateTime<Utc>) -> bool {
-        let told = |kept: Arc<Kept>| kept.state.borrow().told_to_end;
+        let told = |kept: Arc<ScriptedContainer>| kept.state.borrow().told_to_end;
         self.shared.present().is_ok()
             && (self.shared.kept(name).is_ok_and(told) || locked(&self.shared.removed).contains(name))
     }
@@ -179,8 +179,8 @@ impl Engine for Scripted {
         }))
     }
 
-    /// Whatever is there belongs to this process already.
-    async fn give(
+    /// Does nothing, since all files belong to this process already.
+    async fn chown(
         &self,
         _: ContainerId,
         _: &str,
@@ -191,36 +191,38 @@ impl Engine for Scripted {
         self.shared.present()
     }
 
-    async fn found(&self, id: ContainerId) -> Result<Vec<Ours>, RuntimeError> {
+    async fn found(&self, id: ContainerId) -> Result<Vec<EngineContainer>, RuntimeError> {
         let instance = self.instance;
-        let found = move |kept: &&Arc<Kept>| kept.id == id;
+        let found = move |kept: &&Arc<ScriptedContainer>| kept.id == id;
         self.answer(Call::Found, "", move |shared| {
             Ok(locked(&shared.kept).iter().filter(found).map(|kept| kept.tell(instance)).collect())
         })
         .await
     }
 
-    async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
+    async fn ours(&self) -> Result<Vec<EngineContainer>, RuntimeError> {
         let instance = self.instance;
-        let ours = move |kept: &&Arc<Kept>| kept.instance == instance;
+        let ours = move |kept: &&Arc<ScriptedContainer>| kept.instance == instance;
         self.answer(Call::Ours, "", move |shared| {
             Ok(locked(&shared.kept).iter().filter(ours).map(|kept| kept.tell(instance)).collect())
         })
         .await
     }
 
-    async fn made_for(&self, base: &Path) -> Result<Vec<Made>, RuntimeError> {
+    async fn made_for(&self, base: &Path) -> Result<Vec<OwnedContainer>, RuntimeError> {
         self.shared.present()?;
         let kept = locked(&self.shared.kept);
         let here = kept.iter().filter(|kept| kept.data == base.join(kept.id.to_string()));
-        Ok(here.map(|kept| Made { id: kept.id, instance: kept.instance }).collect())
+        Ok(here.map(|kept| OwnedContainer { id: kept.id, instance: kept.instance }).collect())
     }
 
     async fn remove(&self, id: ContainerId, part: Part) -> Result<(), RuntimeError> {
         let name = part.name(id);
-        let _turn = self.shared.making.turn(&name).await;
+        let _turn = self.shared.in_flight.lock(&name).await;
         let instance = self.instance;
-        let gone = move |kept: &&Arc<Kept>| kept.id == id && kept.part == part && kept.instance == instance;
+        let gone = move |kept: &&Arc<ScriptedContainer>| {
+            kept.id == id && kept.part == part && kept.instance == instance
+        };
         self.answer(Call::Remove, &name, move |shared| {
             let gone: Vec<_> = locked(&shared.kept).iter().filter(gone).cloned().collect();
             gone.iter().for_each(|kept| shared.discard(&kept.engine_id));
@@ -281,7 +283,7 @@ impl Engine for Scripted {
             };
             engine.answer(Call::Network, "", work).await
         };
-        self.shared.making.whole(&name, make).await
+        self.shared.in_flight.complete(&name, make).await
     }
 
     async fn our_networks(&self) -> Result<Vec<OurNetwork>, RuntimeError> {
@@ -302,7 +304,7 @@ impl Engine for Scripted {
     }
 
     async fn remove_network(&self, name: &str) -> Result<(), RuntimeError> {
-        let _turn = self.shared.making.turn(name).await;
+        let _turn = self.shared.in_flight.lock(name).await;
         let own = name.to_owned();
         self.answer(Call::RemoveNetwork, "", move |shared| {
             locked(&shared.networks).remove(&own);
@@ -314,12 +316,12 @@ impl Engine for Scripted {
 
 impl Scripted {
     /// The container that a call is about.
-    async fn kept(&self, call: Call, name: &str) -> Result<Arc<Kept>, RuntimeError> {
+    async fn kept(&self, call: Call, name: &str) -> Result<Arc<ScriptedContainer>, RuntimeError> {
         let own = name.to_owned();
         self.answer(call, name, move |shared| shared.kept(&own)).await
     }
 
-    /// Passes on that a process is to end. As by Docker, it is known afterwards that the engine was told so.
+    /// Tells a process to end. As with Docker, the engine remembers that it was told so.
     async fn tell_to_end(&self, name: &str, order: Order) -> Result<(), RuntimeError> {
         let own = name.to_owned();
         self.answer(Call::Signal, name, move |shared| {

@@ -2,7 +2,7 @@
 
 use tokio::sync::watch;
 
-/// Whether an engine answers. Each time it goes away, all connections to it are cut.
+/// Whether the engine answers. When it goes away, all connections to it are cut.
 pub(super) struct Presence(watch::Sender<State>);
 
 #[derive(Clone, Copy)]
@@ -31,7 +31,7 @@ impl Presence {
         self.0.send_modify(|state| state.away = false);
     }
 
-    /// A connection that is made now.
+    /// Opens a connection.
     pub(super) fn connect(&self) -> Link {
         let state = self.0.subscribe();
         let times = state.borrow().times;

@@ -1,17 +1,17 @@
 //! An engine in memory, for tests, demonstrations and programs that embed a host without Docker.
 
 mod answers;
+mod fault;
 mod link;
 mod process;
 mod script;
-mod trouble;
 
+pub use fault::{Call, InjectedFault};
 pub use script::Script;
-pub use trouble::{Call, Trouble};
 
-use super::{Ended, Part, RuntimeError, making::Making};
+use super::{Ended, Part, RuntimeError, in_flight::InFlight};
 use link::Presence;
-use process::{Kept, Order};
+use process::{Order, ScriptedContainer};
 use raptor_model::{clock::Clock, id::ContainerId};
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -22,11 +22,12 @@ use std::{
 };
 use uuid::Uuid;
 
-/// An engine whose containers do what a [`Script`] says: print, end after a time, ignore that they are asked to stop. It can go
-/// away, answer late and refuse ([`Trouble`]), and its containers can be stopped and removed by hand. A `Host` on it is the real
-/// one in all but the engine: it keeps its state, consoles and files on disk. Nothing is run, no rule of a firewall is set.
+/// An engine whose containers follow a [`Script`]: they print, end after a time, or ignore stop requests. The engine can go
+/// away, answer late and refuse ([`InjectedFault`]), and its containers can be stopped and removed by hand. A `Host` on it is the
+/// real one in everything but the engine: it stores its state, consoles and files on disk. No process is run and no firewall
+/// rule is set.
 ///
-/// Times are tokio's, so that tests can pause them. Cheap to clone: all clones are the same engine. Has to be used inside a tokio
+/// Times are Tokio's, so that tests can pause them. Cheap to clone: all clones are the same engine. Use it within a Tokio
 /// runtime.
 #[derive(Clone)]
 pub struct Scripted {
@@ -37,17 +38,17 @@ pub struct Scripted {
 #[derive(Default)]
 struct Shared {
     clock: Clock,
-    kept: Mutex<Vec<Arc<Kept>>>,
-    /// By name, with whose they are.
+    kept: Mutex<Vec<Arc<ScriptedContainer>>>,
+    /// The owner of each network, by name.
     networks: Mutex<HashMap<String, (Uuid, Option<ContainerId>)>>,
     lacking: Mutex<HashSet<String>>,
     scripts: Mutex<Scripts>,
     presence: Presence,
-    troubles: Mutex<VecDeque<(Call, Trouble)>>,
+    faults: Mutex<VecDeque<(Call, InjectedFault)>>,
     starts: Mutex<HashMap<ContainerId, Starts>>,
-    /// The ids of containers that were removed by hand while they ran: the engine remembers that it was told so.
+    /// The ids of containers that were removed by hand while running: the engine remembers that it was told so.
     removed: Mutex<HashSet<String>>,
-    making: Making,
+    in_flight: InFlight,
     made: AtomicU64,
 }
 
@@ -58,11 +59,11 @@ struct Scripts {
     installer: Script,
 }
 
-/// The starts of one container's processes, without its installer.
+/// The starts of one container's process, not counting its installer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Starts {
     count: usize,
-    /// How many ran at the same time at most.
+    /// The most that ran at the same time.
     at_once: usize,
 }
 
@@ -78,13 +79,13 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Scripted {
     /// An engine that has every image. Its containers print `ready` and run until they are asked to stop; its installers end at
-    /// once with code 0.
+    /// once with exit code 0.
     #[must_use]
     pub fn new() -> Self {
         Self::at(Clock::System)
     }
 
-    /// The same, with the time from `clock`.
+    /// Like [`Self::new`], with another clock.
     #[must_use]
     pub fn at(clock: Clock) -> Self {
         let scripts = Scripts {
@@ -96,64 +97,62 @@ impl Scripted {
         Self { shared: Arc::new(shared), instance: Uuid::nil() }
     }
 
-    /// What processes do from their next start on.
+    /// Sets the script of processes that are started from now on.
     pub fn runs(&self, script: Script) {
         locked(&self.shared.scripts).server = script;
     }
 
-    /// What the process does that is started next. Called again, the one after that.
+    /// Sets the script of the next process only. Repeated calls queue up.
     pub fn runs_next(&self, script: Script) {
         locked(&self.shared.scripts).next.push_back(script);
     }
 
-    /// What installers do from their next start on.
+    /// Sets the script of installers that are started from now on.
     pub fn installs(&self, script: Script) {
         locked(&self.shared.scripts).installer = script;
     }
 
-    /// Forgets an image, which can be pulled again.
+    /// Removes an image, which can be pulled again.
     pub fn lacks(&self, image: &str) {
         locked(&self.shared.lacking).insert(image.to_owned());
     }
 
-    /// Has the next call of this kind fail so. Several wait for one call each, in their order.
-    pub fn trouble(&self, call: Call, trouble: Trouble) {
-        locked(&self.shared.troubles).push_back((call, trouble));
+    /// Makes the next call of this kind fail. Repeated calls queue up, for one call each.
+    pub fn inject(&self, call: Call, fault: InjectedFault) {
+        locked(&self.shared.faults).push_back((call, fault));
     }
 
-    /// Whether a trouble still waits for its call.
+    /// Whether a queued fault has not happened yet.
     #[must_use]
-    pub fn is_troubled(&self) -> bool {
-        !locked(&self.shared.troubles).is_empty()
+    pub fn has_pending_faults(&self) -> bool {
+        !locked(&self.shared.faults).is_empty()
     }
 
-    /// Answers no more, until it comes back. What runs in it goes on.
+    /// Stops answering until [`Self::come_back`]. Containers keep running.
     pub fn go_away(&self) {
         self.shared.presence.go();
     }
 
-    /// Answers again.
     pub fn come_back(&self) {
         self.shared.presence.come_back();
     }
 
-    /// Whether it does not answer.
     #[must_use]
     pub fn is_away(&self) -> bool {
         self.shared.presence.is_away()
     }
 
-    /// Writes a line as the container's process.
+    /// Prints a line as the container's process.
     pub fn print(&self, id: ContainerId, line: &str) {
         self.order(id, |_| Order::Print(format!("{line}\n")));
     }
 
-    /// Ends the container's process with this exit code, by itself.
+    /// Makes the container's process exit with this code.
     pub fn exit(&self, id: ContainerId, code: i64) {
         self.order(id, |_| Order::End(Ended { code, out_of_memory: false }));
     }
 
-    /// Stops the container's process by hand, as `docker kill` does.
+    /// Kills the container's process by hand, like `docker kill`.
     pub fn kill_by_hand(&self, id: ContainerId) {
         self.order(id, |kept| {
             kept.state.send_modify(|state| state.told_to_end = true);
@@ -161,7 +160,7 @@ impl Scripted {
         });
     }
 
-    /// Removes the container by hand, with what runs in it.
+    /// Removes the container by hand, together with its process.
     pub fn remove_by_hand(&self, id: ContainerId) {
         for kept in self.of(id) {
             if kept.runs() {
@@ -171,35 +170,35 @@ impl Scripted {
         }
     }
 
-    /// How many of its containers belong to `id`, its installer included.
+    /// The number of the engine's containers for `id`, including its installer.
     #[must_use]
     pub fn count(&self, id: ContainerId) -> usize {
         self.of(id).len()
     }
 
-    /// Whether a process of the container runs.
+    /// Whether a process of the container is running.
     #[must_use]
     pub fn is_running(&self, id: ContainerId) -> bool {
         self.of(id).iter().any(|kept| kept.runs())
     }
 
-    /// How many processes of the container were started, without those that installed it.
+    /// How many processes of the container were started, not counting installers.
     #[must_use]
     pub fn starts(&self, id: ContainerId) -> usize {
         locked(&self.shared.starts).get(&id).map_or(0, |starts| starts.count)
     }
 
-    /// How many processes of the container ran at the same time at most, without those that installed it.
+    /// The most processes of the container that ran at the same time, not counting installers.
     #[must_use]
     pub fn most_at_once(&self, id: ContainerId) -> usize {
         locked(&self.shared.starts).get(&id).map_or(0, |starts| starts.at_once)
     }
 
-    fn of(&self, id: ContainerId) -> Vec<Arc<Kept>> {
+    fn of(&self, id: ContainerId) -> Vec<Arc<ScriptedContainer>> {
         locked(&self.shared.kept).iter().filter(|kept| kept.id == id).cloned().collect()
     }
 
-    fn order(&self, id: ContainerId, order: impl Fn(&Kept) -> Order) {
+    fn order(&self, id: ContainerId, order: impl Fn(&ScriptedContainer) -> Order) {
         for kept in self.of(id).into_iter().filter(|kept| kept.runs()) {
             let order = order(&kept);
             kept.order(order);
@@ -213,13 +212,13 @@ impl Scripted {
         name: &str,
         work: impl FnOnce(&Shared) -> Result<T, RuntimeError> + Send + 'static,
     ) -> Result<T, RuntimeError> {
-        let trouble = self.shared.trouble_of(call);
-        if let Some(Trouble::Away) = trouble {
+        let fault = self.shared.fault_of(call);
+        if let Some(InjectedFault::Away) = fault {
             self.go_away();
         }
         self.shared.present()?;
-        match trouble {
-            Some(Trouble::Late(time)) => {
+        match fault {
+            Some(InjectedFault::Late(time)) => {
                 let shared = self.shared.clone();
                 let late = tokio::spawn(async move {
                     tokio::time::sleep(time).await;
@@ -228,17 +227,17 @@ impl Scripted {
                 });
                 late.await.unwrap_or_else(|error| Err(RuntimeError::Away(error.to_string())))
             }
-            Some(Trouble::AwayAfterwards) => {
+            Some(InjectedFault::AwayAfterwards) => {
                 let _ = work(&self.shared);
                 self.go_away();
                 Err(away())
             }
-            Some(Trouble::Refused(why)) => Err(RuntimeError::Refused(why)),
-            Some(Trouble::Removed) => {
+            Some(InjectedFault::Refused(why)) => Err(RuntimeError::Refused(why)),
+            Some(InjectedFault::Removed) => {
                 self.shared.discard(name);
                 work(&self.shared)
             }
-            Some(Trouble::Away) | None => work(&self.shared),
+            Some(InjectedFault::Away) | None => work(&self.shared),
         }
     }
 }
@@ -252,13 +251,13 @@ impl Shared {
         if self.presence.is_away() { Err(away()) } else { Ok(()) }
     }
 
-    fn trouble_of(&self, call: Call) -> Option<Trouble> {
-        let mut troubles = locked(&self.troubles);
-        let at = troubles.iter().position(|(of, _)| *of == call)?;
-        troubles.remove(at).map(|(_, trouble)| trouble)
+    fn fault_of(&self, call: Call) -> Option<InjectedFault> {
+        let mut faults = locked(&self.faults);
+        let at = faults.iter().position(|(of, _)| *of == call)?;
+        faults.remove(at).map(|(_, fault)| fault)
     }
 
-    fn kept(&self, name: &str) -> Result<Arc<Kept>, RuntimeError> {
+    fn kept(&self, name: &str) -> Result<Arc<ScriptedContainer>, RuntimeError> {
         locked(&self.kept).iter().find(|kept| kept.is(name)).cloned().ok_or(RuntimeError::NotFound)
     }
 
@@ -276,7 +275,7 @@ impl Shared {
         format!("{:064x}", self.made.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Starts the process of a container that was created; one that runs is left as it is.
+    /// Starts the process of a created container. Does nothing if it is running.
     fn start(&self, name: &str) -> Result<(), RuntimeError> {
         let kept = self.kept(name)?;
         if kept.runs() {
@@ -291,7 +290,9 @@ impl Shared {
         };
         kept.start(script, self.clock.now());
         if kept.part == Part::Server {
-            let running = |other: &&Arc<Kept>| other.id == kept.id && other.part == kept.part && other.runs();
+            let running = |other: &&Arc<ScriptedContainer>| {
+                other.id == kept.id && other.part == kept.part && other.runs()
+            };
             let at_once = locked(&self.kept).iter().filter(running).count();
             let mut starts = locked(&self.starts);
             let starts = starts.entry(kept.id).or_default();

@@ -1,10 +1,10 @@
-//! A container of the scripted engine, and the process in it.
+//! A container of the scripted engine and its process.
 
 use super::{
     link::Link,
     script::{Act, Script},
 };
-use crate::runtime::{Attached, Ended, Ours, Part, Stdin};
+use crate::runtime::{Attached, Ended, EngineContainer, Part, Stdin};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -24,8 +24,8 @@ use tokio::{
 };
 use uuid::Uuid;
 
-/// What the engine keeps of one of its containers.
-pub(super) struct Kept {
+/// A container of the scripted engine.
+pub(super) struct ScriptedContainer {
     pub(super) engine_id: String,
     pub(super) name: String,
     pub(super) id: ContainerId,
@@ -37,18 +37,18 @@ pub(super) struct Kept {
     pub(super) ports: Vec<PortBinding>,
     pub(super) stop: StopRule,
     pub(super) limits: Mutex<Limits>,
-    /// All that its process has written.
+    /// All output of its process.
     log: Mutex<Vec<u8>>,
     pub(super) state: watch::Sender<State>,
     orders: mpsc::UnboundedSender<Order>,
     taken: Mutex<Option<mpsc::UnboundedReceiver<Order>>>,
 }
 
-/// How far a container is.
+/// The state of a container.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct State {
-    pub(super) life: Lived,
-    /// Bytes written.
+    pub(super) life: Phase,
+    /// Bytes of output.
     written: usize,
     pub(super) started_at: Option<DateTime<Utc>>,
     /// Whether the engine was told to end its process.
@@ -56,14 +56,14 @@ pub(super) struct State {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Lived {
+pub(super) enum Phase {
     Created,
     Running,
     Ended(Ended),
     Removed,
 }
 
-/// What a process is given.
+/// What can be sent to a process.
 pub(super) enum Order {
     Typed(Bytes),
     AskedToStop,
@@ -71,8 +71,8 @@ pub(super) enum Order {
     End(Ended),
 }
 
-/// What a container is made of.
-pub(super) struct Making {
+/// What a container is created from.
+pub(super) struct NewContainer {
     pub(super) engine_id: String,
     pub(super) name: String,
     pub(super) id: ContainerId,
@@ -86,11 +86,12 @@ pub(super) struct Making {
     pub(super) limits: Limits,
 }
 
-impl Kept {
-    pub(super) fn new(made: Making) -> Self {
-        let Making { engine_id, name, id, part, instance, title, image, data, ports, stop, limits } = made;
+impl ScriptedContainer {
+    pub(super) fn new(made: NewContainer) -> Self {
+        let NewContainer { engine_id, name, id, part, instance, title, image, data, ports, stop, limits } =
+            made;
         let (orders, taken) = mpsc::unbounded_channel();
-        let state = State { life: Lived::Created, written: 0, started_at: None, told_to_end: false };
+        let state = State { life: Phase::Created, written: 0, started_at: None, told_to_end: false };
         Self {
             engine_id,
             name,
@@ -110,22 +111,22 @@ impl Kept {
         }
     }
 
-    pub(super) fn life(&self) -> Lived {
+    pub(super) fn life(&self) -> Phase {
         self.state.borrow().life
     }
 
     pub(super) fn runs(&self) -> bool {
-        self.life() == Lived::Running
+        self.life() == Phase::Running
     }
 
     pub(super) fn is(&self, name: &str) -> bool {
         self.engine_id == name || self.name == name
     }
 
-    /// As the engine tells of it to the daemon `instance`.
-    pub(super) fn tell(&self, instance: Uuid) -> Ours {
+    /// The container as the daemon `instance` sees it.
+    pub(super) fn tell(&self, instance: Uuid) -> EngineContainer {
         let runs = self.runs();
-        Ours {
+        EngineContainer {
             engine_id: self.engine_id.clone(),
             name: self.name.clone(),
             id: self.id,
@@ -138,26 +139,26 @@ impl Kept {
         }
     }
 
-    /// Starts its process. One that has been started before is left as it is, as by Docker.
+    /// Starts its process. Does nothing if it was started before, as with Docker.
     pub(super) fn start(self: &Arc<Self>, script: Script, at: DateTime<Utc>) {
         let Some(orders) = self.taken.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
-        self.state.send_modify(|state| (state.life, state.started_at) = (Lived::Running, Some(at)));
+        self.state.send_modify(|state| (state.life, state.started_at) = (Phase::Running, Some(at)));
         tokio::spawn(self.clone().run(script, orders));
     }
 
-    /// Hands it to the process; without one, nobody takes it.
+    /// Sends something to the process; without a process it is lost.
     pub(super) fn order(&self, order: Order) {
         let _ = self.orders.send(order);
     }
 
-    /// Takes it away with its process.
+    /// Removes it together with its process.
     pub(super) fn remove(&self) {
-        self.state.send_modify(|state| state.life = Lived::Removed);
+        self.state.send_modify(|state| state.life = Phase::Removed);
     }
 
     fn print(&self, text: &str) {
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        // A terminal ends its lines so.
+        // Terminals end lines with CRLF.
         log.extend_from_slice(text.replace('\n', "\r\n").as_bytes());
         let written = log.len();
         self.state.send_modify(|state| state.written = written);
@@ -173,7 +174,7 @@ impl Kept {
             let (due, end) = (!acts.is_empty(), end_at);
             tokio::select! {
                 biased;
-                _ = removed.wait_for(|state| state.life == Lived::Removed) => return,
+                _ = removed.wait_for(|state| state.life == Phase::Removed) => return,
                 order = orders.recv() => match order {
                     None => return,
                     Some(Order::End(ended)) => return self.end(ended),
@@ -181,7 +182,7 @@ impl Kept {
                     Some(Order::AskedToStop) => ask(&mut end_at, ignores_stop, stop_takes, asked),
                     Some(Order::Typed(bytes)) => {
                         let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
-                        // A terminal shows what is typed.
+                        // Terminals echo input.
                         self.print(&format!("{line}\n"));
                         match &self.stop {
                             StopRule::Command { command } if *command == line => {
@@ -206,27 +207,27 @@ impl Kept {
 
     fn end(&self, ended: Ended) {
         self.state.send_if_modified(|state| {
-            let ran = state.life == Lived::Running;
+            let ran = state.life == Phase::Running;
             if ran {
-                state.life = Lived::Ended(ended);
+                state.life = Phase::Ended(ended);
             }
             ran
         });
     }
 
-    /// Returns once its process has ended, or it is gone.
+    /// Returns once its process has ended, or the container is removed.
     pub(super) async fn ended(&self) {
-        let ended = |state: &State| matches!(state.life, Lived::Ended(_) | Lived::Removed);
+        let ended = |state: &State| matches!(state.life, Phase::Ended(_) | Phase::Removed);
         let _ = self.state.subscribe().wait_for(ended).await;
     }
 
-    /// What it has written and will write, from byte `from` on, as long as the connection `link` lasts.
+    /// All past and future output from byte `from` on, for as long as the connection `link` lasts.
     pub(super) fn output(self: &Arc<Self>, from: usize, link: Link) -> BoxStream<'static, Bytes> {
         let state = self.state.subscribe();
         let reader = (self.clone(), from, state, link);
         stream::unfold(reader, |(kept, from, mut state, mut link)| async move {
             loop {
-                let over = matches!(state.borrow_and_update().life, Lived::Ended(_) | Lived::Removed);
+                let over = matches!(state.borrow_and_update().life, Phase::Ended(_) | Phase::Removed);
                 if link.is_cut() {
                     return None;
                 }
@@ -264,11 +265,11 @@ fn ask(end_at: &mut Option<(Instant, Ended)>, ignores: bool, takes: std::time::D
     }
 }
 
-/// The way into a scripted process.
+/// The input of a scripted process.
 struct Terminal {
-    kept: Arc<Kept>,
+    kept: Arc<ScriptedContainer>,
     link: Link,
-    /// What was written last and did not arrive.
+    /// The last write, if it did not arrive.
     last: Option<Bytes>,
 }
 

@@ -1,9 +1,9 @@
-//! What a container of the scripted engine does.
+//! Scripts for containers of the scripted engine.
 
 use std::{collections::VecDeque, time::Duration};
 
-/// What a process does from its start on. It runs until its script ends it or it is asked to: by a signal, or by the stop command
-/// of its declaration as a line of input. What else is typed it repeats, as `got <line>`.
+/// What a process does after its start. It runs until its script ends it or it is asked to stop, by a signal or by the stop
+/// command of its declaration as a line of input. Any other input is echoed as `got <line>`.
 ///
 /// ```
 /// # use raptor_node_lib::runtime::Script;
@@ -14,15 +14,15 @@ use std::{collections::VecDeque, time::Duration};
 #[derive(Clone, Debug, Default)]
 pub struct Script {
     pub(super) acts: VecDeque<Act>,
-    /// Whether it does nothing when it is asked to stop.
+    /// Whether it ignores stop requests.
     pub(super) ignores_stop: bool,
-    /// From being asked to stop to its end.
+    /// The time from a stop request to its end.
     pub(super) stop_takes: Duration,
-    /// Its exit code when it was asked to stop.
+    /// Its exit code after a stop request.
     pub(super) stop_code: i64,
 }
 
-/// One thing that a process does.
+/// One step of a script.
 #[derive(Clone, Debug)]
 pub(super) enum Act {
     Print(String),
@@ -31,51 +31,51 @@ pub(super) enum Act {
 }
 
 impl Script {
-    /// A process that runs, writes nothing, and ends with code 0 as soon as it is asked to.
+    /// A process that runs, prints nothing, and exits with code 0 as soon as it is asked to stop.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Writes a line.
+    /// Prints a line.
     #[must_use]
     pub fn print(self, line: impl Into<String>) -> Self {
         self.then(Act::Print(line.into() + "\n"))
     }
 
-    /// Does nothing for so long.
+    /// Does nothing for this long.
     #[must_use]
     pub fn wait(self, time: Duration) -> Self {
         self.then(Act::Wait(time))
     }
 
-    /// Ends with this exit code.
+    /// Exits with this code.
     #[must_use]
     pub fn exit(self, code: i64) -> Self {
         self.then(Act::Exit { code, out_of_memory: false })
     }
 
-    /// Is killed for want of memory.
+    /// Is killed because it ran out of memory.
     #[must_use]
     pub fn run_out_of_memory(self) -> Self {
         self.then(Act::Exit { code: 137, out_of_memory: true })
     }
 
-    /// Does not end when it is asked to; SIGKILL alone ends it.
+    /// Ignores stop requests; only SIGKILL ends it.
     #[must_use]
     pub fn ignores_stop(mut self) -> Self {
         self.ignores_stop = true;
         self
     }
 
-    /// Takes so long to end once it is asked to; no time unless given.
+    /// The time from a stop request to its end; none by default.
     #[must_use]
     pub fn takes_to_stop(mut self, time: Duration) -> Self {
         self.stop_takes = time;
         self
     }
 
-    /// The exit code when it was asked to stop; 0 unless given.
+    /// The exit code after a stop request; 0 by default.
     #[must_use]
     pub fn stops_with(mut self, code: i64) -> Self {
         self.stop_code = code;

@@ -1,38 +1,38 @@
-//! What a block of a 7z archive is packed with, and how much memory that takes.
+//! The compression methods of a block in a 7z archive, and how much memory they need.
 
 use super::header::{Bytes, damaged};
 use crate::files::{FileError, FileResult};
 
-/// Memory that one block may ask for. 7-Zip takes 32 MiB unless it is told otherwise, and 256 MiB for its best.
+/// The most memory for one block. 7-Zip uses 32 MiB by default, and 256 MiB for its best compression.
 const MAX_MEMORY: u64 = 288 * 1024 * 1024;
-/// Packers and filters of one block.
+/// Most compression methods and filters per block.
 const MAX_CODERS: u64 = 8;
 
-/// One of those that a block went through.
+/// One step of a block's compression.
 pub(super) struct Coder {
     pub(super) method: Method,
-    /// Bytes of memory: a dictionary or a model.
+    /// Bytes of memory for its dictionary or model.
     pub(super) memory: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Copy,
-    /// With the byte that says how its bits are laid out.
+    /// With the byte that encodes `lc`, `lp` and `pb`.
     Lzma(u8),
     Lzma2,
-    /// Others that packs: what comes out may be far more than what goes in.
+    /// Another compression method: its output may be far larger than its input.
     Packer,
-    /// As much comes out as goes in.
+    /// Its output is as long as its input.
     Filter,
-    /// A filter that takes four streams.
+    /// A filter with four input streams.
     Bcj2,
 }
 
 pub(super) struct Coders(pub(super) Vec<Coder>);
 
 impl Coders {
-    /// Those of one block, and which of them gives what the files are made of.
+    /// The steps of one block, and the index of the one whose output is the files' content.
     pub(super) fn read(bytes: &mut Bytes<'_>) -> FileResult<(Self, usize)> {
         let count = bytes.number()?;
         if !(1..=MAX_CODERS).contains(&count) {
@@ -48,7 +48,7 @@ impl Coders {
         for _ in 1..count {
             let (input, output) = (bytes.number()?, bytes.number()?);
             let reader = usize::try_from(input).ok().and_then(|input| readers.get(input));
-            // A packer behind a packer could become anything on the way to next to nothing, without an end that anybody sees.
+            // With two compression methods in a row, the intermediate data could be of any size.
             if !matches!(reader.ok_or_else(damaged)?, Method::Copy | Method::Filter | Method::Bcj2) {
                 return Err(unknown("a chain of methods"));
             }
@@ -66,14 +66,14 @@ impl Coders {
         Ok((coders, usize::try_from(output).map_err(|_| damaged())?))
     }
 
-    /// Bytes of memory.
+    /// Bytes of memory of all steps.
     pub(super) fn memory(&self) -> u64 {
         self.0.iter().fold(0, |sum, coder| sum.saturating_add(coder.memory))
     }
 }
 
 impl Coder {
-    /// With how many streams go into it.
+    /// A step, and the number of its input streams.
     fn read(bytes: &mut Bytes<'_>) -> FileResult<(Self, u64)> {
         let flags = bytes.byte()?;
         let id = bytes.take(u64::from(flags & 0x0F))?;
@@ -93,7 +93,7 @@ impl Coder {
     }
 }
 
-/// What is told by these bytes; ids as in `Methods.txt` of the LZMA SDK.
+/// The method with this id, as in `Methods.txt` of the LZMA SDK, and its memory in bytes.
 fn method(id: &[u8], properties: &[u8]) -> FileResult<(Method, u64)> {
     let size = || properties.get(1..5).and_then(|size| size.try_into().ok()).map(u32::from_le_bytes);
     let size = || size().map(u64::from).ok_or_else(damaged);
@@ -103,7 +103,7 @@ fn method(id: &[u8], properties: &[u8]) -> FileResult<(Method, u64)> {
         [0x03, 0x01, 0x01] => (Method::Lzma(*properties.first().ok_or_else(damaged)?), size()?),
         [0x03, 0x04, 0x01] => (Method::Packer, size()?),
         [0x04, 0x01, 0x08] | [0x04, 0x02, 0x02] => (Method::Packer, 0),
-        // Delta, and branches of x86, PowerPC, IA-64, ARM, Thumb, SPARC, ARM64 and RISC-V.
+        // Delta, and branch filters for x86, PowerPC, IA-64, ARM, Thumb, SPARC, ARM64 and RISC-V.
         [0x03 | 0x0A | 0x0B] | [0x03, 0x03, 0x01, 0x03] | [0x03, 0x03, 0x02 | 0x08, 0x05] => {
             (Method::Filter, 0)
         }
@@ -122,7 +122,7 @@ fn method(id: &[u8], properties: &[u8]) -> FileResult<(Method, u64)> {
     })
 }
 
-/// The dictionary of LZMA2, in bytes.
+/// The dictionary size of LZMA2, in bytes.
 fn dictionary(bits: u8) -> FileResult<u64> {
     match bits {
         0..40 => Ok(u64::from(2 | (bits & 1)) << (bits / 2 + 11)),

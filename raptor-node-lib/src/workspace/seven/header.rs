@@ -1,7 +1,7 @@
-//! The header of a 7z archive, looked at before anything is made of it. It comes from anybody, may be packed itself, and says
-//! how many entries there are and how much memory unpacking takes.
+//! Checking the header of a 7z archive before it is processed. It comes from an untrusted source, may be compressed itself, and
+//! determines the number of entries and the memory needed.
 //!
-//! The format: `7zFormat.txt` of the LZMA SDK.
+//! Format: `7zFormat.txt` of the LZMA SDK.
 
 use super::coders::{self, Coders, Method};
 use crate::files::{File, FileError, FileResult};
@@ -9,13 +9,13 @@ use lzma_rust2::{Lzma2Reader, LzmaReader};
 use std::io::{Read, Seek, SeekFrom};
 
 const MAGIC: [u8; 6] = [b'7', b'z', 0xBC, 0xAF, 0x27, 0x1C];
-/// Bytes before what is packed.
+/// Bytes before the packed streams.
 pub(super) const START: usize = 32;
-/// Bytes of a header, unpacked: 100,000 names of 60 letters fit.
+/// The largest header, uncompressed, in bytes: 100,000 names of 60 characters fit.
 const MAX_HEADER: u64 = 16 * 1024 * 1024;
-/// Files and folders in one archive. The library holds all of them in memory, with some 400 bytes for each.
+/// Most files and folders in an archive. The library holds all of them in memory, at about 400 bytes each.
 const MAX_ENTRIES: u64 = 200_000;
-/// Memory that a packed header may ask for.
+/// The most memory for decompressing a header, in bytes.
 const MAX_HEADER_DICTIONARY: u64 = 64 * 1024 * 1024;
 
 mod id {
@@ -34,19 +34,19 @@ mod id {
     pub const PACKED_HEADER: u8 = 0x17;
 }
 
-/// What a header says, within bounds.
+/// A header within the limits.
 pub(super) struct Header {
-    /// An archive with nothing in it but this header, as it is and not packed.
+    /// An archive that consists of this header only, uncompressed.
     pub(super) bare: Vec<u8>,
-    /// Bytes of memory that the entries and the largest block take.
+    /// Bytes of memory for the entries and the largest block.
     pub(super) memory: u64,
 }
 
-/// The header of an archive; none where the archive is empty.
+/// The header of an archive; `None` if the archive is empty.
 ///
 /// # Errors
-/// [`FileError::Invalid`] where it makes no sense, is encrypted or needs what is not here, [`FileError::TooMuch`] where it asks
-/// for more than an honest one.
+/// [`FileError::Invalid`] if it is malformed, encrypted or uses an unsupported feature, [`FileError::TooMuch`] if it exceeds
+/// what an honest archive needs.
 pub(super) fn read(file: &mut File) -> FileResult<Option<Header>> {
     let mut start = [0; START];
     file.read_exact(&mut start).map_err(|_| damaged())?;
@@ -74,7 +74,7 @@ pub(super) fn read(file: &mut File) -> FileResult<Option<Header>> {
     Ok(Some(Header { bare: bare(&header), memory }))
 }
 
-/// So many bytes of the file, counted from the end of its start.
+/// `size` bytes of the file, at `offset` from the end of the start header.
 fn stored(file: &mut File, offset: u64, size: u64) -> FileResult<Vec<u8>> {
     if size > MAX_HEADER {
         return Err(too_many());
@@ -86,7 +86,7 @@ fn stored(file: &mut File, offset: u64, size: u64) -> FileResult<Vec<u8>> {
     if bytes.len() as u64 == size { Ok(bytes) } else { Err(damaged()) }
 }
 
-/// What a packed header is made of: one block with one packer, as every program writes it.
+/// Decompresses a header: a single block with one compression method, as every program writes it.
 fn unpacked(file: &mut File, packed: &[u8]) -> FileResult<Vec<u8>> {
     let streams = Streams::read(&mut Bytes(packed))?;
     let (Some(block), [packed]) = (&streams.first, &*streams.packed) else { return Err(damaged()) };
@@ -117,7 +117,7 @@ fn unpacked(file: &mut File, packed: &[u8]) -> FileResult<Vec<u8>> {
     if whole && block.sum.is_none_or(|sum| sum == crc(&out)) { Ok(out) } else { Err(damaged()) }
 }
 
-/// Bounds of what a header announces, without keeping any of it; says how much memory it takes.
+/// Checks the limits of everything that a header announces, and returns the memory needed in bytes.
 fn survey(header: &[u8]) -> FileResult<u64> {
     let mut bytes = Bytes(header);
     bytes.expect(id::HEADER)?;
@@ -137,15 +137,15 @@ fn bare(header: &[u8]) -> Vec<u8> {
     [start.concat().as_slice(), header].concat()
 }
 
-/// What is packed, and into how many blocks.
+/// The packed streams and the blocks that they are divided into.
 #[derive(Default)]
 struct Streams {
-    /// Where the packed streams begin, behind the start.
+    /// Where the packed streams begin, after the start header.
     offset: u64,
     packed: Vec<u64>,
     blocks: u64,
     first: Option<Block>,
-    /// Bytes of memory that the largest block takes.
+    /// Bytes of memory for the largest block.
     memory: u64,
 }
 
@@ -180,7 +180,7 @@ impl Streams {
         Ok(streams)
     }
 
-    /// Says of each block what its checksum is.
+    /// The checksum of each block, if it has one.
     fn blocks(&mut self, bytes: &mut Bytes<'_>) -> FileResult<Vec<Option<u32>>> {
         bytes.expect(id::BLOCKS)?;
         self.blocks = bytes.count()?;
@@ -235,7 +235,7 @@ fn parts(bytes: &mut Bytes<'_>, sums: &[Option<u32>]) -> FileResult<()> {
     bytes.expect(id::END)
 }
 
-/// What is left of a header.
+/// The rest of a header that is being parsed.
 pub(super) struct Bytes<'b>(&'b [u8]);
 
 impl<'b> Bytes<'b> {
@@ -262,7 +262,7 @@ impl<'b> Bytes<'b> {
         self.array().map(u64::from_le_bytes)
     }
 
-    /// A number in 1 to 9 bytes: the ones at the beginning of the first count the bytes that follow.
+    /// A number of 1 to 9 bytes: the leading ones of the first byte count the bytes that follow.
     pub(super) fn number(&mut self) -> FileResult<u64> {
         let first = self.byte()?;
         let more = first.leading_ones() as usize;
@@ -272,7 +272,7 @@ impl<'b> Bytes<'b> {
         Ok(u64::from_le_bytes(low) | high.checked_shl(8 * u32::try_from(more).unwrap_or(8)).unwrap_or(0))
     }
 
-    /// A number of things that the library keeps in memory.
+    /// A number of items that the library holds in memory.
     pub(super) fn count(&mut self) -> FileResult<u64> {
         let count = self.number()?;
         if count > MAX_ENTRIES { Err(too_many()) } else { Ok(count) }
@@ -290,7 +290,7 @@ impl<'b> Bytes<'b> {
         if self.next_is(id) { Ok(()) } else { Err(damaged()) }
     }
 
-    /// As many checksums, of which some may not be known.
+    /// `count` checksums, some of which may be undefined.
     fn sums(&mut self, count: u64) -> FileResult<Vec<Option<u32>>> {
         let bits = if self.byte()? == 0 { Some(self.take(count.div_ceil(8))?) } else { None };
         let known = |index: usize| {

@@ -1,8 +1,8 @@
-//! 7z archives are taken apart.
+//! Extracting 7z archives.
 
 mod coders;
 mod header;
-mod turns;
+mod memory;
 
 use super::{
     operations::Progress,
@@ -14,29 +14,29 @@ use raptor_model::node::names::escape;
 use sevenz_rust2::{Archive, ArchiveEntry, BlockDecoder, Error, Password};
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
-/// What the library itself is held to, in KiB; a little more than what was looked at before.
+/// The memory limit for the library in KiB, slightly above what was checked before.
 const LIBRARY_KIB: usize = 320 * 1024;
-/// Bytes that are read from the file at once.
+/// Bytes read from the file at a time.
 const PIECE: usize = 64 * 1024;
 
-/// Attributes of Windows, and what programs of Unix put into the upper half.
+/// Windows attributes; programs on Unix store the file mode in the upper half.
 const IS_UNIX: u32 = 0x8000;
 const IS_REPARSE_POINT: u32 = 0x400;
-/// Kinds of files in a mode.
+/// The file type bits of a mode.
 const KIND: u32 = 0o170_000;
 const FOLDER: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const LINK: u32 = 0o120_000;
 
 impl Target<'_> {
-    /// Blocks are independent of each other: after damage in one it goes on with the next. Within a block it goes on as far as
-    /// the checksums of the entries show that they are right.
+    /// Blocks are independent: after a damaged one, extraction continues with the next. Within a block it continues as long as
+    /// the entries' checksums are right.
     pub(super) fn unseven(&mut self, mut file: File) -> FileResult<()> {
         self.solid = false;
         let Some(header) = header::read(&mut file)? else { return Ok(()) };
         let progress = self.bounds.progress;
-        let _turn = turns::Turn::take(header.memory, progress)?;
-        // The library sees the header that was looked at, whatever the file becomes meanwhile.
+        let _turn = memory::MemoryShare::take(header.memory, progress)?;
+        // The library gets the header that was checked, even if the file is changed meanwhile.
         let password = Password::empty();
         let mut archive =
             Archive::read_with_memory_limit(&mut Cursor::new(&header.bare), &password, LIBRARY_KIB)
@@ -44,7 +44,7 @@ impl Target<'_> {
         drop(header);
         progress.total(archive.files.iter().fold(0, |sum, entry| sum.saturating_add(entry.size)));
 
-        // The library ends a block at the first wrong checksum, so they are compared here.
+        // The library stops a block at the first wrong checksum, so checksums are verified here.
         let sums: Vec<Option<u64>> =
             archive.files.iter().map(|file| file.has_crc.then_some(file.crc)).collect();
         archive.files.iter_mut().for_each(|file| file.has_crc = false);
@@ -98,7 +98,7 @@ impl Target<'_> {
         Ok(())
     }
 
-    /// From the entry `next` on, a block can't be read: those with content are left out.
+    /// Records that a block can't be read from the entry `next` on: those with content are left out.
     fn rest(&mut self, archive: &Archive, block: usize, next: usize, error: Error) -> FileResult<()> {
         let why = match told(error) {
             FileError::Invalid(why) => why,
@@ -120,7 +120,7 @@ impl Target<'_> {
         self.settle(&name(entry.name()), Err(refused(why)))
     }
 
-    /// `sum`: the CRC-32 of its content, where the archive says it.
+    /// `sum`: the CRC-32 of its content, if the archive has one.
     fn entry(&mut self, entry: &ArchiveEntry, content: &mut dyn Read, sum: Option<u64>) -> FileResult<()> {
         self.bounds.entry()?;
         let name = name(entry.name());
@@ -155,7 +155,7 @@ impl Target<'_> {
     }
 }
 
-/// The text of an entry's name. It is UTF-16; 7-Zip writes a byte that is no UTF-8 as U+EF00 and the byte.
+/// An entry's name. It is UTF-16; 7-Zip represents a byte that isn't UTF-8 as U+EF00 plus the byte.
 fn name(name: &str) -> String {
     let mut bytes = Vec::with_capacity(name.len());
     for letter in name.chars() {
@@ -167,7 +167,7 @@ fn name(name: &str) -> String {
     escape(&bytes).into_owned()
 }
 
-/// What the library says, for people.
+/// The library's error, for people.
 fn told(error: Error) -> FileError {
     match error {
         Error::Io(error, _) => broken(plain(error)),
@@ -184,7 +184,7 @@ fn plain(error: io::Error) -> io::Error {
     if error.get_ref().is_some_and(|inner| inner.is::<Error>()) { wrong_sum() } else { error }
 }
 
-/// Content whose errors are words for people, and whose checksum is compared at its end.
+/// Content with errors worded for people, and with its checksum verified at the end.
 struct CheckedContent<'c> {
     content: &'c mut dyn Read,
     sum: Option<u64>,
@@ -209,7 +209,7 @@ impl Read for CheckedContent<'_> {
     }
 }
 
-/// The archive's file. The library jumps to and fro in it: what was read stays where it may be read again.
+/// The archive's file, buffered, since the library jumps back and forth in it.
 struct Source<'p> {
     file: File,
     at: u64,

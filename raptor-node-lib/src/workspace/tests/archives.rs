@@ -1,4 +1,4 @@
-//! What archives and copies do to times, names, other names of a file, and what is there already.
+//! How archives and copies treat times, names, hard links and existing files.
 
 use super::*;
 use encoding_rs::{GBK, SHIFT_JIS};
@@ -17,7 +17,7 @@ impl World {
         self.workspace.root.lstat(&path(at)).unwrap().modified.seconds
     }
 
-    /// A folder with a file, a link and a folder, all of them old.
+    /// A folder with a file, a link and a subfolder, all with old timestamps.
     fn old(&self) {
         self.put("world/region/r.dat", &[7; 1_000]);
         self.workspace.root.symlink("region/r.dat", &path("world/link")).unwrap();
@@ -108,7 +108,7 @@ fn zip_of(entries: &[(&[u8], &[u8])], options: zip::write::SimpleFileOptions) ->
     zip.finish().unwrap().into_inner()
 }
 
-/// Entries of kind, name, target of a link, and content.
+/// Entries with type, name, link target and content.
 fn tar_of(entries: &[(tar::EntryType, &str, &str, &[u8])]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (kind, name, target, content) in entries {
@@ -274,7 +274,7 @@ fn what_one_entry_of_a_zip_is_packed_with_that_is_not_known_stops_no_other() {
     let world = World::new();
     let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
     let mut zip = zip_of(&[(b"a", b"a"), (b"odd", b"odd"), (b"z", b"z")], stored);
-    // The second entry says, in both of its headers, that it is packed in some other way.
+    // Both headers of the second entry name an unsupported compression method.
     let second = |mark: &[u8]| zip.windows(4).enumerate().filter(|(_, four)| *four == mark).nth(1).unwrap().0;
     let (local, central) = (second(b"PK\x03\x04"), second(b"PK\x01\x02"));
     (zip[local + 8], zip[central + 10]) = (97, 97);
@@ -340,7 +340,7 @@ fn names_in_other_code_pages_are_recognised_or_chosen() {
         assert_eq!(world.text(&format!("out/{name}")).as_deref(), Some("x"), "{name}");
     }
 
-    // Its second byte is that of a backslash.
+    // The second byte of this character is a backslash in ASCII.
     let world = World::new();
     let raw = SHIFT_JIS.encode("ソ.txt").0.into_owned();
     world.put("sjis.zip", &zip_of(&[(&raw, b"x")], plain));
@@ -365,7 +365,7 @@ fn a_backslash_in_a_name_comes_back_from_every_format() {
         world.extract(&archive).unwrap();
         assert_eq!(world.names("out/d"), [r"a\b.txt", r"caf\xE9.txt"], "{archive}");
     }
-    // Windows writes it between folders.
+    // Windows uses it as a separator.
     let world = World::new();
     world.put("w.zip", &zip_of(&[(br"folder\file.txt", b"x")], zip::write::SimpleFileOptions::default()));
     world.extract("w.zip").unwrap();
@@ -392,7 +392,7 @@ async fn what_was_left_out_is_in_the_operations_result() {
     assert_eq!(shown.left_out[0].name, "pipe");
 }
 
-/// Where the header of an entry of a tar begins.
+/// The offset of a tar entry's header.
 fn header_at(tar: &[u8], name: &str) -> usize {
     tar.chunks(512).position(|block| block.starts_with(name.as_bytes())).unwrap() * 512
 }
@@ -488,7 +488,7 @@ fn where_nothing_more_of_a_tar_can_be_read_it_says_what_was_unpacked_and_what_wa
     let (cut, left) = said("cut.tar.gz", &gz[..gz.len() / 2]);
     assert!(cut.contains("damaged") && cut.contains(stays), "{cut}");
     assert_eq!(left[0].name, "noise");
-    // The last header of all.
+    // The archive's last header.
     let mut tar = tar_of(&[
         (T::Regular, "first", "", b""),
         (T::Regular, "second", "", b""),

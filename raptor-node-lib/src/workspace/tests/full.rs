@@ -1,11 +1,11 @@
-//! A container at its disk limit, and past it.
+//! A container at or beyond its disk limit.
 
 use super::*;
 use raptor_model::node::files::{ChecksumKind, FileRequest as Ask};
 
 const LIMIT: u64 = 1 << 20;
 
-/// As a process leaves its folder that wrote more than it may.
+/// A folder whose process has written more than the limit.
 fn over() -> World {
     let world = World::limited(LIMIT);
     world.put("maps/one", &[7; 100_000]);
@@ -16,7 +16,7 @@ fn over() -> World {
     world
 }
 
-/// By uploads alone: not a block is left.
+/// Filled by uploads only: not a block is left.
 fn at_the_limit() -> World {
     let world = World::limited(LIMIT);
     world.put("maps/one", &[7; 100_000]);
@@ -41,7 +41,7 @@ fn list(path: FilePath) -> Ask {
 #[tokio::test]
 async fn at_and_past_the_limit_everything_but_writing_works() {
     for world in [over(), at_the_limit()] {
-        // As the first request of a new daemon: nothing was made beside the folder yet.
+        // As the first request of a new daemon: nothing exists beside the folder yet.
         assert!(!world.folder.path().join("kept/trash").exists());
         let root = FilePath::ROOT;
         for request in [
@@ -65,7 +65,7 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         let refused = world.workspace.ask(Ask::CreateFolder { path: path("new") });
         assert!(matches!(refused, Err(FileError::OverLimit { .. })), "{refused:?}");
 
-        // Into the trash and back, with the folder on the way gone.
+        // Into the trash and back, with the parent folder deleted meanwhile.
         let FileAnswer::Trash { items } =
             ask(&world, Ask::Trash { paths: vec![path("maps/two")], by: "ann".into() })
         else {
@@ -133,7 +133,7 @@ fn what_the_trash_holds_is_said_and_told_anew_when_it_changes() {
     assert!(held(&world) < 300_000);
 }
 
-/// Somebody who creates empty files over and over doesn't fill the disk with notes about them.
+/// Somebody who keeps creating empty files can't fill the disk with metadata about them.
 #[test]
 fn notes_past_the_limit_have_an_end() {
     let world = over();
@@ -148,7 +148,7 @@ fn notes_past_the_limit_have_an_end() {
     world.workspace.discard(&[path("maps")], "ann").unwrap();
 }
 
-/// As on XFS, where the kernel refuses even a note: it lies outside of what the limit counts.
+/// As on XFS, where the kernel refuses even a metadata file: it is stored outside of what the limit counts.
 #[test]
 fn a_note_outside_of_the_limit_is_as_good_as_one_beside() {
     let world = World::new();
@@ -165,11 +165,11 @@ fn a_note_outside_of_the_limit_is_as_good_as_one_beside() {
     assert!(!outside.join(&name).exists() && world.workspace.discarded().unwrap().is_empty());
 }
 
-/// A small file system of memory.
+/// A small tmpfs.
 struct Full(PathBuf);
 
 impl Full {
-    /// None where this user may not mount one, which is said.
+    /// `None` if this user can't mount one, which is printed.
     fn mount(at: &Path) -> Option<Self> {
         std::fs::create_dir(at).unwrap();
         let mut mount = std::process::Command::new("mount");
@@ -190,14 +190,14 @@ impl Drop for Full {
     }
 }
 
-/// The kernel takes not a byte more: the note of what goes into the trash is kept where it does.
+/// The kernel accepts not a single byte more: the trash's metadata is stored where it does.
 #[test]
 fn on_a_file_system_without_a_free_block_what_is_there_is_still_moved_to_the_trash_and_deleted() {
     let folder = tempfile::tempdir().unwrap();
     let Some(disk) = Full::mount(&folder.path().join("disk")) else { return };
     let (data, kept) = (disk.0.join("data"), disk.0.join("kept"));
     let root = Root::measured(&data, &kept, 0, 0, Arc::default()).unwrap();
-    furnish(&root.beside(&kept).unwrap()).unwrap();
+    create_kept_folders(&root.beside(&kept).unwrap()).unwrap();
     std::fs::create_dir(folder.path().join("notes")).unwrap();
     std::os::unix::fs::symlink(folder.path().join("notes"), disk.0.join("kept.notes")).unwrap();
     let mut big = std::fs::File::create(data.join("big")).unwrap();

@@ -1,4 +1,4 @@
-//! Archives with bytes changed. A target for `cargo bolero test`, and a short test.
+//! Archives with mutated bytes. A target for `cargo bolero test`, and a short test.
 
 use super::{
     seven::{checksum, lzma2, one_file, stored, zeros},
@@ -6,7 +6,7 @@ use super::{
 };
 use crate::fuzz::briefly;
 
-/// A small archive of each kind, and the end of its name.
+/// A small archive of each format, with the suffix of its name.
 fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     let world = World::new();
     world.put("w/a.txt", b"one");
@@ -26,7 +26,7 @@ fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     seeds
 }
 
-/// Puts right what says that a 7z archive is whole, so that what was changed is looked at.
+/// Corrects the checksums of a 7z archive, so that mutations are not rejected right away.
 fn mend(archive: &mut [u8]) {
     let field = |archive: &[u8], at: usize| {
         archive.get(at..at + 8).and_then(|bytes| bytes.try_into().ok()).map_or(0, u64::from_le_bytes)

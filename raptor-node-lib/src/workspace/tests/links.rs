@@ -1,4 +1,4 @@
-//! Links that stay inside are written through; those that lead out are refused.
+//! Links with targets inside of the folder are followed on writes; those that lead out are refused.
 
 use super::*;
 use std::os::unix::fs::symlink;
@@ -39,7 +39,7 @@ async fn the_editor_saves_through_a_link_again_and_again_with_versions_of_its_ta
         };
         assert_eq!((file.path, file.kind), (path(link), FileKind::Symlink));
         still_linked(&world, "new");
-        // With what the answer said, as the editor does.
+        // With the etag of the answer, as the editor does.
         world.save(link, Some(&file.etag), b"newer").await.unwrap();
         still_linked(&world, "newer");
         assert!(matches!(world.save(link, Some(&seen), b"late").await, Err(FileError::Changed)));
@@ -82,7 +82,7 @@ async fn a_link_to_the_containers_folder_is_the_root() {
     assert_eq!(page.items.len(), 2);
     let info = world.workspace.info(&path("home")).unwrap();
     assert_eq!(info.target_kind, Some(FileKind::Folder));
-    // A copy keeps it.
+    // A copy keeps the link.
     let copies = vec![FileMove { from: path("home"), to: path("copy") }];
     world.run(FileTask::Copy { copies }).unwrap();
     assert_eq!(world.workspace.root.read_link(&path("copy")).unwrap(), "/home/container/shared");

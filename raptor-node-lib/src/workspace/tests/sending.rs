@@ -1,4 +1,4 @@
-//! Uploads over lines that break: every request may be sent again.
+//! Uploads over unreliable connections: every request can be repeated.
 
 use super::*;
 
@@ -90,7 +90,7 @@ async fn beginning_and_finishing_an_upload_can_be_asked_again() {
     assert_eq!(world.open_uploads(), 1);
 
     world.write(FileWrite::Piece { upload: begun.id, offset: 0 }, b"data").await.unwrap();
-    // Neither the daemon's end nor a lost answer in between does any harm.
+    // A restart of the daemon or a lost answer in between does no harm.
     let again = world.again();
     assert_eq!(again.begin_upload(id, path("a.bin"), 4, false).unwrap().received_bytes, 4);
     let file = again.finish_upload(begun.id, true).unwrap();

@@ -1,4 +1,4 @@
-//! 7z archives: those of the real program, and those that nobody means well with.
+//! 7z archives: those of the real program, and malicious ones.
 
 use super::*;
 use std::{
@@ -8,7 +8,7 @@ use std::{
 
 const COPY: &[u8] = &[1, 0x01, 0x00];
 
-/// Whether the program is there; where it is not, that is said, and fails in CI.
+/// Whether 7-Zip is installed; if not, that is printed, and fails in CI.
 fn program() -> bool {
     let there = Command::new("7z").output().is_ok();
     assert!(there || !std::env::var("CI").is_ok_and(|ci| ci == "true"), "7z is needed in CI");
@@ -18,7 +18,7 @@ fn program() -> bool {
     there
 }
 
-/// What 7-Zip makes of a folder `game` with a little of everything.
+/// An archive made by 7-Zip of a folder `game` with various content.
 fn packed(world: &World, flags: &[&str]) -> Vec<u8> {
     let source = tempfile::tempdir().unwrap();
     let game = source.path().join("game");
@@ -97,7 +97,7 @@ fn of_an_encrypted_archive_that_is_said() {
     }
 }
 
-/// A number in the longest way.
+/// A number in its longest encoding.
 fn number(number: u64) -> Vec<u8> {
     [&[0xFF], &number.to_le_bytes()[..]].concat()
 }
@@ -114,7 +114,7 @@ fn archive(packed: &[u8], header: &[u8]) -> Vec<u8> {
     [b"7z\xBC\xAF\x27\x1C\x00\x04", &checksum(&fields)[..], &fields, packed, header].concat()
 }
 
-/// The part of a header that tells of one block with so many files, of which the sizes are known.
+/// The part of a header that describes one block with this many files of known sizes.
 fn streams(coders: &[u8], sizes: &[u64], packed: u64, files: &[u64]) -> Vec<u8> {
     let mut header = [&[0x04, 0x06][..], &number(0), &number(1), &[0x09], &number(packed), &[0x00]].concat();
     header.extend([&[0x07, 0x0B][..], &number(1), &[0x00], coders, &[0x0C]].concat());
@@ -125,10 +125,10 @@ fn streams(coders: &[u8], sizes: &[u64], packed: u64, files: &[u64]) -> Vec<u8> 
     header
 }
 
-/// An archive of files with a name, attributes and content, stored as they are.
+/// An archive of uncompressed files with a name, attributes and content.
 pub(super) fn stored(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     let content: Vec<u8> = files.iter().flat_map(|(_, _, content)| content.to_vec()).collect();
-    // The last one's size is what is left.
+    // The size of the last file is implied.
     let mut sizes: Vec<_> = files.iter().map(|(_, _, content)| content.len() as u64).collect();
     sizes.rotate_right(1);
     let total = content.len() as u64;
@@ -140,7 +140,7 @@ pub(super) fn stored(files: &[(&str, u32, &[u8])]) -> Vec<u8> {
     archive(&content, &header)
 }
 
-/// The part of a header that tells how many files there are, and what they are called; not its end.
+/// The part of a header with the number and names of files, without its end.
 fn named<'n>(count: u64, names: impl Iterator<Item = &'n str>) -> Vec<u8> {
     let names: Vec<u8> =
         names.flat_map(|name| name.encode_utf16().chain([0])).flat_map(u16::to_le_bytes).collect();
@@ -186,7 +186,7 @@ fn a_7z_archive_leaves_nothing_outside() {
         assert!(!world.folder.path().join("data/escaped").exists());
         assert!(world.workspace.root.entries(&path("out")).unwrap().next().is_none(), "{name:?}");
     }
-    // What is absolute begins in the folder, as everywhere; a drive is a name.
+    // Absolute paths start at the folder, as everywhere; a drive letter is an ordinary name.
     let world = World::new();
     world.put("a.7z", &stored(&[("/etc/passwd", 0, b"x"), ("C:\\autoexec.bat", unix(0o104_777), b"y")]));
     world.extract("a.7z").unwrap();
@@ -206,7 +206,7 @@ fn no_link_on_the_way_leads_a_7z_archive_out() {
     assert!(!world.folder.path().join("escaped").exists());
 }
 
-/// A stream of LZMA2 that becomes so many MiB of zeros, in pieces that know nothing of each other.
+/// An LZMA2 stream that expands to this many MiB of zeros, in independent chunks.
 pub(super) fn zeros(mib: usize) -> Vec<u8> {
     let mut writer = lzma_rust2::Lzma2Writer::new(Vec::new(), lzma_rust2::Lzma2Options::with_preset(0));
     writer.write_all(&vec![0; 1 << 20]).unwrap();
@@ -216,7 +216,7 @@ pub(super) fn zeros(mib: usize) -> Vec<u8> {
     stream
 }
 
-/// One file named `zeros` in one block that is packed with `coders`.
+/// An archive with a file named `zeros` in one block that is compressed with `coders`.
 pub(super) fn one_file(coders: &[u8], sizes: &[u64], packed: &[u8]) -> Vec<u8> {
     let streams = streams(coders, sizes, packed.len() as u64, &[0]);
     archive(packed, &[&[0x01], &*streams, &named(1, ["zeros"].into_iter()), &[0, 0]].concat())
@@ -245,7 +245,7 @@ fn a_header_gets_no_more_memory_than_an_honest_one() {
         let head = [&[0x01], &*streams(COPY, &[1], 1, &[0])].concat();
         archive(b"x", &[&*head, &named(count, names.iter().copied()), &[0, 0]].concat())
     };
-    // A packer behind a packer, bound to each other.
+    // Two compression methods in a row.
     let chain = [&[2_u8][..], &lzma2(18)[1..], &lzma2(18)[1..], &number(0), &number(1)].concat();
     let lzma = |size: u32| [&[1, 0x23, 3, 1, 1, 5, 0x5D][..], &size.to_le_bytes()].concat();
     let ppmd = |size: u32| [&[1, 0x23, 3, 4, 1, 5, 6][..], &size.to_le_bytes()].concat();
@@ -346,7 +346,7 @@ fn nothing_that_is_hostile_takes_a_gigabyte() {
     }
 }
 
-/// Where a content stands in an archive that stores it as it is.
+/// The offset of a content in an archive that stores it uncompressed.
 fn place_of(archive: &[u8], content: &[u8]) -> usize {
     archive.windows(content.len()).position(|window| window == content).unwrap()
 }
@@ -356,7 +356,7 @@ fn a_damaged_entry_of_a_7z_archive_is_left_out_whole_and_the_others_are_unpacked
     if !program() {
         return;
     }
-    // Each file in a block of its own, and all in one. Stored, so that the damage is in one entry.
+    // Each file in a block of its own, and all files in one block. Uncompressed, so that the damage is limited to one entry.
     for flags in [&["-ms=off", "-mx=0"][..], &["-ms=on", "-mx=0"]] {
         let world = World::new();
         let mut bytes = packed(&world, flags);

@@ -31,7 +31,7 @@ impl World {
             .unwrap()
     }
 
-    /// Opens a file, edits its text as a browser's editor has it, and saves it.
+    /// Opens a file, edits its text as a browser's editor represents it, and saves it.
     async fn edit(&self, at: &str, change: impl Fn(String) -> String) -> FileResult<FileAnswer> {
         let TextFile { file, text, encoding, .. } = self.open(at);
         let text = change(text.replace("\r\n", "\n").replace('\r', "\n"));

@@ -1,4 +1,4 @@
-//! Who waits for whom before folders are read and texts are saved.
+//! Waiting for slots before folders are read and texts are saved.
 
 use super::{AllOperations, MAX_SURVEYS_HERE, RequestKind};
 use crate::files::FileError;

@@ -1,27 +1,27 @@
-//! The blocks of a tar: after a damaged header it goes on with the next whole one.
+//! The blocks of a tar archive: after a damaged header, extraction continues with the next valid one.
 
 use super::{Bounds, broken};
 use crate::files::FileResult;
 use std::io::{self, Read};
 
-/// The length of a header, to which contents are filled up.
+/// The length of a header; contents are padded to a multiple of it.
 pub(super) const BLOCK: usize = 512;
-/// Where a header has its kind, and the kinds that only describe the entry after them: long names (GNU) and attributes (pax).
+/// The offset of the type in a header, and the types that only describe the next entry: long names (GNU) and attributes (pax).
 const KIND: usize = 156;
 const DESCRIBING: [u8; 3] = *b"LKx";
 /// The longest name in a header.
 const NAME: usize = 100;
 
-/// The content of a tar, with what is needed to go on after damage.
+/// The content of a tar archive, with what is needed to continue after damage.
 pub(super) struct Blocks {
     content: Box<dyn Read>,
     /// A header that was found and is to be read again.
     again: io::Cursor<Vec<u8>>,
-    /// How much was read.
+    /// The number of bytes read.
     at: u64,
-    /// The block that was read last.
+    /// The last block read.
     last: [u8; BLOCK],
-    /// Whether the content itself can't be read on, as where what it is packed with is damaged.
+    /// Whether the content can't be read further, e.g. because the compression is damaged.
     pub(super) failed: bool,
 }
 
@@ -30,23 +30,23 @@ impl Blocks {
         Self { content, again: io::Cursor::default(), at: 0, last: [0; BLOCK], failed: false }
     }
 
-    /// The name in the header that was read last, as far as it is a text.
+    /// The name in the last header, as far as it is text.
     pub(super) fn name(&self) -> String {
         let name = self.last.get(..NAME).unwrap_or_default().split(|byte| *byte == 0).next();
         let name = String::from_utf8_lossy(name.unwrap_or_default());
         if name.is_empty() { "?".into() } else { name.into_owned() }
     }
 
-    /// Whether the header that was read last describes the entry after it.
+    /// Whether the last header describes the next entry.
     pub(super) fn describes_next(&self) -> bool {
         self.last.get(KIND).is_some_and(|kind| DESCRIBING.contains(kind))
             || self.last.starts_with(b"././@LongLink")
     }
 
-    /// Skips to the next whole header, which is read next; says whether there is one.
+    /// Skips to the next valid header, which is read next. Returns whether there is one.
     ///
     /// # Errors
-    /// As those of the content, and those of `bounds`, against which what is skipped counts.
+    /// I/O errors of the content, and those of `bounds`, against which skipped bytes count.
     pub(super) fn skip_to_header(&mut self, bounds: &mut Bounds<'_>) -> FileResult<bool> {
         let mut block = [0; BLOCK];
         let over = usize::try_from(self.at % BLOCK as u64).unwrap_or(0);
@@ -63,7 +63,7 @@ impl Blocks {
         Ok(false)
     }
 
-    /// Whether there was that much.
+    /// Fills the buffer. Returns false at the end of the content.
     fn fill(&mut self, buffer: &mut [u8]) -> FileResult<bool> {
         match self.read_exact(buffer) {
             Ok(()) => Ok(true),
@@ -93,9 +93,9 @@ impl Read for Blocks {
     }
 }
 
-/// Whether a block is a header: its checksum is right.
+/// Whether a block is a header, judging by its checksum.
 fn is_header(block: &[u8; BLOCK]) -> bool {
-    // The checksum itself counts as blanks.
+    // The checksum field itself counts as spaces.
     let sum: u32 = block
         .iter()
         .enumerate()

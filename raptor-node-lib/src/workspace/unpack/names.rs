@@ -1,12 +1,12 @@
-//! What names in archives are written in that are no UTF-8.
+//! Decoding names in archives that aren't UTF-8.
 
 use crate::files::{FileError, FileResult};
 use chardetng::EncodingDetector;
 use encoding_rs::{BIG5, EUC_JP, EUC_KR, Encoding, GB18030, GBK, IBM866, SHIFT_JIS};
 
-/// Those that are believed to be recognised: all others are too much like each other in a few short names.
+/// The encodings that are detected. Others can't be told apart by a few short names.
 const RECOGNISED: [&Encoding; 7] = [GBK, GB18030, BIG5, SHIFT_JIS, EUC_JP, EUC_KR, IBM866];
-/// The upper half of the IBM PC's code page 437, which a zip's names are in unless it says otherwise (APPNOTE.TXT, D.1).
+/// The upper half of code page 437, in which a zip's names are unless it says otherwise (APPNOTE.TXT, appendix D.1).
 const CP437: [char; 128] = [
     'Ç', 'ü', 'é', 'â', 'ä', 'à', 'å', 'ç', 'ê', 'ë', 'è', 'ï', 'î', 'ì', 'Ä', 'Å', 'É', 'æ', 'Æ', 'ô', 'ö',
     'ò', 'û', 'ù', 'ÿ', 'Ö', 'Ü', '¢', '£', '¥', '₧', 'ƒ', 'á', 'í', 'ó', 'ú', 'ñ', 'Ñ', 'ª', 'º', '¿', '⌐',
@@ -17,7 +17,7 @@ const CP437: [char; 128] = [
     '■', '\u{a0}',
 ];
 
-/// How names are read.
+/// How to decode names.
 #[derive(Clone, Copy)]
 pub(super) enum Names {
     Cp437,
@@ -25,10 +25,10 @@ pub(super) enum Names {
 }
 
 impl Names {
-    /// By a label that somebody chose: `cp437`, or one of the WHATWG's (`gbk`, `shift_jis`, `windows-1252` …).
+    /// By a label: `cp437`, or one of the WHATWG's (`gbk`, `shift_jis`, `windows-1252`, …).
     ///
     /// # Errors
-    /// [`FileError::Invalid`] for another.
+    /// [`FileError::Invalid`] for an unknown label.
     pub(super) fn chosen(label: &str) -> FileResult<Self> {
         match label.trim().to_lowercase().as_str() {
             "cp437" | "ibm437" => Ok(Self::Cp437),
@@ -40,7 +40,7 @@ impl Names {
         }
     }
 
-    /// By all names of an archive together.
+    /// Detected from all names of an archive.
     pub(super) fn recognised<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> Self {
         let odd = names.filter(|name| std::str::from_utf8(name).is_err());
         let mut detector = EncodingDetector::new();

@@ -1,4 +1,4 @@
-//! Where what is unpacked goes.
+//! Writing extracted entries to their destinations.
 
 use super::{
     super::{Workspace, kept, operations::Progress},
@@ -12,17 +12,17 @@ use std::{
 };
 use uuid::Uuid;
 
-/// How many names are tried to keep both.
+/// Most names that are tried to keep both files.
 const MAX_NAMES: u32 = 1_000;
 
-/// Why an entry is not unpacked.
+/// Why an entry could not be extracted.
 #[derive(Debug)]
 pub(in super::super) enum Fault {
-    /// This one is left out; the others can be unpacked.
+    /// The entry is left out; others can still be extracted.
     LeftOut(String),
-    /// Its content can't be read. Whether what follows can be depends on the format.
+    /// Its content can't be read. The format determines whether the entries after it can.
     Damaged(String),
-    /// It ends here.
+    /// Extraction ends here.
     Fatal(FileError),
 }
 
@@ -40,7 +40,7 @@ impl From<FileError> for Fault {
     }
 }
 
-/// What is wrong with an entry's content.
+/// The fault for a problem with an entry's content.
 pub(in super::super) fn damage(error: FileError) -> Fault {
     match error {
         FileError::Invalid(why) => Fault::Damaged(why),
@@ -52,33 +52,33 @@ pub(in super::super) fn refused(why: &str) -> Fault {
     Fault::LeftOut(why.to_owned())
 }
 
-/// A place for a file.
+/// The destination of a file.
 struct Destination {
     path: FilePath,
     replace: bool,
 }
 
-/// Where everything goes.
+/// The destination of an archive.
 pub(in super::super) struct Target<'w> {
     workspace: &'w Workspace,
-    shelf: &'w Root,
+    kept_folder: &'w Root,
     into: &'w FilePath,
     existing: Existing,
     pub(in super::super) bounds: Bounds<'w>,
-    /// Whether a damaged entry leaves no way to the next one.
+    /// Whether a damaged entry makes the following ones unreadable.
     pub(in super::super) solid: bool,
     /// What was wrong with the last damaged entry.
     pub(in super::super) damaged: Option<String>,
-    /// Files, folders and links that were unpacked, and the name of the last one.
+    /// The number of extracted files, folders and links, and the name of the last one.
     done: u64,
     last: String,
-    /// Folders that were made, with their times: what is put into them changes those.
+    /// Created folders with their timestamps, which are set at the end since adding entries changes them.
     folders: Vec<(FilePath, Time)>,
-    /// Where entries are that are not where their names say; none for those that were left out.
+    /// Entries that were extracted under another name; `None` for those that were left out.
     elsewhere: HashMap<FilePath, Option<FilePath>>,
-    /// Of folders right below, whether they came with this archive: then so did what is in them.
+    /// For each top-level folder, whether this archive created it, and so everything in it.
     tops: HashMap<String, bool>,
-    /// The last number that was given to keep both, by path.
+    /// The last number used to keep both files, by path.
     numbers: HashMap<FilePath, u32>,
 }
 
@@ -89,7 +89,7 @@ impl<'w> Target<'w> {
         bounds: Bounds<'w>,
     ) -> FileResult<Self> {
         Ok(Self {
-            shelf: workspace.shelf("uploads")?,
+            kept_folder: workspace.kept_folder("uploads")?,
             workspace,
             into: task.into,
             existing: task.existing,
@@ -109,10 +109,10 @@ impl<'w> Target<'w> {
         self.bounds.progress
     }
 
-    /// Goes on after an entry that is left out, with a note of it.
+    /// Continues after an entry that was left out, and records it.
     ///
     /// # Errors
-    /// What ends all.
+    /// Faults that end the extraction.
     pub(in super::super) fn settle(&mut self, name: &str, unpacked: Result<(), Fault>) -> FileResult<()> {
         match unpacked {
             Ok(()) => {
@@ -132,7 +132,7 @@ impl<'w> Target<'w> {
         Ok(())
     }
 
-    /// What is said where nothing more of an archive can be read: what was wrong, what was unpacked, and what was not.
+    /// The error if the rest of an archive can't be read: the cause, what was extracted, and what was not.
     pub(in super::super) fn ended(&self, why: &str) -> FileError {
         let last = &self.last;
         FileError::Invalid(match self.done {
@@ -146,12 +146,12 @@ impl<'w> Target<'w> {
         })
     }
 
-    /// Whether anything was unpacked.
+    /// Whether anything was extracted.
     pub(in super::super) fn has_unpacked(&self) -> bool {
         self.done > 0
     }
 
-    /// Gives folders their times.
+    /// Sets the timestamps of folders.
     pub(super) fn finish(&mut self) {
         while let Some((path, time)) = self.folders.pop() {
             let _ = self.workspace.root.set_times(&path, time, time, false);
@@ -175,7 +175,7 @@ impl<'w> Target<'w> {
         Ok(())
     }
 
-    /// Whether the folder right below that `path` is, or lies in, was not there before. To be asked before it is made.
+    /// Whether the top-level folder of `path` did not exist before. Call it before the folder is created.
     fn comes_with_archive(&mut self, path: &FilePath) -> bool {
         let below = path.as_str().get(self.into.as_str().len()..).unwrap_or_default();
         let Some(top) = below.split('/').find(|name| !name.is_empty()) else { return false };
@@ -187,7 +187,7 @@ impl<'w> Target<'w> {
         new
     }
 
-    /// It appears when it is whole.
+    /// Extracts a file, which appears at its destination when it is complete.
     pub(in super::super) fn file(
         &mut self,
         name: &str,
@@ -213,10 +213,10 @@ impl<'w> Target<'w> {
         let spot = self.make_room(path)?;
         let beside = kept("uploads", Uuid::now_v7(), "")?;
         let done = self.fill(&beside, mode, modified, content).and_then(|()| {
-            Ok(self.shelf.rename_into(&beside, &self.workspace.root, &spot.path, spot.replace)?)
+            Ok(self.kept_folder.rename_into(&beside, &self.workspace.root, &spot.path, spot.replace)?)
         });
         if done.is_err() {
-            let _ = self.shelf.remove_file(&beside);
+            let _ = self.kept_folder.remove_file(&beside);
         }
         done
     }
@@ -229,7 +229,7 @@ impl<'w> Target<'w> {
         content: &mut dyn Read,
     ) -> Result<(), Fault> {
         let mode = (mode & 0o777) | 0o600;
-        let mut file = self.shelf.open_file(beside, Open { mode, ..Open::NEW })?;
+        let mut file = self.kept_folder.open_file(beside, Open { mode, ..Open::NEW })?;
         let mut buffer = vec![0; PIECE];
         loop {
             let read = content.read(&mut buffer).map_err(|error| damage(broken(error)))?;
@@ -254,7 +254,7 @@ impl<'w> Target<'w> {
         let spot = self.make_room(self.place(name)?)?;
         let workspace = self.workspace;
         let root = &workspace.root;
-        // Into a place of its own first: what it replaces goes only when there is something instead.
+        // Written to a temporary file first, so that the existing file is only replaced by a complete one.
         let path = if spot.replace { beside(&spot.path)? } else { spot.path.clone() };
         match root.symlink(target, &path) {
             Err(FileError::Outside) => return Err(refused("It is a link that leads outside.")),
@@ -273,7 +273,7 @@ impl<'w> Target<'w> {
         Ok(())
     }
 
-    /// Another name of a file that was unpacked before: a copy of it.
+    /// Extracts a hard link as a copy of a file that was extracted before.
     pub(super) fn twin(&mut self, name: &str, of: &str) -> Result<(), Fault> {
         let source = match self.elsewhere.get(&self.place(of)?) {
             Some(None) => return Err(refused("The file that this is another name of was left out.")),
@@ -290,8 +290,8 @@ impl<'w> Target<'w> {
         self.file(name, stat.mode, Some(stat.modified), &mut file)
     }
 
-    /// `world (1).dat` for `world.dat`. Numbers that were given before are not tried again, or an archive of many equal names would
-    /// keep a core busy.
+    /// A free name: `world (1).dat` for `world.dat`. Numbers that were used before are not tried again, since an archive of
+    /// many equal names would keep a core busy.
     fn free_name(&mut self, path: &FilePath) -> Result<FilePath, Fault> {
         let (parent, name) = (path.parent().ok_or(FileError::IsAFolder)?, path.name().unwrap_or_default());
         let (stem, end) = match name.rfind('.') {
@@ -309,7 +309,7 @@ impl<'w> Target<'w> {
         Err(refused("There is a file of this name already, and of all names like it."))
     }
 
-    /// The place of a file, with the folders on the way made.
+    /// Prepares a file's destination, creating its parent folders.
     fn make_room(&mut self, path: FilePath) -> Result<Destination, Fault> {
         let workspace = self.workspace;
         let root = &workspace.root;

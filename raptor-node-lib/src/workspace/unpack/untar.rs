@@ -1,4 +1,4 @@
-//! tar.
+//! Extracting tar archives.
 
 use super::{Fault, Target, blocks::Blocks, broken, names::Names, refused};
 use crate::files::{FileError, FileResult, Time};
@@ -6,22 +6,22 @@ use raptor_model::node::names::escape;
 use std::io::{self, Read};
 use tar::EntryType as Type;
 
-/// What is said of an entry whose header is damaged.
+/// The reason for leaving out an entry with a damaged header.
 const HEADER_DAMAGED: &str = "Its header is damaged. What follows is unpacked from the next whole header on.";
 
-/// Where unpacking begins.
+/// Where extraction begins.
 #[derive(Clone, Copy)]
 enum Start {
     /// At the beginning of the archive.
     Whole,
     /// At a header that was found after a damaged one.
     Found,
-    /// The same, and what was damaged held the name of what is found.
+    /// The same, and the damaged part contained the name of the entry that was found.
     Nameless,
 }
 
 impl Target<'_> {
-    /// `names`: what names are written in; bytes as they are unless given. After a damaged header it goes on with the next whole
+    /// `names`: how to decode names; `None` keeps their bytes. After a damaged header, extraction continues with the next valid
     /// one, as GNU tar does.
     pub(super) fn untar(&mut self, content: Box<dyn Read>, names: Option<Names>) -> FileResult<()> {
         let mut blocks = Blocks::new(content);
@@ -48,7 +48,7 @@ impl Target<'_> {
         }
     }
 
-    /// Unpacks up to the end, or to a header that can't be read, whose error is given.
+    /// Extracts up to the end, or to a header that can't be read, whose error is returned.
     fn untar_on(
         &mut self,
         blocks: &mut Blocks,
@@ -56,7 +56,7 @@ impl Target<'_> {
         start: Start,
     ) -> FileResult<Option<io::Error>> {
         let mut archive = tar::Archive::new(blocks);
-        // What looks like the end may be part of a content that was not skipped as such.
+        // An apparent end may be part of the skipped entry's content.
         archive.set_ignore_zeros(!matches!(start, Start::Whole));
         let mut nameless = matches!(start, Start::Nameless);
         for entry in archive.entries().map_err(broken)? {
@@ -102,7 +102,7 @@ impl Target<'_> {
     }
 }
 
-/// To the second, or finer where the archive says so (pax).
+/// The modification time, in seconds or more precisely if the archive has it (pax).
 fn modified<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<Time> {
     let pax = entry.pax_extensions().ok().flatten();
     let text = pax.and_then(|mut pairs| {
@@ -126,7 +126,7 @@ fn modified<R: Read>(entry: &mut tar::Entry<'_, R>) -> Option<Time> {
     fine.or_else(coarse)
 }
 
-/// Content that is as long as the archive says: a file that was cut is none.
+/// Content that fails unless it is as long as the archive says.
 struct Whole<'c, R> {
     content: &'c mut R,
     left: Option<u64>,

@@ -1,4 +1,4 @@
-//! zip.
+//! Extracting zip archives.
 
 use super::{super::pack::zip_error, Fault, MAX_TARGET, PIECE, Target, broken, damage, names::Names};
 use crate::files::{File, FileResult, Time};
@@ -7,13 +7,13 @@ use raptor_model::node::names::escape;
 use std::io::{BufReader, Read};
 use zip::{ExtraField, System, read::ZipFile};
 
-/// Seconds between 1601, where Windows counts from, and 1970.
+/// Seconds between 1601, the epoch of Windows, and 1970.
 const WINDOWS_EPOCH: i64 = 11_644_473_600;
 
 impl Target<'_> {
-    /// `names`: what names are written in that are no UTF-8; recognised unless given.
+    /// `names`: how to decode names that aren't UTF-8; detected if `None`.
     pub(super) fn unzip(&mut self, file: File, names: Option<Names>) -> FileResult<()> {
-        // Each entry is found by itself.
+        // Each entry is located separately.
         self.solid = false;
         let mut archive = zip::ZipArchive::new(BufReader::with_capacity(PIECE, file)).map_err(zip_error)?;
         let chosen = names.is_some();
@@ -51,8 +51,8 @@ impl Target<'_> {
     }
 }
 
-/// Names by programs of Unix, which note times as Unix has them, are bytes, and a backslash is a letter. Others write with a
-/// backslash what stands between folders.
+/// The name of an entry. If it was created on Unix, which shows in its Unix timestamps, names are bytes and a backslash is an
+/// ordinary character. Others may use backslashes as separators.
 fn name_of<R: Read>(entry: &ZipFile<'_, R>, names: &Names, chosen: bool) -> String {
     let raw = entry.name_raw();
     let noted = entry.extra_data_fields().any(|field| matches!(field, ExtraField::ExtendedTimestamp(_)));
@@ -65,7 +65,7 @@ fn name_of<R: Read>(entry: &ZipFile<'_, R>, names: &Names, chosen: bool) -> Stri
     }
 }
 
-/// As Unix or Windows note it, else by the archive's own clock, which has no time zone and is taken for UTC.
+/// The modification time from Unix or Windows fields, else the DOS timestamp, which has no time zone and is taken for UTC.
 fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Time> {
     let noted = entry.extra_data_fields().find_map(|field| match field {
         ExtraField::ExtendedTimestamp(times) => {
@@ -87,7 +87,7 @@ fn modified<R: Read>(entry: &ZipFile<'_, R>) -> Option<Time> {
     })
 }
 
-/// From steps of 100 ns since 1601.
+/// Converts from units of 100 ns since 1601.
 pub(in super::super) fn from_windows(steps: u64) -> Option<Time> {
     let seconds = i64::try_from(steps / 10_000_000).ok()?.checked_sub(WINDOWS_EPOCH)?;
     Some(Time { seconds, nanoseconds: u32::try_from(steps % 10_000_000).ok()? * 100 })

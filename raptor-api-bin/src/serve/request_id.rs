@@ -1,5 +1,5 @@
-//! What every request and every answer gets. One service for all of it: layers from a library, one for each thing, took a third of
-//! the time of a short answer.
+//! What applies to every request and response. A single service, since separate layers from a library took a third of the time
+//! of a short response.
 
 use crate::App;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -17,35 +17,35 @@ use uuid::Uuid;
 
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
-/// The longest id that is taken over, in bytes.
+/// The longest accepted request id, in bytes.
 const MAX_ID: usize = 128;
 
-/// Names each request in logs, in its answer, and to the daemons that it asks; a proxy in front may give the name. Counts the
-/// answers, and says of each that it is what its type says.
+/// Gives each request an id for logs, for its response and for the daemons that it involves; a proxy in front may provide it.
+/// Counts responses, and adds the headers that every response has.
 #[derive(Clone)]
-pub(super) struct NamedLayer(pub App);
+pub(super) struct RequestIdLayer(pub App);
 
-impl<S> Layer<S> for NamedLayer {
-    type Service = Named<S>;
-    fn layer(&self, inner: S) -> Named<S> {
-        Named { inner, app: self.0.clone() }
+impl<S> Layer<S> for RequestIdLayer {
+    type Service = RequestIdService<S>;
+    fn layer(&self, inner: S) -> RequestIdService<S> {
+        RequestIdService { inner, app: self.0.clone() }
     }
 }
 
-/// See [`NamedLayer`].
+/// See [`RequestIdLayer`].
 #[derive(Clone)]
-pub(super) struct Named<S> {
+pub(super) struct RequestIdService<S> {
     inner: S,
     app: App,
 }
 
-impl<S, A, B> Service<Request<A>> for Named<S>
+impl<S, A, B> Service<Request<A>> for RequestIdService<S>
 where
     S: Service<Request<A>, Response = Response<B>>,
 {
     type Response = S::Response;
     type Error = S::Error;
-    type Future = Naming<ForRequest<WithRequestId<S::Future>>>;
+    type Future = RequestIdFuture<ForRequest<WithRequestId<S::Future>>>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(context)
@@ -53,20 +53,20 @@ where
 
     fn call(&mut self, request: Request<A>) -> Self::Future {
         let id = id(request.headers());
-        // The path alone: a query may hold what no log should.
+        // Without the query, which may contain secrets.
         let path = request.uri().path();
         let span = tracing::info_span!("request", method = %request.method(), path, ?id);
         let api = path.starts_with("/api/");
         let (method, began) = (request.method().clone(), Instant::now());
         let answer =
             for_request(id.clone(), with_request_id(id.clone(), self.inner.call(request))).instrument(span);
-        Naming { answer, id: Some(id), api, method, began, app: self.app.clone() }
+        RequestIdFuture { answer, id: Some(id), api, method, began, app: self.app.clone() }
     }
 }
 
 pin_project! {
-    /// An answer on its way.
-    pub(super) struct Naming<F> {
+    /// A response future.
+    pub(super) struct RequestIdFuture<F> {
         #[pin]
         answer: Instrumented<F>,
         id: Option<HeaderValue>,
@@ -77,7 +77,7 @@ pin_project! {
     }
 }
 
-impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
+impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for RequestIdFuture<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -93,7 +93,7 @@ impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
             }
             let headers = response.headers_mut();
             headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
-            // Tokens, keys, links and secrets are in many answers, and every one is about the moment.
+            // Many responses contain tokens, keys, links or secrets, and all are only valid at the moment.
             if *this.api {
                 headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
             }
@@ -103,7 +103,7 @@ impl<F: Future<Output = Result<Response<B>, E>>, B, E> Future for Naming<F> {
     }
 }
 
-/// Whether it can stand in every log and header.
+/// Whether it is safe in any log and header.
 fn is_id(id: &HeaderValue) -> bool {
     (1..=MAX_ID).contains(&id.len()) && id.as_bytes().iter().all(u8::is_ascii_graphic)
 }

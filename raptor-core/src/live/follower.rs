@@ -1,9 +1,9 @@
 //! The events that one user receives: each change that they may see, and live events at most once a second.
 
 use super::{
-    Place,
+    Position,
     journal::Recent,
-    watched::{Measured, Watched},
+    watched::{Measurements, Watched},
 };
 use crate::{
     Raptor,
@@ -26,18 +26,18 @@ use tokio::{
 const LIVE_EVERY: Duration = Duration::from_secs(1);
 
 /// How often the expiry of the follower's session is checked.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// An event for one user.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub enum News {
+pub enum FollowerEvent {
     /// A committed change.
     Change(Change),
     /// The states of these containers changed; or, for a follower that does not watch containers, their measurements.
     Live(Vec<ContainerId>),
     /// New measurements of watched containers.
-    Measured(Measured),
+    Measured(Measurements),
     /// This daemon's link or load changed.
     Daemon(DaemonId),
     /// Changes were missed: reload everything that is shown.
@@ -48,11 +48,11 @@ pub enum News {
 pub struct Follower {
     raptor: Raptor,
     actor: Actor,
-    place: Place,
+    position: Position,
     newest: watch::Receiver<u64>,
     changes: VecDeque<(u64, Change)>,
     /// Live events to be returned next, and the position after them.
-    due: VecDeque<News>,
+    due: VecDeque<FollowerEvent>,
     due_to: u64,
     told: Option<Instant>,
     /// The containers that a user without rights over all of them may see; `None` until needed.
@@ -69,24 +69,24 @@ pub struct Follower {
 
 impl Raptor {
     /// Subscribes `actor` to events after `from`, or from now on. If the events after `from` are no longer known, the first
-    /// event is [`News::Resync`].
+    /// event is [`FollowerEvent::Resync`].
     #[must_use]
-    pub fn follow(&self, actor: Actor, from: Option<Place>) -> Follower {
-        let mut looks = tokio::time::interval(LOOK_EVERY);
+    pub fn follow(&self, actor: Actor, from: Option<Position>) -> Follower {
+        let mut looks = tokio::time::interval(EXPIRY_CHECK_INTERVAL);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let journal = &self.inner.fleet.journal;
         let newest = journal.watch();
         let end = journal.end();
-        let place = from.filter(|place| journal.changes(*place).is_some());
-        let due = if from.is_some() && place.is_none() { vec![News::Resync] } else { vec![] };
+        let position = from.filter(|position| journal.changes(*position).is_some());
+        let due = if from.is_some() && position.is_none() { vec![FollowerEvent::Resync] } else { vec![] };
         Follower {
             raptor: self.clone(),
             actor,
-            place: place.unwrap_or(end),
+            position: position.unwrap_or(end),
             newest,
             changes: VecDeque::new(),
             due: due.into(),
-            due_to: place.unwrap_or(end).live,
+            due_to: position.unwrap_or(end).live,
             told: None,
             visible: None,
             blind: false,
@@ -106,45 +106,45 @@ impl Follower {
 
     /// The position up to which everything was delivered.
     #[must_use]
-    pub fn place(&self) -> Place {
-        self.place
+    pub fn position(&self) -> Position {
+        self.position
     }
 
     /// The next event; `None` when the session has ended or expired. Cancel-safe.
-    pub async fn next(&mut self) -> Option<News> {
+    pub async fn next(&mut self) -> Option<FollowerEvent> {
         self.look().await;
         loop {
             if let Some(news) = self.due.pop_front() {
                 if self.due.is_empty() {
-                    self.place.live = self.due_to;
+                    self.position.live = self.due_to;
                 }
                 return Some(news);
             }
             let newest = *self.newest.borrow_and_update();
-            if self.changes.is_empty() && newest > self.place.change {
+            if self.changes.is_empty() && newest > self.position.change {
                 let journal = &self.raptor.inner.fleet.journal;
-                let Some(changes) = journal.changes(self.place) else {
-                    self.place = journal.end();
+                let Some(changes) = journal.changes(self.position) else {
+                    self.position = journal.end();
                     // Changes of the role, session or access may be among those missed.
                     self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
                     self.see().await;
-                    return Some(News::Resync);
+                    return Some(FollowerEvent::Resync);
                 };
                 if changes.is_empty() {
-                    self.place.change = newest;
+                    self.position.change = newest;
                 }
                 self.changes = changes.into();
             }
             while let Some((number, change)) = self.changes.front().copied() {
                 let seen = self.change(number, change).await?;
                 self.changes.pop_front();
-                self.place.change = number;
+                self.position.change = number;
                 if seen.is_some() {
                     return seen;
                 }
             }
             let asked = self.watched.as_ref().is_some_and(Watched::is_new);
-            let behind = newest > self.place.live || asked;
+            let behind = newest > self.position.live || asked;
             if behind && self.told.is_none_or(|told| told.elapsed() >= LIVE_EVERY) {
                 self.collect().await;
                 continue;
@@ -164,7 +164,7 @@ impl Follower {
     }
 
     /// The event for a change, if they may see it; the outer `None` if their session has ended.
-    async fn change(&mut self, number: u64, change: Change) -> Option<Option<News>> {
+    async fn change(&mut self, number: u64, change: Change) -> Option<Option<FollowerEvent>> {
         if matches!(change.subject, Subject::Session | Subject::User | Subject::Role) {
             self.actor = self.raptor.auth().renewed(&self.actor).await.ok().flatten()?;
         }
@@ -183,11 +183,11 @@ impl Follower {
         };
         // Everybody sees their own account.
         let own = change.subject == Subject::User && self.actor.user_id() == Some(change.id.into());
-        Some((own || grants.contains(needed)).then_some(News::Change(change)))
+        Some((own || grants.contains(needed)).then_some(FollowerEvent::Change(change)))
     }
 
     /// Changes of a container go to everyone who could see it before or after, so that they also learn of its deletion.
-    async fn of_container(&mut self, number: u64, change: Change) -> Option<News> {
+    async fn of_container(&mut self, number: u64, change: Change) -> Option<FollowerEvent> {
         let id = change.id.into();
         let saw = self.sees(id);
         if self.blind || change.subject != Subject::Declaration {
@@ -195,26 +195,26 @@ impl Follower {
         }
         if self.blind {
             // It may be theirs. What they may see is read again with the next change.
-            return Some(News::Resync);
+            return Some(FollowerEvent::Resync);
         }
         if saw || self.sees(id) {
-            return Some(News::Change(change));
+            return Some(FollowerEvent::Change(change));
         }
         // What they could see before is unknown, and may have included this container.
         let lost = change.subject == Subject::Access
             || (change.subject, change.verb) == (Subject::Container, Verb::Deleted);
-        (number <= self.before && lost).then_some(News::Resync)
+        (number <= self.before && lost).then_some(FollowerEvent::Resync)
     }
 
     /// Queues pending live events.
     async fn collect(&mut self) {
         let Recent { states: mut containers, measured, mut daemons, end } =
-            self.raptor.inner.fleet.journal.news(self.place);
+            self.raptor.inner.fleet.journal.news(self.position);
         match &mut self.watched {
             Some(watched) => {
                 watched.forget(&containers);
                 let measured = watched.measured(&self.raptor, &self.actor, &measured).await;
-                self.due.extend(measured.map(News::Measured));
+                self.due.extend(measured.map(FollowerEvent::Measured));
             }
             None => {
                 let known: HashSet<ContainerId> = containers.iter().copied().collect();
@@ -226,12 +226,12 @@ impl Follower {
             daemons.clear();
         }
         if !containers.is_empty() {
-            self.due.push_back(News::Live(containers));
+            self.due.push_back(FollowerEvent::Live(containers));
         }
-        self.due.extend(daemons.into_iter().map(News::Daemon));
+        self.due.extend(daemons.into_iter().map(FollowerEvent::Daemon));
         self.due_to = end;
         if self.due.is_empty() {
-            self.place.live = end;
+            self.position.live = end;
         } else {
             self.told = Some(Instant::now());
         }
@@ -248,7 +248,7 @@ impl Follower {
             self.see().await;
             if was_blind && !self.blind {
                 // No live events were delivered in the meantime.
-                self.due.push_back(News::Resync);
+                self.due.push_back(FollowerEvent::Resync);
             }
         }
     }

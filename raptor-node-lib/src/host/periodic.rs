@@ -1,4 +1,4 @@
-//! What a host does again and again: measuring, keeping what it measured, looking after rules, disks and images.
+//! A host's periodic work: measuring, storing measurements, and maintaining rules, disks and images.
 
 use super::Host;
 use crate::{
@@ -20,8 +20,8 @@ use std::{
 /// Containers measured at the same time.
 const SAMPLES_AT_ONCE: usize = 8;
 
-/// What is done again and again.
-pub(super) enum Turn {
+/// The kinds of periodic work.
+pub(super) enum PeriodicTask {
     Samples(HashMap<ContainerId, Sample>),
     System,
     History,
@@ -33,7 +33,7 @@ pub(super) enum Turn {
 }
 
 impl Host {
-    pub(super) async fn every(self, period: Duration, mut turn: Turn) {
+    pub(super) async fn every(self, period: Duration, mut turn: PeriodicTask) {
         let mut ticks = tokio::time::interval(period);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -42,34 +42,36 @@ impl Host {
                 _ = ticks.tick() => {}
             }
             match &mut turn {
-                Turn::Samples(before) => self.sample_all(before).await,
-                Turn::System => {
+                PeriodicTask::Samples(before) => self.sample_all(before).await,
+                PeriodicTask::System => {
                     let system = self.measure().await;
                     self.0.context.history.note_host(&system, self.0.meter.network());
                     let _ = self.0.context.events.send(Arc::new(NodeEvent::System { system }));
                 }
-                Turn::History => self.keep_history().await,
-                Turn::Consoles => self.settle_consoles(period),
-                Turn::Rules => {
+                PeriodicTask::History => self.keep_history().await,
+                PeriodicTask::Consoles => self.settle_consoles(period),
+                PeriodicTask::Rules => {
                     self.0.context.keep_apart(None).await;
                     self.notice_running().await;
                 }
-                Turn::Disk => {
+                PeriodicTask::Disk => {
                     self.drop_old_uploads().await;
                     self.scan().await;
                 }
-                Turn::Trash { days } => self.age_trash(*days).await,
-                Turn::Images { unused_s } => match crate::images::clean(&self.0.context, *unused_s).await {
-                    Ok(cleaned) if cleaned.images.is_empty() => {}
-                    Ok(cleaned) => tracing::info!(images = ?cleaned.images, "unused images were removed"),
-                    Err(error) => tracing::debug!(%error, "unused images stay"),
-                },
+                PeriodicTask::Trash { days } => self.age_trash(*days).await,
+                PeriodicTask::Images { unused_s } => {
+                    match crate::images::clean(&self.0.context, *unused_s).await {
+                        Ok(cleaned) if cleaned.images.is_empty() => {}
+                        Ok(cleaned) => tracing::info!(images = ?cleaned.images, "removed unused images"),
+                        Err(error) => tracing::debug!(%error, "removing unused images failed"),
+                    }
+                }
             }
         }
     }
 
-    /// Lets go of console lines in memory that are older than `age`. While the engine is away all that is there may be needed,
-    /// to find what comes again.
+    /// Drops console lines older than `age` from memory. Not while the engine is unavailable: they may be needed to recognise
+    /// replayed output.
     fn settle_consoles(&self, age: Duration) {
         let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner);
         if system.as_ref().is_none_or(|system| system.docker_problem.is_none()) {
@@ -78,7 +80,7 @@ impl Host {
         }
     }
 
-    /// Measures the host and asks the engine how it is.
+    /// Measures the host and checks the engine.
     pub(super) async fn measure(&self) -> SystemInfo {
         let meter = self.0.meter.clone();
         let measured = tokio::task::spawn_blocking(move || meter.measure()).await;
@@ -86,7 +88,7 @@ impl Host {
         match self.0.context.engine.version().await {
             Ok(version) => {
                 system.docker_version = Some(version);
-                // An engine that does not answer any more is noticed the next time.
+                // If the engine has stopped answering, the next check notices.
                 system.docker_problem =
                     self.0.context.engine.mapped_users().await.ok().flatten().map(str::to_owned);
                 self.0.context.kept.settle(&*self.0.context.engine).await;
@@ -133,7 +135,7 @@ impl Host {
             sample.stats.memory_limit_bytes = self.memory_limit(id);
             handle.stats.send_replace(Some(sample.stats));
             if earlier.contains_key(&id) {
-                // CPU use is a difference: the first measurement of a process has none.
+                // CPU usage is a difference, so the first measurement of a process has none.
                 self.0.context.history.note(id, now, &sample.stats);
             }
             stats.push(ContainerStats { id, stats: sample.stats });
@@ -144,15 +146,15 @@ impl Host {
         }
     }
 
-    /// Has what people started with the engine's own commands looked after.
+    /// Checks containers that somebody started with the engine's own commands.
     async fn notice_running(&self) {
         let Ok(found) = self.0.context.engine.ours().await else { return };
         for found in found.into_iter().filter(|found| found.runs && found.part == Part::Server) {
             if let Ok(handle) = self.handle(found.id)
                 && handle.status.borrow().phase == Phase::Offline
             {
-                // A full queue is asked again.
-                let _ = handle.asks.try_send(Ask::Look);
+                // If the queue is full, the next round asks again.
+                let _ = handle.asks.try_send(Ask::Inspect);
             }
         }
     }
@@ -160,7 +162,7 @@ impl Host {
     pub(super) async fn keep_history(&self) {
         let context = self.0.context.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || context.history.flush()).await {
-            tracing::error!(%error, "measurements were not kept");
+            tracing::error!(%error, "storing measurements failed");
         }
     }
 
@@ -168,7 +170,7 @@ impl Host {
         self.0.context.place(id).state.spec().map_or(0, |spec| spec.limits.memory_mib * 1024 * 1024)
     }
 
-    /// Removes what is left of old uploads.
+    /// Deletes what is left of old uploads.
     async fn drop_old_uploads(&self) {
         for (id, _) in self.handles() {
             let host = self.clone();
@@ -181,12 +183,12 @@ impl Host {
                 Ok::<_, raptor_model::node::NodeError>(host.workspace(id, &[])?.drop_old_uploads()?)
             });
             if let Ok(Err(error)) = dropped.await {
-                tracing::warn!(%error, %id, "what is left of old uploads stays");
+                tracing::warn!(%error, %id, "deleting old uploads failed");
             }
         }
     }
 
-    /// Removes for good what has been in the trash of a container for `days` days.
+    /// Deletes items that have been in a container's trash for `days` days.
     async fn age_trash(&self, days: u32) {
         for (id, _) in self.handles() {
             let host = self.clone();
@@ -201,17 +203,16 @@ impl Host {
             match aged.await {
                 Ok(Ok(0)) => {}
                 Ok(Ok(count)) => {
-                    tracing::info!(%id, count, days, "old deleted files were removed for good");
+                    tracing::info!(%id, count, days, "deleted old files from the trash");
                     self.tell_trash_emptied(id).await;
                 }
-                Ok(Err(error)) => tracing::warn!(%error, %id, "old deleted files stay in the trash"),
-                Err(error) => tracing::error!(%error, %id, "old deleted files stay in the trash"),
+                Ok(Err(error)) => tracing::warn!(%error, %id, "deleting old files from the trash failed"),
+                Err(error) => tracing::error!(%error, %id, "deleting old files from the trash failed"),
             }
         }
     }
 
-    /// Measures the data folders, one after another. Where the kernel does not keep the limits, whoever is over its own is
-    /// stopped.
+    /// Measures the data folders one by one. Where the kernel does not enforce the limits, containers over theirs are stopped.
     async fn scan(&self) {
         for (id, handle) in self.handles() {
             let host = self.clone();

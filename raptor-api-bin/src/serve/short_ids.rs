@@ -1,4 +1,4 @@
-//! Short ids of containers in addresses, which are shown to people and used to sign in by SFTP.
+//! Short container ids in paths, which people see and use as part of SFTP user names.
 
 use crate::{App, extract::Caller};
 use axum::{
@@ -16,25 +16,25 @@ use tower::{Layer, Service};
 const CONTAINERS: &str = "/api/v1/containers/";
 const SHORT: usize = 8;
 
-/// Replaces a container's short id in the address by its id, before the request finds its route. Other requests pass as they are.
+/// Replaces a container's short id in the path by its id before routing. Other requests are unchanged.
 #[derive(Clone)]
 pub(super) struct ShortIds(pub App);
 
 impl<S> Layer<S> for ShortIds {
-    type Service = Lengthening<S>;
-    fn layer(&self, inner: S) -> Lengthening<S> {
-        Lengthening { inner, app: self.0.clone() }
+    type Service = ShortIdService<S>;
+    fn layer(&self, inner: S) -> ShortIdService<S> {
+        ShortIdService { inner, app: self.0.clone() }
     }
 }
 
-/// The service that [`ShortIds`] wraps around another one.
+/// The service of [`ShortIds`].
 #[derive(Clone)]
-pub(super) struct Lengthening<S> {
+pub(super) struct ShortIdService<S> {
     inner: S,
     app: App,
 }
 
-impl<S> Service<Request> for Lengthening<S>
+impl<S> Service<Request> for ShortIdService<S>
 where
     S: Service<Request, Future: Send> + Clone + Send + 'static,
 {
@@ -51,7 +51,7 @@ where
         let Some(short) = short.map(str::to_owned) else {
             return Either::Right(self.inner.call(request));
         };
-        // The one that was asked whether it is ready has to be the one that is called.
+        // The instance that was polled for readiness has to be the one that is called.
         let next = self.inner.clone();
         let (mut inner, app) = (std::mem::replace(&mut self.inner, next), self.app.clone());
         Either::Left(Box::pin(async move {
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// Without any, the request is refused whatever it asks for, and the database is left alone.
+/// Without credentials the request is rejected anyway, so the database is not asked.
 fn shows_credentials(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE)
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// The last parsed catalogue, with the revision of its source.
 #[derive(Default)]
-pub(crate) struct Shelf(Mutex<Option<(i64, Arc<Catalogue>)>>);
+pub(crate) struct ParsedCatalogue(Mutex<Option<(i64, Arc<Catalogue>)>>);
 
-impl Shelf {
+impl ParsedCatalogue {
     fn parsed(&self, revision: i64) -> Option<Arc<Catalogue>> {
         let parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         parsed.as_ref().filter(|(of, _)| *of == revision).map(|(_, catalogue)| catalogue.clone())
@@ -27,7 +27,7 @@ pub(super) async fn current(raptor: &Raptor) -> Result<CurrentCatalogue> {
     if source.sha256.is_none() {
         return Ok(CurrentCatalogue { source, catalogue: builtin::catalogue() });
     }
-    if let Some(parsed) = raptor.inner.shelf.parsed(source.revision) {
+    if let Some(parsed) = raptor.inner.parsed_catalogue.parsed(source.revision) {
         return Ok(CurrentCatalogue { source, catalogue: parsed });
     }
     let document = store::catalogue::document(&mut reader.conn(), source.revision).await?;
@@ -40,10 +40,10 @@ pub(super) async fn current(raptor: &Raptor) -> Result<CurrentCatalogue> {
         Ok(catalogue) => Arc::new(catalogue),
         Err(why) => {
             // E.g. an older Raptor on a database into which a newer one has fetched it.
-            tracing::warn!(%why, "the catalogue that was fetched can't be read; the built-in one is shown");
+            tracing::warn!(%why, "the fetched catalogue can't be parsed; using the built-in one");
             builtin::catalogue()
         }
     };
-    raptor.inner.shelf.keep(source.revision, catalogue.clone());
+    raptor.inner.parsed_catalogue.keep(source.revision, catalogue.clone());
     Ok(CurrentCatalogue { source, catalogue })
 }

@@ -1,9 +1,9 @@
-//! Starts and installations as their supervisor sees them: begun, waited for, over.
+//! Starts and installations from the supervisor's view: beginning, waiting and the result.
 
 use super::{
-    attend::Attendant,
     failure::Failure,
     install::Installation,
+    monitor::ProcessMonitor,
     supervisor::{Msg, Supervisor},
 };
 use crate::{desired::Run, runtime::Attached};
@@ -16,7 +16,7 @@ use std::{sync::PoisonError, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
 
 impl Supervisor {
-    /// What was accepted is not dropped, and people see what it waits for.
+    /// Keeps an accepted request while the engine is unavailable, and shows what it waits for.
     pub(super) fn wait_for_engine(&mut self, why: Option<String>) {
         if self.booting.is_none() && self.installing.is_none() {
             return;
@@ -28,7 +28,7 @@ impl Supervisor {
             self.context.say(&self.console, problem.clone());
         }
         if self.installing.is_some() {
-            // An installation's time is for the installer, not for an engine that is away.
+            // The time limit is for the installer, and does not run while the engine is unavailable.
             self.install_by = if self.waiting { None } else { self.install_ends() };
         }
         self.status.send_modify(|status| {
@@ -42,9 +42,9 @@ impl Supervisor {
         match booted {
             Ok(started) => {
                 self.booting = None;
-                // Where it was cancelled meanwhile, nobody waits for it.
+                // It was cancelled in the meantime.
                 let Some(run) = self.run.clone() else { return };
-                self.attend(&run, started);
+                self.monitor(&run, started);
                 self.note_folder().await;
                 let (started_at, revision) = (Some(run.started_at), Some(run.revision));
                 self.status.send_modify(|status| {
@@ -55,7 +55,7 @@ impl Supervisor {
                 if self.life.phase == Phase::Starting && self.spec.done.is_empty() {
                     self.input(Input::Ready).await;
                 } else if self.life.phase == Phase::Stopping {
-                    // Stopping was asked for while it started.
+                    // A stop was requested while it was starting.
                     self.ask_to_stop().await;
                 }
             }
@@ -66,7 +66,7 @@ impl Supervisor {
                 if self.life.phase == Phase::Starting && self.life.by_itself {
                     self.tell_api(Happening::StartFailed { why: why.clone() });
                 }
-                // A start that somebody cancelled has not failed.
+                // A start that was cancelled has not failed.
                 let cancelled = self.life.phase == Phase::Stopping;
                 let waited = std::mem::take(&mut self.waiting);
                 self.status.send_modify(|status| {
@@ -82,13 +82,13 @@ impl Supervisor {
         }
     }
 
-    /// Leaves the process to a task that stays with it; `started` is none for one that an earlier daemon started.
-    pub(super) fn attend(&mut self, run: &Run, started: Option<Attached>) {
+    /// Spawns the task that attends the process; `started` is `None` for one that an earlier daemon started.
+    pub(super) fn monitor(&mut self, run: &Run, started: Option<Attached>) {
         let (writer, input) = mpsc::channel(64);
         let name = run.container.clone().unwrap_or_else(|| self.place.name.clone());
         self.engine.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&name);
         self.stdin = Some(writer);
-        let attendant = Attendant {
+        let monitor = ProcessMonitor {
             context: self.context.clone(),
             name: name.clone(),
             console: self.console.clone(),
@@ -100,7 +100,7 @@ impl Supervisor {
         };
         let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
         self.context.tasks.spawn(async move {
-            if let Some(end) = stop.run_until_cancelled(attendant.attend(started, input)).await {
+            if let Some(end) = stop.run_until_cancelled(monitor.run(started, input)).await {
                 let _ = tell.send(Msg::Exited(end)).await;
             }
         });
@@ -110,7 +110,7 @@ impl Supervisor {
         self.stop_at = Some(Instant::now() + Duration::from_millis(self.spec.stop_timeout_ms));
     }
 
-    /// Runs the installation that was declared, or goes on with the one that an earlier daemon began.
+    /// Runs the declared installation, or continues the one that an earlier daemon began.
     pub(super) fn install(&mut self) {
         let run = self.installer.clone();
         let Some(install) = self.spec.install.clone() else {
@@ -124,7 +124,7 @@ impl Supervisor {
         };
         self.install_end = None;
         self.install_by = self.install_ends();
-        let again = if run.is_some() { "Going on with the installation…" } else { "Installing…" };
+        let again = if run.is_some() { "Continuing the installation…" } else { "Installing…" };
         self.context.say(&self.console, again);
         let installation = Installation {
             context: self.context.clone(),
@@ -142,7 +142,7 @@ impl Supervisor {
         }));
     }
 
-    /// When the installation has to have ended.
+    /// The deadline of the installation.
     fn install_ends(&self) -> Option<Instant> {
         let timeout = Duration::from_millis(self.spec.install.as_ref()?.timeout_ms);
         let began = self.installer.as_ref().map(|run| run.started_at);

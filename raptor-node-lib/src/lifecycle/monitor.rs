@@ -1,8 +1,8 @@
-//! Staying with a process: reading what it writes, writing what it is told, and noticing its end.
+//! Attending a process: reading its output, writing its input, and noticing its end.
 
 use super::{
     HostContext,
-    reading::{Known, Reading},
+    reading::{OutputReader, ReplayFilter},
     supervisor::Msg,
 };
 use crate::{
@@ -15,70 +15,74 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How often the engine is asked again when it did not answer.
+/// The pause before an engine that did not answer is asked again.
 pub(super) const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How long the last output may take to arrive after the end.
+/// How long the last output may take to arrive after the end of the process.
 const LAST_WORDS: Duration = Duration::from_secs(5);
-/// How often, and after which pause each time, the engine is asked whether a process that was killed had outgrown its memory.
+/// How often, and with which pause, the engine is asked whether a killed process had run out of memory.
 const MEMORY_TRIES: u32 = 15;
 const MEMORY_PAUSE: Duration = Duration::from_millis(100);
 
-/// A line for a process.
+/// A line for the standard input of a process.
 #[derive(Debug)]
-pub(super) struct Typed {
-    /// With its line end.
+pub(super) struct InputLine {
+    /// Includes the line end.
     pub(super) bytes: Bytes,
-    /// Whether it asks the process to stop: then its arrival is told.
+    /// Whether it is the stop command, whose delivery is reported.
     pub(super) stop: bool,
 }
 
-/// How a process was found to have ended.
+/// How a process ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct End {
     pub(super) ended: Ended,
-    /// Whether it ended with its host or engine, or was taken away, through no fault of its own.
+    /// Whether it ended with its host or engine, or was removed: not its own fault.
     pub(super) interrupted: bool,
-    /// Whether the engine was told to end it: by us, or by a person on the host.
+    /// Whether the engine was told to end it, by the daemon or by a person on the host.
     pub(super) by_hand: bool,
 }
 
-/// Stays with one process.
-pub(super) struct Attendant {
+/// Attends one process.
+pub(super) struct ProcessMonitor {
     pub(super) context: Arc<HostContext>,
     /// The engine's name of the container.
     pub(super) name: String,
     pub(super) console: Arc<Console>,
-    /// Whose lines these are.
+    /// The kind of its output lines.
     pub(super) kind: LineKind,
-    /// The newest line before this run.
+    /// The number of the newest line before this run.
     pub(super) after_line: u64,
     /// Whether the host was restarted since the process was started.
     pub(super) other_boot: bool,
-    /// Which output says that it is ready, where somebody wants to know.
+    /// Which output means that it is ready, if that is still to be determined.
     pub(super) done: Option<DoneRules>,
     pub(super) tell: mpsc::Sender<Msg>,
 }
 
-impl Attendant {
-    /// Stays until the process has ended and all it wrote is in the console. `started` is the process where this daemon
-    /// started it; without, one that an earlier daemon started is joined.
-    pub(super) async fn attend(self, mut started: Option<Attached>, mut input: mpsc::Receiver<Typed>) -> End {
-        // Whether this daemon has not seen it run.
+impl ProcessMonitor {
+    /// Runs until the process has ended and all its output is in the console. `started` is the process if this daemon started
+    /// it; `None` joins one that an earlier daemon started.
+    pub(super) async fn run(
+        self,
+        mut started: Option<Attached>,
+        mut input: mpsc::Receiver<InputLine>,
+    ) -> End {
+        // Whether this daemon did not see the process running.
         let mut late = started.is_none();
-        // A command that the engine took with it when it ended is given again to the same process, never to the next.
-        let mut unsent: Option<Typed> = None;
+        // A command that got lost when the engine went down is sent again to the same process, never to the next one.
+        let mut unsent: Option<InputLine> = None;
         loop {
             let joined = match started.take() {
-                Some(started) => Some((started, Known::default())),
+                Some(started) => Some((started, ReplayFilter::default())),
                 None => self.rejoin().await,
             };
             let Some((Attached { output, mut stdin }, known)) = joined else {
                 let (found, left) = self.until_ended().await;
                 return self.end_of(found, late, left).await;
             };
-            // The engine lets one join what has ended.
+            // The engine also attaches to processes that have ended.
             late = late && !matches!(self.context.engine.inspect(&self.name).await, Ok(Found::Running));
-            // Ends with us: two readers would write every line twice.
+            // Aborted on drop: two readers would write every line twice.
             let reader = AbortOnDropHandle::new(tokio::spawn(self.reading(known).read(output)));
             let mut waiting = std::pin::pin!(self.context.engine.wait(&self.name));
             let mut stop = false;
@@ -86,7 +90,7 @@ impl Attendant {
                 if let Some(typed) = unsent.take() {
                     stop = typed.stop;
                     if stdin.write(typed.bytes).await.is_err() {
-                        // The process or the engine has gone, or the engine has only closed the way in.
+                        // The process or the engine is gone, or the engine has only closed the input.
                         break tokio::time::timeout(ASK_AGAIN, &mut waiting).await.ok();
                     }
                     if stop {
@@ -100,10 +104,11 @@ impl Attendant {
             };
             let (found, left) = self.found().await;
             if let Found::Running = found {
-                // The engine went away and came back; the process is still there, and what it had begun to write comes again.
+                // The engine was restarted; the process still runs, and output since the start of an unfinished line is
+                // replayed.
                 reader.abort();
                 let _ = reader.await;
-                unsent = stdin.undelivered().map(|bytes| Typed { bytes, stop });
+                unsent = stdin.undelivered().map(|bytes| InputLine { bytes, stop });
                 if unsent.as_ref().is_some_and(|typed| typed.stop) {
                     let _ = self.tell.send(Msg::StopLost).await;
                 }
@@ -117,8 +122,8 @@ impl Attendant {
         }
     }
 
-    fn reading(&self, known: Known) -> Reading {
-        Reading {
+    fn reading(&self, known: ReplayFilter) -> OutputReader {
+        OutputReader {
             known,
             context: self.context.clone(),
             console: self.console.clone(),
@@ -128,20 +133,20 @@ impl Attendant {
         }
     }
 
-    /// Keeps the last line of an output that has ended.
+    /// Adds the last, unfinished line of output that has ended.
     fn finish(&self, unfinished: Option<(String, u64)>) {
         self.console.output(self.context.clock.now(), self.kind, unfinished.into_iter().collect());
     }
 
-    /// The output again from shortly before where the console has it; none when the container is gone.
-    async fn rejoin(&self) -> Option<(Attached, Known)> {
+    /// Attaches again, with the output from shortly before what the console already has; `None` if the container is gone.
+    async fn rejoin(&self) -> Option<(Attached, ReplayFilter)> {
         loop {
-            let known = Known::of(&self.console, self.after_line);
+            let known = ReplayFilter::of(&self.console, self.after_line);
             match self.context.engine.rejoin(&self.name, known.from).await {
                 Ok(attached) => return Some((attached, known)),
                 Err(RuntimeError::NotFound) => return None,
                 Err(RuntimeError::Refused(_)) => {
-                    // An ended container has no way in any more, but its last words are still there.
+                    // An ended container accepts no input any more, but its last output is still available.
                     self.last_words(known).await;
                     return None;
                 }
@@ -150,7 +155,7 @@ impl Attendant {
         }
     }
 
-    async fn last_words(&self, known: Known) {
+    async fn last_words(&self, known: ReplayFilter) {
         let Ok(output) = self.context.engine.replay(&self.name, known.from).await else { return };
         let reading = self.reading(known).read(output);
         if let Ok(unfinished) = tokio::time::timeout(LAST_WORDS, reading).await {
@@ -158,7 +163,7 @@ impl Attendant {
         }
     }
 
-    /// How it ended, and whether the engine was away meanwhile.
+    /// Waits for the end. Returns how it ended, and whether the engine was unavailable meanwhile.
     async fn until_ended(&self) -> (Found, bool) {
         let mut left = false;
         loop {
@@ -171,7 +176,7 @@ impl Attendant {
         }
     }
 
-    /// Only the engine's word counts. One that does not answer is asked again; the second value tells that it was away.
+    /// Asks the engine until it answers. Also returns whether it was unavailable.
     async fn found(&self) -> (Found, bool) {
         let mut away = false;
         loop {
@@ -185,8 +190,8 @@ impl Attendant {
         }
     }
 
-    /// The kernel tells the engine of a lack of memory beside the end of the process, and on a busy host after it: an end by
-    /// SIGKILL that nobody asked for is asked about again.
+    /// Determines whether the process ran out of memory. On a busy host the engine may learn of that after the end of the
+    /// process, so for a SIGKILL that nobody sent it is asked again for a while.
     async fn with_memory(&self, mut ended: Ended) -> Ended {
         for _ in 0..MEMORY_TRIES {
             if ended.code != 137 || ended.out_of_memory {
@@ -201,8 +206,9 @@ impl Attendant {
         ended
     }
 
-    /// What ended with the engine, or with the host, is not to blame. Of what ended before this daemon came, an end by a
-    /// signal that nobody here sent says so. What is gone altogether was taken away. What the engine was told to end is neither.
+    /// How the process ended. One that ended with its engine or host is not at fault. If it ended before this daemon was
+    /// started, a signal that nobody here sent suggests that. A container that is gone was removed. If the engine was told to
+    /// end it, it is neither.
     async fn end_of(&self, found: Found, late: bool, left: bool) -> End {
         let by_hand = !left
             && !self.other_boot

@@ -1,9 +1,9 @@
-//! The first of many in an order, without holding the many.
+//! The first few of many items in an order, without holding all of them.
 
 use std::cmp::Ordering;
 
-/// Takes items one by one and keeps the `most` that come first. It never holds more than twice as many.
-pub(crate) struct Smallest<T, F> {
+/// Collects items and keeps the first `most` in the given order. Never holds more than twice as many.
+pub(crate) struct BoundedSort<T, F> {
     kept: Vec<T>,
     most: usize,
     order: F,
@@ -11,8 +11,8 @@ pub(crate) struct Smallest<T, F> {
     cut: bool,
 }
 
-impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
-    /// `most`: at least one.
+impl<T, F: Fn(&T, &T) -> Ordering> BoundedSort<T, F> {
+    /// `most` must be at least one.
     pub(crate) fn new(most: usize, order: F) -> Self {
         Self { kept: Vec::new(), most: most.max(1), order, cut: false }
     }
@@ -30,7 +30,7 @@ impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
         }
     }
 
-    /// The first ones, in order.
+    /// The first items, in order.
     pub(crate) fn sorted(mut self) -> Vec<T> {
         self.kept.sort_unstable_by(&self.order);
         self.kept.truncate(self.most);
@@ -44,19 +44,19 @@ mod tests {
 
     #[test]
     fn of_200_000_no_more_is_held_than_twice_a_page() {
-        let mut smallest = Smallest::new(500, u64::cmp);
-        // Every number once, in an order that looks like none.
+        let mut sort = BoundedSort::new(500, u64::cmp);
+        // Every number once, in a scrambled order.
         for number in 0..200_000_u64 {
-            smallest.push(number * 77_773 % 200_000);
-            assert!(smallest.kept.len() < 1_000);
+            sort.push(number * 77_773 % 200_000);
+            assert!(sort.kept.len() < 1_000);
         }
-        assert_eq!(smallest.sorted(), (0..500).collect::<Vec<_>>());
+        assert_eq!(sort.sorted(), (0..500).collect::<Vec<_>>());
     }
 
     #[test]
     fn fewer_than_a_page_are_all_there() {
-        let mut smallest = Smallest::new(10, u32::cmp);
-        [3, 1, 2].into_iter().for_each(|number| smallest.push(number));
-        assert_eq!(smallest.sorted(), [1, 2, 3]);
+        let mut sort = BoundedSort::new(10, u32::cmp);
+        [3, 1, 2].into_iter().for_each(|number| sort.push(number));
+        assert_eq!(sort.sorted(), [1, 2, 3]);
     }
 }

@@ -1,4 +1,4 @@
-//! Memory for large dictionaries: archives whose sum would be too much wait for each other.
+//! A memory budget for large dictionaries: archives that would exceed it together wait for each other.
 
 use super::super::operations::Progress;
 use crate::files::{FileError, FileResult};
@@ -7,19 +7,19 @@ use std::{
     time::Duration,
 };
 
-/// Bytes of memory that all archives together are unpacked with.
+/// Bytes of memory for extracting all archives together.
 const TOGETHER: u64 = 512 * 1024 * 1024;
-/// How soon one that waits sees that it was cancelled.
+/// How often a waiting operation checks whether it was cancelled.
 const LOOK: Duration = Duration::from_millis(200);
 
 static TAKEN: Mutex<u64> = Mutex::new(0);
 static GIVEN_BACK: Condvar = Condvar::new();
 
-/// So many bytes of memory, given back in the end.
-pub(super) struct Turn(u64);
+/// A share of the budget in bytes, returned when dropped.
+pub(super) struct MemoryShare(u64);
 
-impl Turn {
-    /// Waits until there is room. What is more than all there is takes its turn alone.
+impl MemoryShare {
+    /// Waits until the budget suffices. A share larger than the whole budget is used alone.
     ///
     /// # Errors
     /// [`FileError::Cancelled`].
@@ -36,7 +36,7 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for MemoryShare {
     fn drop(&mut self) {
         *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= self.0;
         GIVEN_BACK.notify_all();

@@ -1,4 +1,4 @@
-//! No request waits longer for a database that has fallen silent.
+//! Failing requests early while the database is silent.
 
 use crate::Problem;
 use axum::{
@@ -13,25 +13,25 @@ use std::{
 };
 use tower::{Layer, Service};
 
-/// Answers 503 in place of what waits for a database that does not answer.
+/// Responds with 503 instead of waiting for a database that does not answer.
 #[derive(Clone)]
-pub(super) struct PresentLayer(pub Raptor);
+pub(super) struct FailFastLayer(pub Raptor);
 
-impl<S> Layer<S> for PresentLayer {
-    type Service = Present<S>;
-    fn layer(&self, inner: S) -> Present<S> {
-        Present { raptor: self.0.clone(), inner }
+impl<S> Layer<S> for FailFastLayer {
+    type Service = FailFast<S>;
+    fn layer(&self, inner: S) -> FailFast<S> {
+        FailFast { raptor: self.0.clone(), inner }
     }
 }
 
-/// The service that [`PresentLayer`] wraps around another one.
+/// The service of [`FailFastLayer`].
 #[derive(Clone)]
-pub(super) struct Present<S> {
+pub(super) struct FailFast<S> {
     raptor: Raptor,
     inner: S,
 }
 
-impl<S> Service<Request> for Present<S>
+impl<S> Service<Request> for FailFast<S>
 where
     S: Service<Request, Response = Response, Error = Infallible, Future: Send + 'static>,
 {

@@ -1,4 +1,4 @@
-//! What the engine has of this daemon's, by label and id: people rename, stop and remove there by hand.
+//! Finding this daemon's containers in the engine by label and id, since people may rename, stop and remove them by hand.
 
 use super::{
     Docker, RuntimeError,
@@ -23,74 +23,71 @@ use uuid::Uuid;
 
 /// How long before its end a process may have been told by hand to end.
 const HAND: TimeDelta = TimeDelta::minutes(10);
-/// How long an engine that comes back may take to end what it finds running.
+/// How long a restarted engine may take to end the processes that it finds running.
 const RETURN: TimeDelta = TimeDelta::minutes(1);
-/// Signals that ask for an end or make one, as the engine's events give them.
+/// Signals that end a process or ask it to end, as numbers in the engine's events.
 const ENDING: [&str; 4] = ["2", "3", "9", "15"];
 
-/// A container that the engine has.
+/// A container in the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ours {
-    /// The engine's id of it.
+pub struct EngineContainer {
     pub engine_id: String,
-    /// The engine's name of it now.
+    /// Its current name.
     pub name: String,
-    /// Whose it is.
+    /// The container of Raptor that it belongs to.
     pub id: ContainerId,
-    /// Which of its two.
     pub part: Part,
-    /// Whether it has a process.
+    /// Whether its process is running.
     pub runs: bool,
-    /// Whether this daemon made it.
+    /// Whether this daemon created it.
     pub ours: bool,
-    /// Its name for people when it was made.
+    /// Its name for people at creation.
     pub title: String,
-    /// The ports of the host that it holds now.
+    /// The host ports that it currently publishes.
     pub ports: Vec<PortBinding>,
-    /// Its address in its network, while it runs.
+    /// Its address in its network, while it is running.
     pub address: Option<Ipv4Addr>,
 }
 
-/// A container that keeps its files below some folder, whichever daemon made it.
+/// A container that stores its files below a given folder, whichever daemon created it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// Whose it is.
+pub struct OwnedContainer {
     pub id: ContainerId,
-    /// The daemon that made it.
+    /// The daemon that created it.
     pub instance: Uuid,
 }
 
 impl Docker {
-    /// What the engine has of one container, of this daemon's making or another's.
+    /// The engine's containers for one container of Raptor, created by this daemon or another.
     ///
     /// # Errors
-    /// When the engine does not answer.
-    pub async fn found(&self, id: ContainerId) -> Result<Vec<Ours>, RuntimeError> {
+    /// If the engine does not answer.
+    pub async fn found(&self, id: ContainerId) -> Result<Vec<EngineContainer>, RuntimeError> {
         let found = self.labelled(format!("{CONTAINER}={id}")).await?;
         Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
     }
 
-    /// All containers that this daemon made.
+    /// All containers that this daemon created.
     ///
     /// # Errors
-    /// When the engine does not answer.
-    pub async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
+    /// If the engine does not answer.
+    pub async fn ours(&self) -> Result<Vec<EngineContainer>, RuntimeError> {
         let found = self.labelled(format!("{INSTANCE}={}", self.instance)).await?;
         Ok(found.into_iter().filter_map(|found| self.read(found)).collect())
     }
 
-    /// The containers of any daemon that keep their files below `base`.
+    /// The containers of any daemon that store their files below `base`.
     ///
     /// # Errors
-    /// When the engine does not answer.
-    pub async fn made_for(&self, base: &Path) -> Result<Vec<Made>, RuntimeError> {
+    /// If the engine does not answer.
+    pub async fn made_for(&self, base: &Path) -> Result<Vec<OwnedContainer>, RuntimeError> {
         let made = self.labelled(CONTAINER.to_owned()).await?.into_iter().filter_map(|found| {
             let labels = found.labels?;
             let (id, instance) = (labels.get(CONTAINER)?.parse::<ContainerId>().ok()?, labels.get(INSTANCE)?);
             let data = base.join(id.to_string());
             let here =
                 found.mounts?.iter().any(|mount| mount.source.as_deref().map(Path::new) == Some(&data));
-            here.then(|| Some(Made { id, instance: instance.parse().ok()? }))?
+            here.then(|| Some(OwnedContainer { id, instance: instance.parse().ok()? }))?
         });
         Ok(made.collect())
     }
@@ -101,16 +98,16 @@ impl Docker {
         self.client()?.list_containers(Some(options)).await.map_err(error)
     }
 
-    fn read(&self, found: ContainerSummary) -> Option<Ours> {
+    fn read(&self, found: ContainerSummary) -> Option<EngineContainer> {
         let (labels, name) = (found.labels?, found.names?.into_iter().next()?);
         let name = name.trim_start_matches('/').to_owned();
-        // Those of earlier versions have no label for it.
+        // Earlier versions did not set this label.
         let installs = match labels.get(PART) {
             Some(part) => part == Part::Installer.label(),
             None => name.ends_with("-installer"),
         };
         let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
-        Some(Ours {
+        Some(EngineContainer {
             address: networks.into_values().find_map(|network| network.ip_address?.parse().ok()),
             engine_id: found.id?,
             name,
@@ -126,16 +123,16 @@ impl Docker {
         })
     }
 
-    /// When the container's process was started; none where that can't be found out.
+    /// When the container's process was started; `None` if unknown.
     pub async fn started_at(&self, container: &str) -> Option<DateTime<Utc>> {
         let found = self.client().ok()?.inspect_container(container, None).await.ok()?;
         found.state?.started_at?.parse().ok()
     }
 
-    /// Whether somebody told the engine to end the container's process, within ten minutes before `at`: `docker stop`,
-    /// `docker kill`, `docker rm -f`. Of what this daemon asked for, the caller knows. The engine keeps its last 256 events; where
-    /// it was started again, none. One that was killed ends, when it comes back, what it finds running, with the same events: they
-    /// count only where the engine was there before.
+    /// Whether somebody told the engine to end the container's process within ten minutes before `at`: `docker stop`, `docker
+    /// kill` or `docker rm -f`. The caller knows what this daemon itself asked for. The engine keeps its last 256 events, and
+    /// none after a restart. An engine that was killed ends leftover processes when it is started again, with the same events,
+    /// so events count only if the engine was running before.
     pub async fn ended_by_hand(&self, container: &str, at: DateTime<Utc>) -> bool {
         let Ok(client) = self.client() else { return false };
         let time = |at: DateTime<Utc>| format!("{}.{:09}", at.timestamp(), at.timestamp_subsec_nanos());
@@ -164,7 +161,7 @@ impl Docker {
     }
 }
 
-/// What is published, each address and port once.
+/// The published ports, without duplicates.
 fn ports(found: Vec<PortSummary>) -> Vec<PortBinding> {
     let mut ports: BTreeMap<_, Protocol> = BTreeMap::new();
     for port in found {

@@ -20,12 +20,12 @@ enum Block {
 }
 
 /// The content of a mail, from greeting to signature.
-pub(super) struct Letter {
+pub(super) struct MailBuilder {
     subject: String,
     blocks: Vec<Block>,
 }
 
-impl Letter {
+impl MailBuilder {
     /// A mail with this subject.
     pub(super) fn new(subject: impl Into<String>) -> Self {
         let subject = subject.into().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     fn message(name: &str) -> Message {
-        Letter::new(format!("About {name}"))
+        MailBuilder::new(format!("About {name}"))
             .text(format!("Hello {name}, {}", "this goes on and on. ".repeat(10)))
             .facts([("Name", Some(name.to_owned())), ("Place", None)])
             .link("Open", "https://panel.example.com/?a=1&b=2")

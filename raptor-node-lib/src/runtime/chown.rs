@@ -1,4 +1,4 @@
-//! Giving files away by a container of its own: a daemon that is not root may not, and its installers leave files of root's.
+//! Changing files' owner with a container: a daemon without root can't do it, and its installers leave files owned by root.
 
 use super::{
     Docker, RuntimeError,
@@ -13,12 +13,12 @@ use raptor_model::id::ContainerId;
 use std::{collections::HashMap, path::Path};
 
 impl Docker {
-    /// Makes everything in `folder` belong to `uid`:`gid`, by `chown` of `image` as root, in a container named `name` without a
-    /// network. Links are given, not followed.
+    /// Makes `uid`:`gid` the owner of everything in `folder`, with `chown` of `image` run as root in a container named `name`
+    /// without a network. Links themselves are changed, not their targets.
     ///
     /// # Errors
-    /// When the engine refuses or does not answer, and where the image has no `chown` or that fails.
-    pub async fn give(
+    /// If the engine refuses or does not answer, if the image has no `chown`, or if that fails.
+    pub async fn chown(
         &self,
         id: ContainerId,
         name: &str,
@@ -53,7 +53,7 @@ impl Docker {
         let options = CreateContainerOptionsBuilder::default().name(name).build();
         let create =
             async move { client.create_container(Some(options), body).await.map(drop).map_err(error) };
-        self.making.whole(name, create).await?;
+        self.in_flight.complete(name, create).await?;
         let ended = async {
             self.start(name).await?;
             self.wait(name).await?;

@@ -1,8 +1,8 @@
-//! Ports that are published on the host's loopback alone, for the containers of the same owner.
+//! Ports published on the host's loopback address only, for other containers of the same owner.
 //!
-//! A game behind a proxy has its allocation on 127.0.0.1, where nobody outside reaches it. A container finds the host at its
-//! network's gateway, not at 127.0.0.1: what it sends there to such a port is passed on to the container that has it, where both
-//! are of one owner. Nobody else's packets meet the rules, which name the bridge that they come from.
+//! A game server behind a proxy has its allocation on 127.0.0.1, where nobody outside can reach it. Containers see the host as
+//! their network's gateway, not as 127.0.0.1: what they send to such a port there is forwarded to the container that publishes
+//! it, if both have the same owner. The rules name the bridge that packets come from, so they never match anybody else's.
 
 use super::rules::Names;
 use raptor_model::{
@@ -15,41 +15,40 @@ use std::{
     net::{IpAddr, Ipv4Addr},
 };
 
-/// A container's network as the host has it.
+/// The host's side of a container's network.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Net {
-    /// Its bridge.
     pub(crate) bridge: String,
     /// The host's address in it.
     pub(crate) gateway: Ipv4Addr,
 }
 
-/// A port that is passed on.
+/// A forwarded port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Near {
-    /// Where it is asked for.
+pub(crate) struct LoopbackForward {
+    /// The network from which it is reachable.
     from: Net,
-    /// The bridge of the container that has it.
+    /// The bridge of the container that publishes it.
     to: String,
-    /// The container's own address.
+    /// That container's own address.
     ip: Ipv4Addr,
     port: u16,
     /// `tcp` or `udp`.
     protocol: &'static str,
 }
 
-/// Whether a container has a port that only the host itself reaches.
-pub(crate) fn is_near(spec: &ContainerSpec) -> bool {
+/// Whether a container publishes a port on the loopback address only.
+pub(crate) fn has_loopback_port(spec: &ContainerSpec) -> bool {
     spec.ports.iter().any(|port| matches!(port.ip, IpAddr::V4(ip) if ip.is_loopback()))
 }
 
-/// Who reaches which of `specs`. `nets`: the network of each, where it is there; `ips`: the address of each that runs.
-pub(crate) fn between(
+/// Which of `specs` can reach each other. `nets`: the network of each that has one; `ips`: the address of each that is running.
+pub(crate) fn loopback_forwards(
     specs: &[ContainerSpec],
     nets: &HashMap<ContainerId, Net>,
     ips: &HashMap<ContainerId, Ipv4Addr>,
-) -> Vec<Near> {
-    // Those without an owner are nobody's neighbours.
+) -> Vec<LoopbackForward> {
+    // Containers without a known owner have no neighbours.
     let whose = |spec: &ContainerSpec| -> (Option<UserId>, Option<ContainerId>) {
         (spec.owner, spec.owner.is_none().then_some(spec.id))
     };
@@ -63,20 +62,20 @@ pub(crate) fn between(
             let IpAddr::V4(address) = port.ip else { continue };
             if address.is_loopback() {
                 for protocol in protocols(port.protocol) {
-                    // Of one port on several loopback addresses, the lowest address has it.
+                    // If a port is published on several loopback addresses, the lowest address wins.
                     ports.entry((*protocol, port.port, address)).or_insert((&net.bridge, *ip));
                 }
             }
         }
     }
-    let mut near = Vec::new();
+    let mut loopback = Vec::new();
     for (asking, ports) in owners.into_values() {
         let mut taken = BTreeSet::new();
         for ((protocol, port, _), (to, ip)) in ports {
             if !taken.insert((protocol, port)) {
                 continue;
             }
-            near.extend(asking.iter().map(|from| Near {
+            loopback.extend(asking.iter().map(|from| LoopbackForward {
                 from: (*from).clone(),
                 to: to.clone(),
                 ip,
@@ -85,7 +84,7 @@ pub(crate) fn between(
             }));
         }
     }
-    near
+    loopback
 }
 
 fn protocols(protocol: Protocol) -> &'static [&'static str] {
@@ -96,22 +95,22 @@ fn protocols(protocol: Protocol) -> &'static [&'static str] {
     }
 }
 
-/// What fills the chain of the table `nat` that sends them there, as `iptables-save` writes it.
-pub(super) fn there(names: &Names, near: &[Near]) -> Vec<String> {
-    let rule = |Near { from, ip, port, protocol, .. }: &Near| {
+/// The rules of the `nat` chain that forwards them, in the format of `iptables-save`.
+pub(super) fn forward_rules(names: &Names, loopback: &[LoopbackForward]) -> Vec<String> {
+    let rule = |LoopbackForward { from, ip, port, protocol, .. }: &LoopbackForward| {
         let Net { bridge, gateway } = from;
         format!(
             "-A {} -d {gateway}/32 -i {bridge} -p {protocol} -m {protocol} --dport {port} -j DNAT --to-destination {ip}:{port}",
-            names.near
+            names.loopback
         )
     };
-    near.iter().map(rule).collect()
+    loopback.iter().map(rule).collect()
 }
 
-/// What fills the chain of the table `nat` that has the answers come back through the host: within one bridge they would not.
-pub(super) fn back(names: &Names, near: &[Near]) -> Vec<String> {
-    let within = near.iter().filter(|near| near.from.bridge == near.to);
-    let rule = |Near { to, ip, port, protocol, .. }: &Near| {
+/// The rules of the `nat` chain that routes the answers back through the host, which within one bridge they would bypass.
+pub(super) fn return_rules(names: &Names, loopback: &[LoopbackForward]) -> Vec<String> {
+    let within = loopback.iter().filter(|loopback| loopback.from.bridge == loopback.to);
+    let rule = |LoopbackForward { to, ip, port, protocol, .. }: &LoopbackForward| {
         format!(
             "-A {} -d {ip}/32 -o {to} -p {protocol} -m conntrack --ctstate DNAT -m {protocol} --dport {port} -j MASQUERADE",
             names.back
@@ -120,10 +119,10 @@ pub(super) fn back(names: &Names, near: &[Near]) -> Vec<String> {
     within.map(rule).collect()
 }
 
-/// Lets them pass, there and back: the engine keeps its networks apart.
-pub(super) fn pass(names: &Names, near: &[Near]) -> String {
+/// Rules that let them pass in both directions, since the engine isolates its networks.
+pub(super) fn accept_rules(names: &Names, loopback: &[LoopbackForward]) -> String {
     let mut text = String::new();
-    for Near { from: Net { bridge, gateway }, to, ip, port, protocol } in near {
+    for LoopbackForward { from: Net { bridge, gateway }, to, ip, port, protocol } in loopback {
         let asked = format!("-m conntrack --ctorigdst {gateway}");
         let _ = writeln!(
             text,
@@ -163,9 +162,9 @@ mod tests {
         let nets: HashMap<_, _> = specs.iter().zip(0..).map(|(spec, n)| (spec.id, net(n))).collect();
         let ips: HashMap<_, _> =
             specs.iter().zip(0..).map(|(spec, n)| (spec.id, Ipv4Addr::new(10, 216, n, 2))).collect();
-        let near = between(&specs, &nets, &ips);
+        let loopback = loopback_forwards(&specs, &nets, &ips);
         let names = Names::of("abc12");
-        let mut rules = there(&names, &near);
+        let mut rules = forward_rules(&names, &loopback);
         rules.sort();
         assert_eq!(
             rules,
@@ -173,8 +172,8 @@ mod tests {
                 "-A RAPTOR-NEAR-abc12 -d 10.216.{n}.1/32 -i rpabc120000000{n} -p {protocol} -m {protocol} --dport 25566 -j DNAT --to-destination 10.216.0.2:25566"
             ))).concat()
         );
-        assert_eq!(back(&names, &near).len(), 2, "only within one network answers need help");
-        assert_eq!(pass(&names, &near).lines().count(), 8);
-        assert!(!pass(&names, &near).contains("10.216.2."), "not to, not from a stranger");
+        assert_eq!(return_rules(&names, &loopback).len(), 2, "only within one network answers need help");
+        assert_eq!(accept_rules(&names, &loopback).lines().count(), 8);
+        assert!(!accept_rules(&names, &loopback).contains("10.216.2."), "not to, not from a stranger");
     }
 }

@@ -1,11 +1,11 @@
-//! Taking over what the engine has: state may be lost or older than what runs, and what runs is never thrown away for that.
+//! Taking over what the engine has: the stored state may be missing or outdated, but running processes are kept in any case.
 
 use super::{
-    attend::ASK_AGAIN,
     engine,
+    monitor::ASK_AGAIN,
     supervisor::{Msg, Supervisor},
 };
-use crate::runtime::{Ours, Part};
+use crate::runtime::{EngineContainer, Part};
 use raptor_model::{
     containers::lifecycle::{Hold, Input, Phase},
     node::{Fault, Happening},
@@ -15,36 +15,36 @@ use std::{path::Path, time::Duration};
 /// How long the engine is waited for before its container may be used.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
 
-/// Why the engine is asked what it has.
+/// Why the engine is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum QueryReason {
     /// Nothing is known of the container.
     New,
-    /// It is taken over from an earlier daemon, and offline as far as that knew.
+    /// It is taken over from an earlier daemon, and was offline as far as that knew.
     TakenOver,
     /// Something was not as expected.
     Again,
 }
 
-/// Stands for the number of a folder that is known to be gone. No file system numbers a folder 0.
+/// In place of an inode number: the folder is known to be gone. No file system uses 0.
 const GONE: u64 = 0;
 
 impl Supervisor {
-    /// Finds out what the engine has of a container that is offline as far as is known.
-    pub(super) async fn take_offline(&mut self, look: Look) {
+    /// Finds out what the engine has of a container that should be offline.
+    pub(super) async fn check_engine(&mut self, reason: QueryReason) {
         match tokio::time::timeout(FIRST_LOOK, self.context.engine.found(self.place.id)).await {
-            Ok(Ok(found)) => self.looked(look, found).await,
-            _ => self.look(look),
+            Ok(Ok(found)) => self.looked(reason, found).await,
+            _ => self.query_engine(reason),
         }
     }
 
-    /// Looks again, as soon as the engine answers.
-    pub(super) fn look(&self, look: Look) {
+    /// Asks the engine again as soon as it answers.
+    pub(super) fn query_engine(&self, reason: QueryReason) {
         let (context, id, tell) = (self.context.clone(), self.place.id, self.tell.clone());
         let looking = async move {
             loop {
                 if let Ok(found) = context.engine.found(id).await {
-                    let _ = tell.send(Msg::Looked(look, found)).await;
+                    let _ = tell.send(Msg::Looked(reason, found)).await;
                     return;
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -54,15 +54,15 @@ impl Supervisor {
         self.context.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
     }
 
-    pub(super) async fn looked(&mut self, look: Look, found: Vec<Ours>) {
+    pub(super) async fn looked(&mut self, reason: QueryReason, found: Vec<EngineContainer>) {
         let mut servers =
             found.into_iter().filter(|found| found.part == Part::Server && found.ours).peekable();
-        if look == Look::New && servers.peek().is_some() {
-            // Its state was lost. What has been started was installed before.
+        if reason == QueryReason::New && servers.peek().is_some() {
+            // The state was lost. A container that has been started was installed before.
             self.installed = self.spec.install.as_ref().map_or(0, |install| install.number);
             self.status.send_modify(|status| status.installed = self.installed);
             if self.installed > 0 {
-                // Its end may never have been told; told twice it counts once.
+                // Its end may never have been reported. Reported twice, it counts once.
                 let ended = Happening::Installed {
                     number: self.installed,
                     problem: None,
@@ -75,25 +75,25 @@ impl Supervisor {
         let idle = self.run.is_none() && self.booting.is_none() && self.life.hold != Some(Hold::Installing);
         match servers.find(|found| found.runs) {
             Some(found) if idle => self.take(found).await,
-            None if look == Look::TakenOver => self.input(Input::TakenOver).await,
+            None if reason == QueryReason::TakenOver => self.input(Input::TakenOver).await,
             _ => {}
         }
     }
 
-    /// Goes on with a process that this daemon knew nothing of.
-    async fn take(&mut self, found: Ours) {
+    /// Takes over a process that this daemon did not know.
+    async fn take(&mut self, found: EngineContainer) {
         let mut run = engine::run_of(&self.context, &self.console, &found).await;
         if let Some(last) = self.last.take().filter(|last| last.container == run.container) {
-            // The engine keeps the output of both: the console has that of the first.
+            // It is another run of the same container: the engine's log has both, the console only the first.
             run.after_line = last.after_line;
         }
-        self.context.say(&self.console, "It was found running in Docker and is looked after again.");
+        self.context.say(&self.console, "It was found running in Docker and is supervised again.");
         let problem = self.context.folder_problem().await;
         self.status.send_modify(|status| {
             (status.started_at, status.problem) = (Some(run.started_at), problem);
             (status.process_revision, status.fault) = (Some(run.revision), None);
         });
-        self.attend(&run, None);
+        self.monitor(&run, None);
         self.run = Some(run);
         self.save();
         match self.life.phase {
@@ -105,8 +105,8 @@ impl Supervisor {
         self.publish();
     }
 
-    /// Reports a container whose host has had it before and that has no files here now, as after the database was restored from
-    /// a copy that is older than the container's deletion, or the host's folder from one that is older than the container.
+    /// Reports a container that this host had before and that has no files now, as after the database was restored from a
+    /// backup made before the container's deletion, or the host's folder from one made before the container's creation.
     pub(super) async fn report_missing_files(&mut self) {
         if !self.spec.existed || self.run.is_some() || self.context.folder_problem().await.is_some() {
             return;
@@ -126,7 +126,7 @@ impl Supervisor {
         self.publish();
     }
 
-    /// Notes which folder the container has, so that another one in its place is noticed.
+    /// Records which folder the container has, so that a replaced one is noticed.
     pub(super) async fn note_folder(&mut self) {
         let data = self.place.data.clone();
         let folder = tokio::task::spawn_blocking(move || inode(&data)).await.unwrap_or_default();
@@ -142,15 +142,15 @@ fn inode(folder: &Path) -> Option<u64> {
 /// What is known of a container's data folder.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Folder {
-    /// Its number, once there was one.
+    /// Its inode number, once it exists.
     pub(super) inode: Option<u64>,
     /// Whether the container was installed or has run.
     pub(super) used: bool,
 }
 
 impl Folder {
-    /// Refuses a folder that is missing, or another one with nothing in it, where there had been files: a game that finds
-    /// nothing makes a new world. Blocking.
+    /// Refuses a folder that is missing, or was replaced by an empty one, if there had been files: a game that finds nothing
+    /// creates a new world. Blocking.
     ///
     /// # Errors
     /// A sentence for people.
@@ -167,16 +167,16 @@ impl Folder {
             _ => return Ok(()),
         };
         Err(format!(
-            "The folder of this container, {}, {what}. Is its disk mounted? If the files are lost for good, put a file there, or install the container again: it starts with what it finds.",
+            "The folder of this container, {}, {what}. Is its disk mounted? If the files are lost for good, put a file there or install the container again. It then starts with what is there.",
             data.display()
         ))
     }
 }
 
-/// The sentence for people about a folder that is known to be gone.
+/// The sentence for people about a missing folder.
 fn gone(data: &Path) -> String {
     format!(
-        "This host no longer has the container's files ({}). The container was probably deleted, and came back with an older copy of the database; or the host's folder is the older copy. Restore the files from a backup, install the container again, or delete it. It does not start on an empty folder.",
+        "This host no longer has the container's files ({}). The container was probably deleted and came back with an older backup of the database, or the host's folder was restored from an older backup. Restore the files from a backup, install the container again, or delete it. It does not start on an empty folder.",
         data.display()
     )
 }

@@ -1,7 +1,8 @@
-//! Docker as the host's engine.
+//! The implementation of [`Engine`] for Docker.
 
 use super::{
-    Attached, Docker, Engine, Found, Made, OurNetwork, Ours, Part, Pool, Pulled, RuntimeError, Sample, Shape,
+    Attached, Docker, Engine, EngineContainer, Found, OurNetwork, OwnedContainer, Part, Pool, Pulled,
+    RuntimeError, Sample, Shape,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use raptor_model::{
 use std::{collections::HashSet, path::Path, sync::Arc};
 use uuid::Uuid;
 
-/// Each call is the inherent function of the same name, in the file of its noun.
+/// Each method calls the inherent one of the same name, defined in the file of its noun.
 #[async_trait]
 impl Engine for Docker {
     fn for_daemon(&self, instance: Uuid) -> Arc<dyn Engine> {
@@ -96,7 +97,7 @@ impl Engine for Docker {
         Self::sample(self, name, before).await
     }
 
-    async fn give(
+    async fn chown(
         &self,
         id: ContainerId,
         name: &str,
@@ -104,18 +105,18 @@ impl Engine for Docker {
         folder: &Path,
         owner: (u32, u32),
     ) -> Result<(), RuntimeError> {
-        Self::give(self, id, name, image, folder, owner).await
+        Self::chown(self, id, name, image, folder, owner).await
     }
 
-    async fn found(&self, id: ContainerId) -> Result<Vec<Ours>, RuntimeError> {
+    async fn found(&self, id: ContainerId) -> Result<Vec<EngineContainer>, RuntimeError> {
         Self::found(self, id).await
     }
 
-    async fn ours(&self) -> Result<Vec<Ours>, RuntimeError> {
+    async fn ours(&self) -> Result<Vec<EngineContainer>, RuntimeError> {
         Self::ours(self).await
     }
 
-    async fn made_for(&self, base: &Path) -> Result<Vec<Made>, RuntimeError> {
+    async fn made_for(&self, base: &Path) -> Result<Vec<OwnedContainer>, RuntimeError> {
         Self::made_for(self, base).await
     }
 

@@ -19,12 +19,12 @@ impl Task {
             let answer = match raptor.sftp().answer_link(daemon, question).await {
                 Ok(answer) => Answer::Sftp { answer },
                 Err(error) => {
-                    warn_of!(raptor, error, %daemon, "a question of a daemon was not answered");
+                    warn_of!(raptor, error, %daemon, "answering a daemon's question failed");
                     Answer::Unavailable
                 }
             };
             if let Err(error) = node.tell(HostMessage::Answer { id, answer }).await {
-                tracing::debug!(%error, %daemon, "an answer did not reach its daemon");
+                tracing::debug!(%error, %daemon, "sending an answer to a daemon failed");
             }
         });
     }
@@ -38,13 +38,13 @@ impl Task {
                 Ok(()) => {
                     let _ = node.tell(HostMessage::Noted { id }).await;
                 }
-                Err(error) => warn_of!(raptor, error, %daemon, "what a daemon reported was not written down"),
+                Err(error) => warn_of!(raptor, error, %daemon, "recording a daemon's report failed"),
             }
         });
     }
 
     /// Makes the daemon check again what a change concerns. Only a hint: what counts is the answer to the daemon's question.
-    pub(super) async fn pass_on(&self, change: Result<Change, RecvError>) {
+    pub(super) async fn forward_change(&self, change: Result<Change, RecvError>) {
         let (user_id, container_id) = match change {
             Ok(Change { verb: Verb::Created, .. } | Change { subject: Subject::Session, .. }) => return,
             Ok(change) => match (change.subject, Concern::of(change)) {
@@ -69,7 +69,7 @@ impl Task {
 
     pub(super) async fn recheck(&self, user_id: Option<UserId>, container_id: Option<ContainerId>) {
         if let Err(error) = self.node.tell(HostMessage::Recheck { user_id, container_id }).await {
-            tracing::debug!(%error, daemon = %self.daemon, "a change did not reach the daemon");
+            tracing::debug!(%error, daemon = %self.daemon, "sending a change to a daemon failed");
         }
     }
 }

@@ -33,26 +33,26 @@ pub(crate) struct CompletedAction {
 
 /// The queue of actions to be recorded.
 #[derive(Default)]
-pub(crate) struct Late(Mutex<VecDeque<CompletedAction>>);
+pub(crate) struct DeferredActions(Mutex<VecDeque<CompletedAction>>);
 
-impl Late {
+impl DeferredActions {
     fn waiting(&self) -> MutexGuard<'_, VecDeque<CompletedAction>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn add(&self, deed: CompletedAction) {
+    fn add(&self, action: CompletedAction) {
         let mut waiting = self.waiting();
         if waiting.len() >= MAX_WAITING
             && let Some(oldest) = waiting.pop_front()
         {
             given_up(&oldest);
         }
-        waiting.push_back(deed);
+        waiting.push_back(action);
     }
 
     /// Writes what is left in the queue to the log.
     pub(crate) fn give_up(&self) {
-        self.waiting().drain(..).for_each(|deed| given_up(&deed));
+        self.waiting().drain(..).for_each(|action| given_up(&action));
     }
 }
 
@@ -61,11 +61,11 @@ impl Late {
 ///
 /// # Errors
 /// Those of `action`, and [`Error::Internal`] if it panics.
-pub(crate) async fn to_its_end<T: Send + 'static>(
+pub(crate) async fn run_to_completion<T: Send + 'static>(
     raptor: &Raptor,
-    deed: impl Future<Output = Result<T>> + Send + 'static,
+    action: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    let done = store::elsewhere(raptor.inner.tasks.spawn(crate::request::carried(deed))).await;
+    let done = store::elsewhere(raptor.inner.tasks.spawn(crate::request::carried(action))).await;
     done.unwrap_or_else(|error| Err(Error::internal(error)))
 }
 
@@ -73,11 +73,16 @@ pub(crate) async fn to_its_end<T: Send + 'static>(
 ///
 /// # Errors
 /// If the database rejects it for a reason other than its own state.
-pub(crate) async fn write_down(raptor: &Raptor, deed: CompletedAction) -> Result<()> {
-    match write(raptor, &deed).await {
+pub(crate) async fn record(raptor: &Raptor, action: CompletedAction) -> Result<()> {
+    match write(raptor, &action).await {
         Err(error) if is_state(&error) => {
-            warn_of!(raptor, error, action = deed.activity.action, "done, and written down later");
-            raptor.inner.late.add(deed);
+            warn_of!(
+                raptor,
+                error,
+                action = action.activity.action,
+                "an action was done; its activity will be recorded later"
+            );
+            raptor.inner.deferred.add(action);
             Ok(())
         }
         written => written,
@@ -92,16 +97,16 @@ pub(crate) async fn work(raptor: Raptor) {
             () = raptor.inner.stop.cancelled() => ending = true,
             () = tokio::time::sleep(TRY_EVERY) => {}
         }
-        while let Some(deed) = { raptor.inner.late.waiting().front().cloned() } {
-            match write(&raptor, &deed).await {
+        while let Some(action) = { raptor.inner.deferred.waiting().front().cloned() } {
+            match write(&raptor, &action).await {
                 Err(error) if is_state(&error) => break,
                 Err(error) => {
-                    tracing::error!(error = %error.with_cause(), ?deed, "a deed can't be written down")
+                    tracing::error!(error = %error.with_cause(), ?action, "recording an action failed")
                 }
                 Ok(()) => {}
             }
-            let mut waiting = raptor.inner.late.waiting();
-            if waiting.front().is_some_and(|first| first.activity.id == deed.activity.id) {
+            let mut waiting = raptor.inner.deferred.waiting();
+            if waiting.front().is_some_and(|first| first.activity.id == action.activity.id) {
                 waiting.pop_front();
             }
         }
@@ -109,12 +114,12 @@ pub(crate) async fn work(raptor: Raptor) {
 }
 
 /// Stores the activity, and gives up if the database falls silent.
-async fn write(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
-    raptor.inner.store.unless_silent(insert(raptor, deed)).await?
+async fn write(raptor: &Raptor, action: &CompletedAction) -> Result<()> {
+    raptor.inner.store.unless_silent(insert(raptor, action)).await?
 }
 
-async fn insert(raptor: &Raptor, deed: &CompletedAction) -> Result<()> {
-    let CompletedAction { activity, command } = deed;
+async fn insert(raptor: &Raptor, action: &CompletedAction) -> Result<()> {
+    let CompletedAction { activity, command } = action;
     let mut tx = raptor.inner.store.begin().await?;
     // A previous attempt may have committed although its answer was lost.
     if store::activity::exists(&mut tx.conn(), activity.id).await? {
@@ -136,6 +141,6 @@ fn is_state(error: &Error) -> bool {
     matches!(error, Error::Unavailable { .. })
 }
 
-fn given_up(deed: &CompletedAction) {
-    tracing::error!(?deed, "this was done and is not in the audit trail");
+fn given_up(action: &CompletedAction) {
+    tracing::error!(?action, "this action was done but is missing from the audit trail");
 }

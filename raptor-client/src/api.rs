@@ -8,7 +8,7 @@ use progenitor_client::{encode_path, ClientHooks, OperationInfo, RequestBuilderE
 #[allow(clippy::all)]
 pub mod types {
     ///One person's access to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AccessEntry {
         ///Whether its record in the database can't be read. It allows nothing then, until it is set again.
         pub damaged: bool,
@@ -25,7 +25,7 @@ pub mod types {
         pub user: UserRef,
     }
     ///Access that is given to somebody: what [`AccessChange`](raptor_core::containers::access::AccessChange) says, and to whom.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AccessGrant {
         #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -39,7 +39,7 @@ pub mod types {
         pub user: ::std::string::String,
     }
     ///Everybody who has access to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AccessList {
         ///The owner first, then the others by user name.
         pub items: ::std::vec::Vec<AccessEntry>,
@@ -49,7 +49,7 @@ None while it is connected.*/
         pub notice: ::std::option::Option<::std::string::String>,
     }
     ///A change of somebody's access. It replaces level and permissions as a whole.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AccessUpdate {
         #[doc = "Patterns of files that they can't see or change, in the syntax of `.gitignore`: `/*` with `!/plugins` leaves them one\nfolder. The template's own patterns apply as well. Unless given, the patterns stay as they are, or are the caller's own\nfor new access."]
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -61,7 +61,7 @@ None while it is connected.*/
         pub permissions: ::std::vec::Vec<ContainerGrant>,
     }
     ///The caller's own account.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Account {
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -86,7 +86,7 @@ None while it is connected.*/
         pub username: ::std::string::String,
     }
     ///What users change about themselves.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AccountUpdate {
         ///Needed to change user name or e-mail address.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -100,7 +100,7 @@ None while it is connected.*/
         pub username: ::std::string::String,
     }
     ///One row of the audit trail.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Activity {
         ///What was done: `user.created`, `container.power.start`.
         pub action: ::std::string::String,
@@ -578,7 +578,7 @@ None while it is connected.*/
         }
     }
     ///Who did something.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ActivityActor {
         ///Which one, unless it is the system.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -648,8 +648,9 @@ None while it is connected.*/
         }
     }
     ///One row of the audit trail.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ActivityId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ActivityId {
         type Target = ::uuid::Uuid;
@@ -691,7 +692,7 @@ None while it is connected.*/
         }
     }
     ///One page of the audit trail, the newest first.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ActivityPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<Activity>,
@@ -703,7 +704,7 @@ None while it is connected.*/
         pub total: ::std::option::Option<i64>,
     }
     ///What something was done to.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ActivitySubject {
         ///Which one.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -793,13 +794,13 @@ None while it is connected.*/
         }
     }
     ///A container that was adopted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Adopted {
         ///Its id, which is the one that it had.
         pub id: ContainerId,
     }
     ///What the store can't know of a container that is adopted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Adoption {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub owner_id: ::std::option::Option<UserId>,
@@ -807,7 +808,7 @@ None while it is connected.*/
         pub template_id: TemplateId,
     }
     ///One ip:port of a daemon.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Allocation {
         ///What people see in place of the address.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -837,13 +838,13 @@ None while it is connected.*/
         pub protocol: Protocol,
     }
     ///An allocation to be added.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct AllocationChoice {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub allocation_id: ::std::option::Option<AllocationId>,
     }
     ///Allocations to add.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AllocationDraft {
         ///The name that people see in place of the address, such as `play.example.com`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -860,8 +861,9 @@ None while it is connected.*/
         pub protocol: ::std::option::Option<Protocol>,
     }
     ///One ip:port of a daemon.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct AllocationId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for AllocationId {
         type Target = ::uuid::Uuid;
@@ -903,7 +905,7 @@ None while it is connected.*/
         }
     }
     ///One page of allocations, by address and port.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AllocationPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<Allocation>,
@@ -915,7 +917,7 @@ None while it is connected.*/
         pub total: ::std::option::Option<i64>,
     }
     ///What can be changed about an allocation.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct AllocationUpdate {
         ///What people see in place of the address.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -998,7 +1000,7 @@ None while it is connected.*/
         }
     }
     ///How a container behaves over time and towards its host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Behaviour {
         ///The encoding that its console reads and writes, such as `GBK`; UTF-8 unless given. It holds at once.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1030,7 +1032,7 @@ network of its own.*/
         pub timezone: ::std::option::Option<::std::string::String>,
     }
     ///A category of the catalogue.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CatalogueCategory {
         ///How many of its entries hold the words that were searched for.
         pub count: u64,
@@ -1042,7 +1044,7 @@ network of its own.*/
         pub paths: ::std::vec::Vec<::std::string::String>,
     }
     ///Which file is to be imported.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct CatalogueConfirmation {
         /**SHA-256 of the file that was looked at. Needed where the file is not the one that was indexed, and to give a template that
 was imported already the file as a new revision.*/
@@ -1050,7 +1052,7 @@ was imported already the file as a new revision.*/
         pub sha256: ::std::option::Option<::std::string::String>,
     }
     ///A program in the catalogue, with the template that runs it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CatalogueEntry {
         ///The id of its category.
         pub category: ::std::string::String,
@@ -1086,7 +1088,7 @@ was imported already the file as a new revision.*/
         pub variant_of: ::std::option::Option<::std::string::String>,
     }
     ///What an entry's source has now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CatalogueFetch {
         ///Fields that differ; empty where there is nothing to compare with.
         pub changes: ::std::vec::Vec<FieldChange>,
@@ -1105,7 +1107,7 @@ was imported already the file as a new revision.*/
         pub template_id: ::std::option::Option<TemplateId>,
     }
     ///Where the catalogue comes from.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CatalogueOrigin {
         ///How many entries it has.
         pub entry_count: u64,
@@ -1125,7 +1127,7 @@ was imported already the file as a new revision.*/
         pub url: ::std::option::Option<::std::string::String>,
     }
     ///Where the catalogue is to come from.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CatalogueOriginUpdate {
         /**The revision that was looked at. Where it is no longer the newest, nothing changes and the answer is 409
 `changed_meanwhile`.*/
@@ -1136,7 +1138,7 @@ that comes with Raptor.*/
         pub url: ::std::option::Option<::std::string::String>,
     }
     ///One page of the catalogue.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CataloguePage {
         ///Whether it is the catalogue that comes with Raptor.
         pub built_in: bool,
@@ -1154,7 +1156,7 @@ that comes with Raptor.*/
         pub total: ::std::option::Option<i64>,
     }
     ///A checksum.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Checksum {
         ///In lower-case hexadecimal.
         pub checksum: ::std::string::String,
@@ -1219,7 +1221,7 @@ that comes with Raptor.*/
         }
     }
     ///An image that is no longer on a host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CleanedImages {
         ///Bytes that became free.
         pub freed_bytes: u64,
@@ -1227,8 +1229,9 @@ that comes with Raptor.*/
         pub images: ::std::vec::Vec<::std::string::String>,
     }
     ///A line that was sent to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct CommandId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for CommandId {
         type Target = ::uuid::Uuid;
@@ -1270,7 +1273,7 @@ that comes with Raptor.*/
         }
     }
     ///A line for its standard input.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CommandRequest {
         ///One line of at most 4,096 bytes.
         pub command: ::std::string::String,
@@ -1335,7 +1338,7 @@ that comes with Raptor.*/
         }
     }
     ///One edit: set the value at a key.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigEdit {
         ///Only where the present value is this (literally, or by a pattern after `regex:`).
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -1346,7 +1349,7 @@ that comes with Raptor.*/
         pub value: ::serde_json::Value,
     }
     ///Edits of one configuration file before each start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConfigFile {
         ///The edits, in order.
         pub edits: ::std::vec::Vec<ConfigEdit>,
@@ -1431,7 +1434,7 @@ that comes with Raptor.*/
         }
     }
     ///Lines that were found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleFound {
         ///In the order asked for.
         pub hits: ::std::vec::Vec<ConsoleHit>,
@@ -1445,7 +1448,7 @@ search that takes long is answered in pieces.*/
         pub oldest: u64,
     }
     ///A line that was found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleHit {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1459,7 +1462,7 @@ search that takes long is answered in pieces.*/
         pub text: ::std::string::String,
     }
     ///One numbered console line.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsoleLine {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -1526,13 +1529,13 @@ search that takes long is answered in pieces.*/
         }
     }
     ///A page of console lines.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsolePage {
         ///In order.
         pub lines: ::std::vec::Vec<ConsoleLine>,
     }
     ///A container with all that the caller may see of it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Container {
         ///How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
         pub allocation_limit: i64,
@@ -1761,8 +1764,9 @@ for callers without `startup.read`.*/
         }
     }
     ///A container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct ContainerId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for ContainerId {
         type Target = ::uuid::Uuid;
@@ -1804,7 +1808,7 @@ for callers without `startup.read`.*/
         }
     }
     ///One page of containers.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<ContainerSummary>,
@@ -1971,7 +1975,7 @@ for callers without `startup.read`.*/
         }
     }
     ///A permission that access to a container may hold.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerPermissionInfo {
         ///What the permission lets somebody do, in a few words of English.
         pub description: ::std::string::String,
@@ -1981,7 +1985,7 @@ for callers without `startup.read`.*/
         pub name: ContainerPermission,
     }
     ///A container by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerRef {
         ///The container's id.
         pub id: ContainerId,
@@ -1989,7 +1993,7 @@ for callers without `startup.read`.*/
         pub name: ::std::string::String,
     }
     ///What an SFTP client has to be given. The password is that of the account; a public key works too.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerSftp {
         ///The host key's fingerprint, as clients show it: `SHA256:…`.
         pub fingerprint: ::std::string::String,
@@ -2068,7 +2072,7 @@ for callers without `startup.read`.*/
         }
     }
     ///What the host knows of a container now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerStatus {
         ///Configuration files that the newest start could not edit, a sentence for each.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -2107,7 +2111,7 @@ for callers without `startup.read`.*/
         pub started_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///A container in a list, as one actor sees it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerSummary {
         ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
@@ -2148,7 +2152,7 @@ for callers without `startup.read`.*/
         pub template: TemplateRef,
     }
     ///Name and description.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerUpdate {
         ///What it is for.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2157,7 +2161,7 @@ for callers without `startup.read`.*/
         pub name: ::std::string::String,
     }
     ///A variable of a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerVariable {
         ///Description from the template; may be empty.
         pub description: ::std::string::String,
@@ -2179,7 +2183,7 @@ for callers without `startup.read`.*/
         pub value: ::std::string::String,
     }
     ///Crashes in a row.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Crashes {
         ///When it will be started again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2192,7 +2196,7 @@ for callers without `startup.read`.*/
         pub quarantined: bool,
     }
     ///How many allocations were added.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CreatedAllocations {
         ///Whether the daemon was asked if it has the addresses. It is not while it is not connected.
         pub checked: bool,
@@ -2202,7 +2206,7 @@ for callers without `startup.read`.*/
         pub existing: u32,
     }
     ///A daemon that was just added.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct CreatedDaemon {
         ///What `DAEMON_API_KEY` has to be on the host. It can't be read again.
         pub api_key: ::std::string::String,
@@ -2210,7 +2214,7 @@ for callers without `startup.read`.*/
         pub daemon: Daemon,
     }
     ///A host that runs containers.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Daemon {
         ///What its containers have together.
         pub allocated: DaemonUsage,
@@ -2260,7 +2264,7 @@ for callers without `startup.read`.*/
         pub transport: Transport,
     }
     ///The API's connection to a daemon.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonConnection {
         ///How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2275,7 +2279,7 @@ for callers without `startup.read`.*/
         pub state: LinkState,
     }
     ///A daemon to be added or changed.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonDraft {
         ///Disk in MiB that containers may have together; what the host has unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2306,8 +2310,9 @@ such as `25565-25600, 27015`; all free ones unless given.*/
         pub transport: ::std::option::Option<Transport>,
     }
     ///A daemon's record.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct DaemonId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for DaemonId {
         type Target = ::uuid::Uuid;
@@ -2349,19 +2354,19 @@ such as `25565-25600, 27015`; all free ones unless given.*/
         }
     }
     ///A daemon's key. It can't be read again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonKey {
         ///What `DAEMON_API_KEY` has to be on the host.
         pub api_key: ::std::string::String,
     }
     ///All daemons.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonList {
         ///By name.
         pub items: ::std::vec::Vec<Daemon>,
     }
     ///A daemon by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonRef {
         /**Its host, which is what people connect to where an allocation is on all addresses (0.0.0.0); none for the host of the API and for callers
 without `network.read`.*/
@@ -2373,7 +2378,7 @@ without `network.read`.*/
         pub name: ::std::string::String,
     }
     ///What the containers of a daemon may use together.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonUsage {
         ///The sum of their CPU limits, in percent of one CPU: 150 = one and a half.
         pub cpu_percent: i64,
@@ -2383,7 +2388,7 @@ without `network.read`.*/
         pub memory_mib: i64,
     }
     ///How a host keeps its containers' disk limits.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DiskLimits {
         ///Whether the kernel does it: the container itself finds its disk full.
         pub by_kernel: bool,
@@ -2393,7 +2398,7 @@ without `network.read`.*/
         pub note: ::std::string::String,
     }
     ///An icon: a drawing on a colour.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Drawing {
         ///Background colour, as `#rrggbb`.
         pub colour: ::std::string::String,
@@ -2401,7 +2406,7 @@ without `network.read`.*/
         pub paths: ::std::vec::Vec<::std::string::String>,
     }
     ///Where an egg is published.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct EggSource {
         ///Branch or tag that files are read from.
         pub branch: ::std::string::String,
@@ -2418,7 +2423,7 @@ without `network.read`.*/
         pub sha256: ::std::string::String,
     }
     ///What goes for good.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct EmptyTrash {
         ///Which; everything unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2512,7 +2517,7 @@ without `network.read`.*/
         }
     }
     ///One event. After a break, a stream goes on from the `event_id` that was received last.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum EventFrame {
         ///Something in the store changed.
@@ -2574,7 +2579,7 @@ without `network.read`.*/
         },
     }
     ///A message that a client may send on the WebSocket of events.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum EventRequest {
         ///Subscribes to the measurements of these containers, replacing the previous subscription.
@@ -2646,7 +2651,7 @@ without `network.read`.*/
         }
     }
     ///An existing template, compared with a file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ExistingTemplate {
         ///Fields in which the file differs; empty where it says the same.
         pub changes: ::std::vec::Vec<FieldChange>,
@@ -2654,7 +2659,7 @@ without `network.read`.*/
         pub template: TemplateSummary,
     }
     ///How a process ended.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Exit {
         ///When.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -2722,7 +2727,7 @@ without `network.read`.*/
     }
     /**Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
 people stands beside it.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum Fault {
         ///Something else on the host listens on one of its ports.
@@ -2833,7 +2838,7 @@ the host's memory is used up.*/
         },
     }
     ///What a template from the catalogue holds.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FetchedTemplate {
         ///The author that the template's file names.
         pub author: ::std::string::String,
@@ -2855,7 +2860,7 @@ the host's memory is used up.*/
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     ///One thing that becomes different.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FieldChange {
         ///What it becomes; none where it goes.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2870,7 +2875,7 @@ the host's memory is used up.*/
         pub field: ::std::string::String,
     }
     ///Something that a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHit {
         ///The file.
         pub file: FileInfo,
@@ -2882,7 +2887,7 @@ the host's memory is used up.*/
         pub text: ::std::option::Option<::std::string::String>,
     }
     ///What a search found.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHits {
         ///In the order in which they were found.
         pub items: ::std::vec::Vec<FileHit>,
@@ -2890,7 +2895,7 @@ the host's memory is used up.*/
         pub more: bool,
     }
     ///Something in a folder.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileInfo {
         ///Tells this version of its content from others.
         pub etag: ::std::string::String,
@@ -2976,7 +2981,7 @@ the host's memory is used up.*/
         }
     }
     ///A link.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileLink {
         ///For how many seconds it can be opened.
         pub expires_in_seconds: u64,
@@ -2984,7 +2989,7 @@ the host's memory is used up.*/
         pub url: ::std::string::String,
     }
     ///From where to where.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileMove {
         ///What there is.
         pub from: FilePath,
@@ -2992,7 +2997,7 @@ the host's memory is used up.*/
         pub to: FilePath,
     }
     ///What is renamed and moved.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileMoves {
         ///Done in this order; what was done before one that fails stays done.
         pub moves: ::std::vec::Vec<FileMove>,
@@ -3001,7 +3006,7 @@ the host's memory is used up.*/
         pub replace: ::std::option::Option<bool>,
     }
     ///A part of a folder's content.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilePage {
         ///The folder.
         pub folder: FileInfo,
@@ -3115,7 +3120,7 @@ the host's memory is used up.*/
         }
     }
     ///Something that takes long and runs on the host by itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum FileTask {
         ///Copy files and folders.
@@ -3169,13 +3174,13 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         },
     }
     ///What is to be done by itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileTaskRequest {
         ///What.
         pub task: FileTask,
     }
     ///An earlier version of a text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileVersion {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -3187,7 +3192,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub size_bytes: u64,
     }
     ///New permission bits.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilesMode {
         ///The bits, as a number (0o644 = 420).
         pub mode: u32,
@@ -3195,7 +3200,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub paths: ::std::vec::Vec<FilePath>,
     }
     ///What a folder's content takes.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FolderSize {
         ///Bytes on disk of it and all that is in it.
         pub disk_bytes: u64,
@@ -3207,13 +3212,13 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         pub path: FilePath,
     }
     ///What a folder's content takes.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FolderSizes {
         ///The largest first.
         pub items: ::std::vec::Vec<FolderSize>,
     }
     ///A part of a line, counted in characters (Unicode scalar values).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct HitPart {
         ///The character after its last one.
         pub end: u32,
@@ -3276,13 +3281,13 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
         }
     }
     ///Which images go.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImageCleaning {
         ///Days for which no container has used them; 0 = all that none uses now.
         pub unused_days: u64,
     }
     ///Which images containers may use beside those of their templates.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImagePolicy {
         ///Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
         pub for_owners: bool,
@@ -3294,7 +3299,7 @@ begin with `~`.*/
         pub revision: i64,
     }
     ///A new list of allowed images.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImagePolicyUpdate {
         ///Whether people who may change a container's image, but don't manage all containers, may choose from the list as well.
         pub for_owners: bool,
@@ -3427,7 +3432,7 @@ begin with `~`.*/
         }
     }
     ///Something odd in a template, and what was made of it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImportWarning {
         ///What is odd and what was made of it.
         pub message: ::std::string::String,
@@ -3435,7 +3440,7 @@ begin with `~`.*/
         pub path: ::std::string::String,
     }
     ///A template that was just imported.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImportedTemplate {
         ///Whether the template was created, revised or left as it was.
         pub outcome: ImportOutcome,
@@ -3445,7 +3450,7 @@ begin with `~`.*/
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     ///How a template is installed.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Install {
         ///What runs the script.
         pub entrypoint: ::std::string::String,
@@ -3459,7 +3464,7 @@ that fails harmlessly.*/
         pub strict: ::std::option::Option<bool>,
     }
     ///An installation to be run.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct InstallRequest {
         ///Whether the container starts afterwards.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -3532,7 +3537,7 @@ that fails harmlessly.*/
         }
     }
     ///The newest installation of a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Installation {
         ///When the installation ended; null where it has not.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -3546,7 +3551,7 @@ that fails harmlessly.*/
         pub state: InstallState,
     }
     ///How a host keeps its containers from its own services and its private network.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Isolation {
         ///Whether the rules are in force.
         pub kept: bool,
@@ -3554,7 +3559,7 @@ that fails harmlessly.*/
         pub note: ::std::string::String,
     }
     ///Something in an archive that was not unpacked.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LeftOut {
         ///Its name in the archive.
         pub name: ::std::string::String,
@@ -3625,7 +3630,7 @@ that fails harmlessly.*/
         }
     }
     ///A level of access to a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LevelInfo {
         ///Its stable name.
         pub level: Level,
@@ -3633,7 +3638,7 @@ that fails harmlessly.*/
         pub permissions: ::std::vec::Vec<ContainerPermission>,
     }
     ///Resource limits of a container. 0 means no limit, except where noted.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Limits {
         ///CPU in percent of one CPU: 150 = one and a half.
         pub cpu_percent: u64,
@@ -3653,7 +3658,7 @@ that fails harmlessly.*/
         pub swap_mib: i64,
     }
     ///Limits to be changed.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LimitsUpdate {
         /**How many allocations beside the primary one people without `containers.update` may give it, up to 1,000; as it is unless
 given.*/
@@ -3925,7 +3930,7 @@ given.*/
         }
     }
     ///One message of a container's live stream. This is also the frame that the browser gets.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum LiveFrame {
         ///Console lines in order, each number one more than the last.
@@ -3987,7 +3992,7 @@ given.*/
         },
     }
     ///A message that a client may send on the WebSocket of a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum LiveRequest {
         ///Sends a line to the container's standard input.
@@ -4005,7 +4010,7 @@ still deliver it.*/
         },
     }
     ///The state of a container as its daemon last reported it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LiveState {
         ///Configuration files that its newest start could not edit, a sentence for each.
         pub config_problems: ::std::vec::Vec<::std::string::String>,
@@ -4035,7 +4040,7 @@ still deliver it.*/
         pub stats: ::std::option::Option<Stats>,
     }
     ///A mail and its delivery. The text is not kept.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Mail {
         ///How many times delivery was attempted.
         pub attempts: i64,
@@ -4066,8 +4071,9 @@ still deliver it.*/
         pub sent_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
     }
     ///A mail that is to be sent, or was.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct MailId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for MailId {
         type Target = ::uuid::Uuid;
@@ -4180,7 +4186,7 @@ still deliver it.*/
         }
     }
     ///Mails.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct MailPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<Mail>,
@@ -4192,7 +4198,7 @@ still deliver it.*/
         pub total: ::std::option::Option<i64>,
     }
     ///The mail server, as far as it may be shown.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct MailServerInfo {
         ///Name, port and encryption: `smtp.example.com:587, STARTTLS`.
         pub name: ::std::string::String,
@@ -4202,7 +4208,7 @@ still deliver it.*/
         pub sender: ::std::string::String,
     }
     ///Whether mail is set up, and what became of it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct MailState {
         ///How many were given up in the last 30 days.
         pub given_up: i64,
@@ -4225,20 +4231,20 @@ still deliver it.*/
         pub waiting: i64,
     }
     ///A message that was sent to try the mail server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct MailTest {
         ///The address that it was sent to: the caller's.
         pub sent_to: ::std::string::String,
     }
     ///A daemon's maintenance.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct MaintenanceUpdate {
         ///Why, as its users see it; null ends it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub reason: ::std::option::Option<::std::string::String>,
     }
     ///A folder of the host inside a container. The daemon has to allow it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Mount {
         ///Whether the container may only read it.
         pub read_only: bool,
@@ -4248,7 +4254,7 @@ still deliver it.*/
         pub target: ::std::string::String,
     }
     ///A file that has to be uploaded before the first start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NeededUpload {
         ///The template's variable that makes the upload needless where it has a value, such as an address to download from.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4312,7 +4318,7 @@ still deliver it.*/
         }
     }
     ///A container to create.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewContainer {
         ///How many free allocations it gets, up to 100, where none are given by id.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4336,8 +4342,9 @@ gets now unless given.*/
 allowed images where owners may choose from it.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub image: ::std::option::Option<::std::string::String>,
-        ///Resource limits.
-        pub limits: Limits,
+        ///Resource limits; each of them has its default unless given.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub limits: ::std::option::Option<NewLimits>,
         ///1 to 100 characters.
         pub name: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4367,13 +4374,39 @@ allowed images where owners may choose from it.*/
         >,
     }
     ///A folder that is to be.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewFolder {
         ///Where.
         pub path: FilePath,
     }
+    ///Resource limits of a new container. 0 means no limit, except where noted; what is left out has its default.
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
+    pub struct NewLimits {
+        ///CPU in percent of one CPU: 150 = one and a half.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub cpu_percent: ::std::option::Option<u64>,
+        ///CPUs it may run on, in the kernel's list format (`0-1,3`); none = all.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub cpuset: ::std::option::Option<::std::string::String>,
+        ///Disk in MiB.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub disk_mib: ::std::option::Option<u64>,
+        ///Weight of its disk access against others', 10 to 1000.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub io_weight: ::std::option::Option<u16>,
+        /**Memory in MiB. The engine gets an overhead on top so that runtimes which use exactly their limit survive:
+15 % up to 2,048 MiB, 10 % up to 4,096 MiB, 5 % above (the field's rule, from Wings).*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub memory_mib: ::std::option::Option<u64>,
+        ///Processes and threads; at least 1. Never without limit.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub pids: ::std::option::Option<u64>,
+        ///Swap in MiB on top of memory; -1 = unlimited, 0 = none.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub swap_mib: ::std::option::Option<i64>,
+    }
     ///What a link is for.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewLink {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub format: ::std::option::Option<ArchiveFormat>,
@@ -4381,7 +4414,7 @@ allowed images where owners may choose from it.*/
         pub paths: ::std::vec::Vec<FilePath>,
     }
     ///A new password.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewPassword {
         ///8 to 1,024 characters.
         pub password: ::std::string::String,
@@ -4390,7 +4423,7 @@ allowed images where owners may choose from it.*/
         pub password_change_required: ::std::option::Option<bool>,
     }
     ///A file that is to be sent in pieces.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewUpload {
         ///What is to name it: asked again with the same id, the same upload is answered. A new id unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4404,7 +4437,7 @@ allowed images where owners may choose from it.*/
         pub size_bytes: u64,
     }
     ///A user account to create.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewUser {
         ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
@@ -4423,7 +4456,7 @@ regard to case.*/
         pub username: ::std::string::String,
     }
     ///Which mails the caller wants. Those about their account's own safety are always sent.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Notices {
         ///When somebody gives them access to a container.
         pub access: bool,
@@ -4489,7 +4522,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///Something that takes long, as it is now.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Operation {
         ///Bytes done.
         pub done_bytes: u64,
@@ -4522,7 +4555,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub total_bytes: ::std::option::Option<u64>,
     }
     ///What goes on by itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct OperationList {
         ///The newest first.
         pub items: ::std::vec::Vec<Operation>,
@@ -4658,13 +4691,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///Another owner.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct OwnerUpdate {
         ///Who.
         pub owner_id: UserId,
     }
     ///A change of password.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PasswordChange {
         ///The present one.
         pub current_password: ::std::string::String,
@@ -4672,7 +4705,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub new_password: ::std::string::String,
     }
     ///A new password for one that was forgotten.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PasswordReset {
         ///8 to 1,024 characters.
         pub new_password: ::std::string::String,
@@ -4680,13 +4713,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub token: ::std::string::String,
     }
     ///Some files and folders.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PathList {
         ///Which.
         pub paths: ::std::vec::Vec<FilePath>,
     }
     ///All permissions that there are.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PermissionList {
         ///What access to a container may hold.
         pub container: ::std::vec::Vec<ContainerPermissionInfo>,
@@ -4759,7 +4792,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///What a container's owner decided about starting it again.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct Policy {
         ///Whether such an end counts as a crash with exit code 0, too.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4838,13 +4871,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///What is asked of its process.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PowerRequest {
         ///What.
         pub action: PowerAction,
     }
     ///One variable of the environment.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PreviewVariable {
         ///Whether Raptor sets it itself.
         pub built_in: bool,
@@ -4854,7 +4887,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub value: ::std::string::String,
     }
     ///What went wrong (RFC 9457).
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Problem {
         ///Stable machine-readable reason.
         pub code: ::std::string::String,
@@ -5411,7 +5444,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///What a start is busy with, where it can take long.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "step")]
     pub enum Progress {
         ///The image is being pulled.
@@ -5491,7 +5524,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///What anybody may know of this Raptor.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PublicSettings {
         ///The version of the API in its paths.
         pub api_version: ::std::string::String,
@@ -5503,7 +5536,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub version: ::std::string::String,
     }
     ///A login for a registry. Its password can't be read.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Registry {
         ///The registry's host in lower case, with its port where it has one: `ghcr.io`, `registry.example.com:5000`.
         pub host: ::std::string::String,
@@ -5515,7 +5548,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub username: ::std::string::String,
     }
     ///A login to be added, or to take the place of the one for the same host.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryDraft {
         ///The registry's host as images name it.
         pub host: ::std::string::String,
@@ -5525,8 +5558,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub username: ::std::string::String,
     }
     ///A login for a registry of images.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct RegistryId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for RegistryId {
         type Target = ::uuid::Uuid;
@@ -5568,13 +5602,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///All logins for registries.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryList {
         ///By host.
         pub items: ::std::vec::Vec<Registry>,
     }
     ///Who forgot their password.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ResetRequest {
         ///User name or e-mail address.
         pub login: ::std::string::String,
@@ -5639,13 +5673,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///What is put back.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RestoreFiles {
         ///Which.
         pub ids: ::std::vec::Vec<::uuid::Uuid>,
     }
     ///Which file becomes a new revision.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct RevisionAddress {
         ///The revision that was looked at; a newer one that is there by now is not overwritten.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5658,13 +5692,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub url: ::std::option::Option<::std::string::String>,
     }
     ///All revisions of a template.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RevisionList {
         ///The newest first.
         pub items: ::std::vec::Vec<TemplateRevision>,
     }
     ///A role.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Role {
         ///Whether it comes with Raptor and stays as it is.
         pub builtin: bool,
@@ -5686,7 +5720,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub user_count: i64,
     }
     ///A role to create, or what a role is changed to.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RoleDraft {
         ///Description of at most 500 characters.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5697,8 +5731,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub permissions: ::std::vec::Vec<SystemGrant>,
     }
     ///A role.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct RoleId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for RoleId {
         type Target = ::uuid::Uuid;
@@ -5740,13 +5775,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///All roles.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RoleList {
         ///In the order in which they were made.
         pub items: ::std::vec::Vec<Role>,
     }
     ///A role by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RoleRef {
         ///Its id.
         pub id: RoleId,
@@ -5754,13 +5789,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub name: ::std::string::String,
     }
     ///The value of a secret variable.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SecretValue {
         ///The value.
         pub value: ::std::string::String,
     }
     ///A line that somebody sent to a container's standard input.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SentCommand {
         ///When it was sent.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -5774,7 +5809,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub user_id: ::std::option::Option<UserId>,
     }
     ///One page of commands, the newest first.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SentCommandPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<SentCommand>,
@@ -5786,7 +5821,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub total: ::std::option::Option<i64>,
     }
     ///One measurement over time.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Series {
         ///The mean of each step.
         pub avg: ::std::vec::Vec<::std::option::Option<f64>>,
@@ -5796,7 +5831,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub min: ::std::vec::Vec<::std::option::Option<f64>>,
     }
     ///A signed-in session.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Session {
         ///When it was begun.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -5816,8 +5851,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub user_agent: ::std::option::Option<::std::string::String>,
     }
     ///One signed-in session of a user.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct SessionId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for SessionId {
         type Target = ::uuid::Uuid;
@@ -5859,13 +5895,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///The caller's sessions.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SessionList {
         ///The newest first.
         pub items: ::std::vec::Vec<Session>,
     }
     ///A session that was just begun.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SessionToken {
         ///Who signed in.
         pub account: Account,
@@ -5875,7 +5911,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub token: ::std::string::String,
     }
     ///The host's SFTP server.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SftpServer {
         ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
         pub fingerprint: ::std::string::String,
@@ -5888,7 +5924,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub public_key: ::std::string::String,
     }
     ///Who wants to sign in.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SignIn {
         ///User name or e-mail address.
         pub login: ::std::string::String,
@@ -5896,7 +5932,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub password: ::std::string::String,
     }
     ///A public key for signing in by SFTP.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SshKey {
         ///Algorithm as OpenSSH names it: `ssh-ed25519`, `ssh-rsa`, `ecdsa-sha2-nistp256`, `sk-ssh-ed25519@openssh.com`.
         pub algorithm: ::std::string::String,
@@ -5915,7 +5951,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub name: ::std::string::String,
     }
     ///A public key to be added.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SshKeyDraft {
         ///Name for people, at most 64 characters; the key's comment unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5924,8 +5960,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub public_key: ::std::string::String,
     }
     ///A public key of a user.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct SshKeyId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for SshKeyId {
         type Target = ::uuid::Uuid;
@@ -5967,7 +6004,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///The caller's public keys.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SshKeyList {
         ///The newest first.
         pub items: ::std::vec::Vec<SshKey>,
@@ -5976,7 +6013,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub notice: ::std::option::Option<::std::string::String>,
     }
     ///What a container would get at its next start. Values of secrets, and of variables that the caller may not see, are never in it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StartPreview {
         ///The edits of configuration files.
         pub config_files: ::std::vec::Vec<ConfigFile>,
@@ -5993,7 +6030,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     ///One of several ways to start.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StartupCommand {
         ///The command, with placeholders.
         pub command: ::std::string::String,
@@ -6001,7 +6038,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub name: ::std::string::String,
     }
     ///How it is started.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct StartupUpdate {
         ///Image; as it is unless given.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6020,7 +6057,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         >,
     }
     ///An amount of memory or disk space in MiB, as the egg or its documentation states it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StatedAmount {
         ///The least that is needed, in MiB.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6032,7 +6069,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub stated_in: ::std::string::String,
     }
     ///A port, as the egg or its documentation states it.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StatedPort {
         ///The port number that the program uses by default; null where none is stated.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6107,7 +6144,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         }
     }
     ///One measurement of a running container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Stats {
         ///CPU in percent of one CPU (150 = one and a half).
         pub cpu_percent: f64,
@@ -6132,7 +6169,7 @@ needs the room. It counts against the limit, and the kernel takes it back before
     }
     /**Measurements over time. Every list has one value for each step; none where nothing was measured, as of a container that was
 offline.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct StatsHistory {
         ///CPU in percent of one CPU.
         pub cpu_percent: Series,
@@ -6211,7 +6248,7 @@ offline.*/
         }
     }
     ///How to ask a process to stop.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "type")]
     pub enum StopRule {
         ///A line on its standard input.
@@ -6229,7 +6266,7 @@ offline.*/
         #[serde(rename = "docker")]
         Docker,
     }
-    ///What was changed.
+    ///The kind of object that a change is about.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -6325,7 +6362,7 @@ offline.*/
         }
     }
     ///A template in one of its revisions.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SwitchSide {
         ///Name of the template in this revision.
         pub name: ::std::string::String,
@@ -6335,7 +6372,7 @@ offline.*/
         pub template_id: TemplateId,
     }
     ///What becomes of a variable.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SwitchedVariable {
         ///Its name in the environment.
         pub env: ::std::string::String,
@@ -6519,7 +6556,7 @@ offline.*/
         }
     }
     ///What a host says of itself.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SystemInfo {
         ///All addresses of its interfaces; empty where the daemon does not say.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -6745,7 +6782,7 @@ it is root, or too old to say.*/
         }
     }
     ///A permission that a role may hold.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SystemPermissionInfo {
         ///What the permission lets somebody do, in a few words of English.
         pub description: ::std::string::String,
@@ -6755,7 +6792,7 @@ it is root, or too old to say.*/
         pub name: SystemPermission,
     }
     ///How one kind of software is started, configured and stopped.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Template {
         ///The author that its file names; may be empty.
         pub author: ::std::string::String,
@@ -6818,7 +6855,7 @@ looked for there.*/
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     ///The address of a template's file, and the existing template to compare it with.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct TemplateAddress {
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub template_id: ::std::option::Option<TemplateId>,
@@ -6828,7 +6865,7 @@ left out with `template_id`: then the file is fetched from that template's own s
         pub url: ::std::option::Option<::std::string::String>,
     }
     ///What moving a container to another revision of its template would change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateChange {
         ///What becomes different.
         pub changes: ::std::vec::Vec<FieldChange>,
@@ -6842,8 +6879,9 @@ left out with `template_id`: then the file is fetched from that template's own s
         pub to: i64,
     }
     ///A template.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct TemplateId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for TemplateId {
         type Target = ::uuid::Uuid;
@@ -6885,7 +6923,7 @@ left out with `template_id`: then the file is fetched from that template's own s
         }
     }
     ///One image of a template.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateImage {
         ///The reference.
         pub image: ::std::string::String,
@@ -6893,7 +6931,7 @@ left out with `template_id`: then the file is fetched from that template's own s
         pub label: ::std::string::String,
     }
     ///Which file is imported.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateImport {
         /**What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
 and the answer is 409 `template_exists`.*/
@@ -6906,7 +6944,7 @@ and the answer is 409 `template_exists`.*/
         pub url: ::std::string::String,
     }
     ///Another revision of the template.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateMove {
         ///Which.
         pub revision: i64,
@@ -6921,7 +6959,7 @@ and the answer is 409 `template_exists`.*/
         >,
     }
     ///Another template for a container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateOrder {
         ///The revision of the container that was looked at; one that was changed meanwhile stays as it is.
         pub container_revision: i64,
@@ -6946,7 +6984,7 @@ and the answer is 409 `template_exists`.*/
         >,
     }
     ///Where a template came from, as of its last import or update. Edits by hand leave it as it is.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateOrigin {
         ///The web address, without user info, query and fragment, which may hold secrets.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6988,7 +7026,7 @@ and the answer is 409 `template_exists`.*/
         pub sha256: ::std::option::Option<::std::string::String>,
     }
     ///One page of templates, by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplatePage {
         ///What is on this page.
         pub items: ::std::vec::Vec<TemplateSummary>,
@@ -7001,7 +7039,7 @@ and the answer is 409 `template_exists`.*/
     }
     /**What importing a file would give: the template, what a container with its defaults on 192.0.2.1:25565 would get, and the existing
 templates that it is a version of.*/
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplatePreview {
         ///The edits of configuration files.
         pub config_files: ::std::vec::Vec<ConfigFile>,
@@ -7024,7 +7062,7 @@ templates that it is a version of.*/
         pub warnings: ::std::vec::Vec<ImportWarning>,
     }
     ///A template by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateRef {
         ///The template's id.
         pub id: TemplateId,
@@ -7032,7 +7070,7 @@ templates that it is a version of.*/
         pub name: ::std::string::String,
     }
     ///One revision of a template.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateRevision {
         ///How many containers use this revision.
         pub container_count: i64,
@@ -7046,7 +7084,7 @@ templates that it is a version of.*/
         pub source_format: ::std::string::String,
     }
     ///Result of the last check whether a template's source has an update.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateSourceCheck {
         ///Whether an update is available: the source's file differs from the one that the template was imported from.
         pub available: bool,
@@ -7057,7 +7095,7 @@ templates that it is a version of.*/
         pub problem: ::std::option::Option<::std::string::String>,
     }
     ///A template in a list.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateSummary {
         ///The author that its file names; may be empty.
         pub author: ::std::string::String,
@@ -7087,7 +7125,7 @@ templates that it is a version of.*/
         pub source_format: ::std::string::String,
     }
     ///What changing a container to another template would change.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateSwitch {
         ///What becomes different.
         pub changes: ::std::vec::Vec<FieldChange>,
@@ -7105,7 +7143,7 @@ templates that it is a version of.*/
         pub variables: ::std::vec::Vec<SwitchedVariable>,
     }
     ///A variable that can be set for each container.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateVariable {
         ///Its value unless set.
         pub default_value: ::std::string::String,
@@ -7129,7 +7167,7 @@ templates that it is a version of.*/
         pub user_viewable: bool,
     }
     ///A text file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextFile {
         ///Whether the file begins with a byte order mark.
         pub byte_order_mark: bool,
@@ -7213,7 +7251,7 @@ as U+FFFD; a save keeps them.*/
         }
     }
     ///Something in the trash.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashItem {
         ///When it was deleted.
         pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -7229,13 +7267,13 @@ as U+FFFD; a save keeps them.*/
         pub size_bytes: u64,
     }
     ///The trash.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashList {
         ///The newest first.
         pub items: ::std::vec::Vec<TrashItem>,
     }
     ///A container that a host has and Raptor does not know.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UnknownContainer {
         ///The addresses that it holds on its host, such as `203.0.113.7:25565`.
         pub addresses: ::std::vec::Vec<::std::string::String>,
@@ -7251,13 +7289,13 @@ as U+FFFD; a save keeps them.*/
         pub phase: Phase,
     }
     ///The containers of a host that Raptor does not know.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UnknownContainerList {
         ///By name.
         pub items: ::std::vec::Vec<UnknownContainer>,
     }
     ///A file on its way here, piece by piece.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Upload {
         ///What names it.
         pub id: ::uuid::Uuid,
@@ -7330,7 +7368,7 @@ as U+FFFD; a save keeps them.*/
         }
     }
     ///A user account.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct User {
         ///How many containers it owns.
         pub container_count: i64,
@@ -7360,8 +7398,9 @@ as U+FFFD; a save keeps them.*/
         pub username: ::std::string::String,
     }
     ///A user account.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
+    #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
     pub struct UserId(pub ::uuid::Uuid);
     impl ::std::ops::Deref for UserId {
         type Target = ::uuid::Uuid;
@@ -7403,7 +7442,7 @@ as U+FFFD; a save keeps them.*/
         }
     }
     ///One page of users, by user name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UserPage {
         ///What is on this page.
         pub items: ::std::vec::Vec<User>,
@@ -7415,7 +7454,7 @@ as U+FFFD; a save keeps them.*/
         pub total: ::std::option::Option<i64>,
     }
     ///A user by name.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UserRef {
         ///The user's id.
         pub id: UserId,
@@ -7423,7 +7462,7 @@ as U+FFFD; a save keeps them.*/
         pub username: ::std::string::String,
     }
     ///All that can be changed about a user.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UserUpdate {
         ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
@@ -7502,7 +7541,7 @@ regard to case.*/
         }
     }
     ///What a person is shown to set a variable.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "kind")]
     pub enum VariableInput {
         ///A switch.
@@ -7552,7 +7591,7 @@ regard to case.*/
             min_length: ::std::option::Option<u32>,
         },
     }
-    ///What happened to it.
+    ///What happened to the object.
     #[derive(
         ::serde::Deserialize,
         ::serde::Serialize,
@@ -7612,7 +7651,7 @@ regard to case.*/
         }
     }
     ///Earlier versions of a file.
-    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug)]
+    #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct VersionList {
         ///The newest first.
         pub items: ::std::vec::Vec<FileVersion>,
@@ -7649,6 +7688,276 @@ regard to case.*/
             }
         }
     }
+    impl AccessGrant {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            user: impl ::std::convert::Into<::std::string::String>,
+            level: Level,
+        ) -> Self {
+            Self {
+                user: user.into(),
+                level: level,
+                denied_files: ::std::default::Default::default(),
+                permissions: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl AccessUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(level: Level) -> Self {
+            Self {
+                level: level,
+                denied_files: ::std::default::Default::default(),
+                permissions: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl AccountUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            username: impl ::std::convert::Into<::std::string::String>,
+            email: impl ::std::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                username: username.into(),
+                email: email.into(),
+                current_password: ::std::default::Default::default(),
+                name: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl Adoption {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(template_id: TemplateId) -> Self {
+            Self {
+                template_id: template_id,
+                owner_id: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl AllocationDraft {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            ip: impl ::std::convert::Into<::std::string::String>,
+            ports: impl ::std::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                ip: ip.into(),
+                ports: ports.into(),
+                alias: ::std::default::Default::default(),
+                note: ::std::default::Default::default(),
+                protocol: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl CatalogueOriginUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(revision: i64) -> Self {
+            Self {
+                revision: revision,
+                url: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl ContainerUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(name: impl ::std::convert::Into<::std::string::String>) -> Self {
+            Self {
+                name: name.into(),
+                description: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl DaemonDraft {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            name: impl ::std::convert::Into<::std::string::String>,
+            host: impl ::std::convert::Into<::std::string::String>,
+            port: u16,
+        ) -> Self {
+            Self {
+                name: name.into(),
+                host: host.into(),
+                port: port,
+                disk_limit_mib: ::std::default::Default::default(),
+                memory_limit_mib: ::std::default::Default::default(),
+                self_service_ports: ::std::default::Default::default(),
+                sftp_offline_hours: ::std::default::Default::default(),
+                sftp_read_only: ::std::default::Default::default(),
+                tls: ::std::default::Default::default(),
+                transport: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl FileMoves {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(moves: ::std::vec::Vec<FileMove>) -> Self {
+            Self {
+                moves: moves,
+                replace: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl LimitsUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(limits: Limits, stop_timeout_ms: i64) -> Self {
+            Self {
+                limits: limits,
+                stop_timeout_ms: stop_timeout_ms,
+                allocation_limit: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl NewContainer {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            name: impl ::std::convert::Into<::std::string::String>,
+            template_id: TemplateId,
+        ) -> Self {
+            Self {
+                name: name.into(),
+                template_id: template_id,
+                allocation_count: ::std::default::Default::default(),
+                allocation_ids: ::std::default::Default::default(),
+                allocation_limit: ::std::default::Default::default(),
+                behaviour: ::std::default::Default::default(),
+                daemon_id: ::std::default::Default::default(),
+                description: ::std::default::Default::default(),
+                image: ::std::default::Default::default(),
+                limits: ::std::default::Default::default(),
+                owner_id: ::std::default::Default::default(),
+                skip_install: ::std::default::Default::default(),
+                start: ::std::default::Default::default(),
+                startup_command: ::std::default::Default::default(),
+                stop_timeout_ms: ::std::default::Default::default(),
+                variables: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl NewLink {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(paths: ::std::vec::Vec<FilePath>) -> Self {
+            Self {
+                paths: paths,
+                format: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl NewPassword {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(password: impl ::std::convert::Into<::std::string::String>) -> Self {
+            Self {
+                password: password.into(),
+                password_change_required: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl NewUpload {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(path: FilePath, size_bytes: u64) -> Self {
+            Self {
+                path: path,
+                size_bytes: size_bytes,
+                id: ::std::default::Default::default(),
+                replace: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl NewUser {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            username: impl ::std::convert::Into<::std::string::String>,
+            email: impl ::std::convert::Into<::std::string::String>,
+            password: impl ::std::convert::Into<::std::string::String>,
+            role_id: RoleId,
+        ) -> Self {
+            Self {
+                username: username.into(),
+                email: email.into(),
+                password: password.into(),
+                role_id: role_id,
+                name: ::std::default::Default::default(),
+                password_change_required: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl RoleDraft {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            name: impl ::std::convert::Into<::std::string::String>,
+            permissions: ::std::vec::Vec<SystemGrant>,
+        ) -> Self {
+            Self {
+                name: name.into(),
+                permissions: permissions,
+                description: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl SshKeyDraft {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            public_key: impl ::std::convert::Into<::std::string::String>,
+        ) -> Self {
+            Self {
+                public_key: public_key.into(),
+                name: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl TemplateImport {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(url: impl ::std::convert::Into<::std::string::String>) -> Self {
+            Self {
+                url: url.into(),
+                on_existing: ::std::default::Default::default(),
+                sha256: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl TemplateMove {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(revision: i64) -> Self {
+            Self {
+                revision: revision,
+                variables: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl TemplateOrder {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            template_id: TemplateId,
+            revision: i64,
+            container_revision: i64,
+        ) -> Self {
+            Self {
+                template_id: template_id,
+                revision: revision,
+                container_revision: container_revision,
+                image: ::std::default::Default::default(),
+                install: ::std::default::Default::default(),
+                variables: ::std::default::Default::default(),
+            }
+        }
+    }
+    impl UserUpdate {
+        /// One with what is required; all else is left out, which the server fills in.
+        pub fn new(
+            username: impl ::std::convert::Into<::std::string::String>,
+            email: impl ::std::convert::Into<::std::string::String>,
+            role_id: RoleId,
+            suspended: bool,
+        ) -> Self {
+            Self {
+                username: username.into(),
+                email: email.into(),
+                role_id: role_id,
+                suspended: suspended,
+                name: ::std::default::Default::default(),
+            }
+        }
+    }
 }
 #[derive(Clone, Debug)]
 /**Client for Raptor API
@@ -7659,6 +7968,7 @@ Version: 0.1.0*/
 pub struct Client {
     pub(crate) baseurl: String,
     pub(crate) client: reqwest::Client,
+    pub(crate) inner: crate::Observer,
 }
 impl Client {
     /// Create a new client.
@@ -7666,7 +7976,7 @@ impl Client {
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
-    pub fn new(baseurl: &str) -> Self {
+    pub fn new(baseurl: &str, inner: crate::Observer) -> Self {
         #[cfg(not(target_arch = "wasm32"))]
         let client = {
             let dur = ::std::time::Duration::from_secs(15u64);
@@ -7674,7 +7984,7 @@ impl Client {
         };
         #[cfg(target_arch = "wasm32")]
         let client = reqwest::ClientBuilder::new();
-        Self::new_with_client(baseurl, client.build().unwrap())
+        Self::new_with_client(baseurl, client.build().unwrap(), inner)
     }
     /// Construct a new client with an existing `reqwest::Client`,
     /// allowing more control over its configuration.
@@ -7682,14 +7992,19 @@ impl Client {
     /// `baseurl` is the base URL provided to the internal
     /// `reqwest::Client`, and should include a scheme and hostname,
     /// as well as port and a path stem if applicable.
-    pub fn new_with_client(baseurl: &str, client: reqwest::Client) -> Self {
+    pub fn new_with_client(
+        baseurl: &str,
+        client: reqwest::Client,
+        inner: crate::Observer,
+    ) -> Self {
         Self {
             baseurl: baseurl.to_string(),
             client,
+            inner,
         }
     }
 }
-impl ClientInfo<()> for Client {
+impl ClientInfo<crate::Observer> for Client {
     fn api_version() -> &'static str {
         "0.1.0"
     }
@@ -7699,11 +8014,11 @@ impl ClientInfo<()> for Client {
     fn client(&self) -> &reqwest::Client {
         &self.client
     }
-    fn inner(&self) -> &() {
-        &()
+    fn inner(&self) -> &crate::Observer {
+        &self.inner
     }
 }
-impl ClientHooks<()> for &Client {}
+impl ClientHooks<crate::Observer> for &Client {}
 #[allow(clippy::all)]
 impl Client {
     /**What anybody may know of this Raptor
@@ -7887,11 +8202,9 @@ Arguments:
 */
     pub async fn list_mails<'a>(
         &'a self,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        unsent: Option<bool>,
-        with_total: Option<bool>,
+        query: query::ListMails<'a>,
     ) -> Result<ResponseValue<types::MailPage>, Error<types::Problem>> {
+        let query::ListMails { cursor, limit, unsent, with_total } = query;
         let url = format!("{}/api/v1/settings/mail/mails", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -8662,10 +8975,9 @@ Arguments:
 */
     pub async fn list_account_activity<'a>(
         &'a self,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        with_total: Option<bool>,
+        query: query::ListAccountActivity<'a>,
     ) -> Result<ResponseValue<types::ActivityPage>, Error<types::Problem>> {
+        let query::ListAccountActivity { cursor, limit, with_total } = query;
         let url = format!("{}/api/v1/account/activity", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -8719,12 +9031,9 @@ Arguments:
 */
     pub async fn list_users<'a>(
         &'a self,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        role_id: Option<&'a types::RoleId>,
-        search: Option<&'a str>,
-        with_total: Option<bool>,
+        query: query::ListUsers<'a>,
     ) -> Result<ResponseValue<types::UserPage>, Error<types::Problem>> {
+        let query::ListUsers { cursor, limit, role_id, search, with_total } = query;
         let url = format!("{}/api/v1/users", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -9923,12 +10232,9 @@ Arguments:
     pub async fn list_allocations<'a>(
         &'a self,
         id: &'a types::DaemonId,
-        cursor: Option<&'a str>,
-        free: Option<bool>,
-        limit: Option<::std::num::NonZeroU32>,
-        search: Option<&'a str>,
-        with_total: Option<bool>,
+        query: query::ListAllocations<'a>,
     ) -> Result<ResponseValue<types::AllocationPage>, Error<types::Problem>> {
+        let query::ListAllocations { cursor, free, limit, search, with_total } = query;
         let url = format!(
             "{}/api/v1/daemons/{}/allocations", self.baseurl, encode_path(& id
             .to_string()),
@@ -10140,11 +10446,9 @@ Arguments:
 */
     pub async fn list_templates<'a>(
         &'a self,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        search: Option<&'a str>,
-        with_total: Option<bool>,
+        query: query::ListTemplates<'a>,
     ) -> Result<ResponseValue<types::TemplatePage>, Error<types::Problem>> {
+        let query::ListTemplates { cursor, limit, search, with_total } = query;
         let url = format!("{}/api/v1/templates", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -10201,11 +10505,10 @@ and the answer is 409 `template_exists`.
 */
     pub async fn import_template<'a, B: Into<reqwest::Body>>(
         &'a self,
-        file_name: Option<&'a str>,
-        kind: Option<types::UploadKind>,
-        on_existing: Option<types::OnExisting>,
+        query: query::ImportTemplate<'a>,
         body: B,
     ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+        let query::ImportTemplate { file_name, kind, on_existing } = query;
         let url = format!("{}/api/v1/templates/import", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -10468,11 +10771,10 @@ Arguments:
     pub async fn revise_template<'a, B: Into<reqwest::Body>>(
         &'a self,
         id: &'a types::TemplateId,
-        base: Option<i64>,
-        file_name: Option<&'a str>,
-        kind: Option<types::UploadKind>,
+        query: query::ReviseTemplate<'a>,
         body: B,
     ) -> Result<ResponseValue<types::ImportedTemplate>, Error<types::Problem>> {
+        let query::ReviseTemplate { base, file_name, kind } = query;
         let url = format!(
             "{}/api/v1/templates/{}/revisions", self.baseurl, encode_path(& id
             .to_string()),
@@ -10837,14 +11139,17 @@ Arguments:
 */
     pub async fn list_catalogue<'a>(
         &'a self,
-        category: Option<&'a str>,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        search: Option<&'a str>,
-        variant_of: Option<&'a str>,
-        variants: Option<bool>,
-        with_total: Option<bool>,
+        query: query::ListCatalogue<'a>,
     ) -> Result<ResponseValue<types::CataloguePage>, Error<types::Problem>> {
+        let query::ListCatalogue {
+            category,
+            cursor,
+            limit,
+            search,
+            variant_of,
+            variants,
+            with_total,
+        } = query;
         let url = format!("{}/api/v1/catalogue", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -11193,18 +11498,21 @@ Arguments:
 */
     pub async fn list_containers<'a>(
         &'a self,
-        cursor: Option<&'a str>,
-        daemon_id: Option<&'a types::DaemonId>,
-        ids: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        mine: Option<bool>,
-        owner_id: Option<&'a types::UserId>,
-        phase: Option<types::Phase>,
-        search: Option<&'a str>,
-        sort: Option<types::ContainerSort>,
-        template_id: Option<&'a types::TemplateId>,
-        with_total: Option<bool>,
+        query: query::ListContainers<'a>,
     ) -> Result<ResponseValue<types::ContainerPage>, Error<types::Problem>> {
+        let query::ListContainers {
+            cursor,
+            daemon_id,
+            ids,
+            limit,
+            mine,
+            owner_id,
+            phase,
+            search,
+            sort,
+            template_id,
+            with_total,
+        } = query;
         let url = format!("{}/api/v1/containers", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -11788,11 +12096,9 @@ Arguments:
     pub async fn list_commands<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        mine: Option<bool>,
-        with_total: Option<bool>,
+        query: query::ListCommands<'a>,
     ) -> Result<ResponseValue<types::SentCommandPage>, Error<types::Problem>> {
+        let query::ListCommands { cursor, limit, mine, with_total } = query;
         let url = format!(
             "{}/api/v1/containers/{}/commands", self.baseurl, encode_path(& id
             .to_string()),
@@ -13184,10 +13490,9 @@ Arguments:
     pub async fn list_container_activity<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        with_total: Option<bool>,
+        query: query::ListContainerActivity<'a>,
     ) -> Result<ResponseValue<types::ActivityPage>, Error<types::Problem>> {
+        let query::ListContainerActivity { cursor, limit, with_total } = query;
         let url = format!(
             "{}/api/v1/containers/{}/activity", self.baseurl, encode_path(& id
             .to_string()),
@@ -13249,15 +13554,18 @@ Arguments:
     pub async fn search_console<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        cursor: Option<u64>,
-        from: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
-        limit: Option<::std::num::NonZeroU32>,
-        match_case: Option<bool>,
-        order: Option<types::ConsoleOrder>,
-        regex: Option<bool>,
-        text: Option<&'a str>,
-        to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+        query: query::SearchConsole<'a>,
     ) -> Result<ResponseValue<types::ConsoleFound>, Error<types::Problem>> {
+        let query::SearchConsole {
+            cursor,
+            from,
+            limit,
+            match_case,
+            order,
+            regex,
+            text,
+            to,
+        } = query;
         let url = format!(
             "{}/api/v1/containers/{}/console/search", self.baseurl, encode_path(& id
             .to_string()),
@@ -13321,12 +13629,9 @@ Arguments:
     pub async fn download_console<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        ansi: Option<bool>,
-        from: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
-        gzip: Option<bool>,
-        timestamps: Option<bool>,
-        to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+        query: query::DownloadConsole<'a>,
     ) -> Result<ResponseValue<ByteStream>, Error<types::Problem>> {
+        let query::DownloadConsole { ansi, from, gzip, timestamps, to } = query;
         let url = format!(
             "{}/api/v1/containers/{}/console/download", self.baseurl, encode_path(& id
             .to_string()),
@@ -13494,13 +13799,9 @@ Arguments:
     pub async fn list_files<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        descending: Option<bool>,
-        limit: Option<u64>,
-        offset: Option<u64>,
-        path: Option<&'a str>,
-        search: Option<&'a str>,
-        sort: Option<types::FileSort>,
+        query: query::ListFiles<'a>,
     ) -> Result<ResponseValue<types::FilePage>, Error<types::Problem>> {
+        let query::ListFiles { descending, limit, offset, path, search, sort } = query;
         let url = format!(
             "{}/api/v1/containers/{}/files", self.baseurl, encode_path(& id.to_string()),
         );
@@ -13972,10 +14273,9 @@ Arguments:
     pub async fn search_files<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        content: Option<&'a str>,
-        name: Option<&'a str>,
-        path: Option<&'a str>,
+        query: query::SearchFiles<'a>,
     ) -> Result<ResponseValue<types::FileHits>, Error<types::Problem>> {
+        let query::SearchFiles { content, name, path } = query;
         let url = format!(
             "{}/api/v1/containers/{}/files/search", self.baseurl, encode_path(& id
             .to_string()),
@@ -14480,12 +14780,10 @@ given.
     pub async fn read_text<'a>(
         &'a self,
         id: &'a types::ContainerId,
-        encoding: Option<&'a str>,
         path: &'a str,
-        tail_bytes: Option<u64>,
-        unpack: Option<bool>,
-        version: Option<&'a ::uuid::Uuid>,
+        query: query::ReadText<'a>,
     ) -> Result<ResponseValue<types::TextFile>, Error<types::Problem>> {
+        let query::ReadText { encoding, tail_bytes, unpack, version } = query;
         let url = format!(
             "{}/api/v1/containers/{}/files/text", self.baseurl, encode_path(& id
             .to_string()),
@@ -14551,14 +14849,12 @@ Absent: saved in any case.
     pub async fn write_text<'a, B: Into<reqwest::Body>>(
         &'a self,
         id: &'a types::ContainerId,
-        byte_order_mark: Option<bool>,
         encoding: &'a str,
-        etag: Option<&'a str>,
-        line_end: Option<types::LineEnd>,
         path: &'a str,
-        read_as: Option<&'a str>,
+        query: query::WriteText<'a>,
         body: B,
     ) -> Result<ResponseValue<types::FileInfo>, Error<types::Problem>> {
+        let query::WriteText { byte_order_mark, etag, line_end, read_as } = query;
         let url = format!(
             "{}/api/v1/containers/{}/files/text", self.baseurl, encode_path(& id
             .to_string()),
@@ -15062,14 +15358,17 @@ Arguments:
 */
     pub async fn list_activity<'a>(
         &'a self,
-        action: Option<&'a str>,
-        actor_id: Option<&'a ::uuid::Uuid>,
-        container_id: Option<&'a types::ContainerId>,
-        cursor: Option<&'a str>,
-        limit: Option<::std::num::NonZeroU32>,
-        search: Option<&'a str>,
-        with_total: Option<bool>,
+        query: query::ListActivity<'a>,
     ) -> Result<ResponseValue<types::ActivityPage>, Error<types::Problem>> {
+        let query::ListActivity {
+            action,
+            actor_id,
+            container_id,
+            cursor,
+            limit,
+            search,
+            with_total,
+        } = query;
         let url = format!("{}/api/v1/activity", self.baseurl,);
         let mut header_map = ::reqwest::header::HeaderMap::with_capacity(1usize);
         header_map
@@ -15117,5 +15416,262 @@ Arguments:
 pub mod prelude {
     #[allow(unused_imports)]
     pub use super::Client;
+}
+/// Optional parameters of operations that have many: `query::ListUsers { search: Some("steve"), ..Default::default() }`.
+pub mod query {
+    use super::types;
+    /// What may be left out of `list_mails`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListMails<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Only those that wait or were given up.
+        pub unsent: Option<bool>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_account_activity`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListAccountActivity<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_users`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListUsers<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// With this role.
+        pub role_id: Option<&'a types::RoleId>,
+        /// Part of user name, e-mail address or name.
+        pub search: Option<&'a str>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_allocations`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListAllocations<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Only free ones, or only those that containers have.
+        pub free: Option<bool>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Part of address, port, alias, note or container.
+        pub search: Option<&'a str>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_templates`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListTemplates<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Part of name or description.
+        pub search: Option<&'a str>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `import_template`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ImportTemplate<'a> {
+        /// The name of the file.
+        pub file_name: Option<&'a str>,
+        /// `file` or `pasted`; `file` unless given.
+        pub kind: Option<types::UploadKind>,
+        /** What happens where the same template is here already and says something else; `ask` unless given: nothing is imported,
+and the answer is 409 `template_exists`.*/
+        pub on_existing: Option<types::OnExisting>,
+    }
+    /// What may be left out of `revise_template`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ReviseTemplate<'a> {
+        /// The revision that was looked at; a newer one that is there by now is not overwritten.
+        pub base: Option<i64>,
+        /// The name of the file.
+        pub file_name: Option<&'a str>,
+        /// `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
+        pub kind: Option<types::UploadKind>,
+    }
+    /// What may be left out of `list_catalogue`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListCatalogue<'a> {
+        /// Only entries of the category with this id.
+        pub category: Option<&'a str>,
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Words that are all in name, category or description. Case and accents don't matter.
+        pub search: Option<&'a str>,
+        /// Only the variants of the entry with this id.
+        pub variant_of: Option<&'a str>,
+        /// Whether variants of other entries are listed too. Default true.
+        pub variants: Option<bool>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_containers`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListContainers<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// On this daemon.
+        pub daemon_id: Option<&'a types::DaemonId>,
+        /// These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
+        pub ids: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Only those that the caller owns or has access to.
+        pub mine: Option<bool>,
+        /// Of this user.
+        pub owner_id: Option<&'a types::UserId>,
+        /// In this phase.
+        pub phase: Option<types::Phase>,
+        /// Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
+        pub search: Option<&'a str>,
+        /// The order; by name unless given.
+        pub sort: Option<types::ContainerSort>,
+        /// From this template.
+        pub template_id: Option<&'a types::TemplateId>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_commands`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListCommands<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Whether only the caller's own ones are. Those need the permission to send commands, all need that to read the console.
+        pub mine: Option<bool>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `list_container_activity`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListContainerActivity<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
+    /// What may be left out of `search_console`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct SearchConsole<'a> {
+        /// `next` of the page before.
+        pub cursor: Option<u64>,
+        /// Lines from then on.
+        pub from: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+        /// Hits on one page, 1 to 500; 100 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Whether upper and lower case differ.
+        pub match_case: Option<bool>,
+        /// Which come first; the newest unless given.
+        pub order: Option<types::ConsoleOrder>,
+        /// Whether `text` is a regular expression (Rust's `regex` crate: no look-around, no back-references).
+        pub regex: Option<bool>,
+        /// Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
+        pub text: Option<&'a str>,
+        /// Lines until then.
+        pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+    }
+    /// What may be left out of `download_console`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct DownloadConsole<'a> {
+        /// Whether escape sequences stay in.
+        pub ansi: Option<bool>,
+        /// Lines from then on.
+        pub from: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+        /// Whether it comes as a `.gz`.
+        pub gzip: Option<bool>,
+        /// Whether each line begins with its time (RFC 3339, UTC).
+        pub timestamps: Option<bool>,
+        /// Lines until then.
+        pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+    }
+    /// What may be left out of `list_files`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListFiles<'a> {
+        /// Whether the order is turned round.
+        pub descending: Option<bool>,
+        /// How many come at most, 1 to 2,000; 500 unless given.
+        pub limit: Option<u64>,
+        /// How many are left out first.
+        pub offset: Option<u64>,
+        /// The folder; the container's own unless given.
+        pub path: Option<&'a str>,
+        /// Only names that hold this.
+        pub search: Option<&'a str>,
+        /// By what it is sorted; by name unless given. Folders come first.
+        pub sort: Option<types::FileSort>,
+    }
+    /// What may be left out of `search_files`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct SearchFiles<'a> {
+        /// Text in the file, without regard to case. Needs the permission to open files.
+        pub content: Option<&'a str>,
+        /// Part of the name; `*` and `?` stand for any letters.
+        pub name: Option<&'a str>,
+        /// The folder to look in; the container's own unless given.
+        pub path: Option<&'a str>,
+    }
+    /// What may be left out of `read_text`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ReadText<'a> {
+        /** Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
+given.*/
+        pub encoding: Option<&'a str>,
+        /// Only the lines in the last bytes, up to 16 MiB. Larger texts can only be read so, and not be saved.
+        pub tail_bytes: Option<u64>,
+        /// Whether the file is a compressed log (`.gz`, `.xz`, `.bz2` or `.zst`), which is unpacked.
+        pub unpack: Option<bool>,
+        /// The id of an earlier version of the file, which is read in its place.
+        pub version: Option<&'a ::uuid::Uuid>,
+    }
+    /// What may be left out of `write_text`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct WriteText<'a> {
+        /// Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
+        pub byte_order_mark: Option<bool>,
+        /** The `etag` of the version that was edited. Where the file has another one by now, nothing is saved and the answer is 409.
+Absent: saved in any case.*/
+        pub etag: Option<&'a str>,
+        /// How all lines are to end. Absent: each keeps its own end, and a new line takes that of the line before it.
+        pub line_end: Option<types::LineEnd>,
+        /// The encoding that the text was read in, where that is another one: the whole file is converted.
+        pub read_as: Option<&'a str>,
+    }
+    /// What may be left out of `list_activity`.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct ListActivity<'a> {
+        /// This action.
+        pub action: Option<&'a str>,
+        /// Of this user.
+        pub actor_id: Option<&'a ::uuid::Uuid>,
+        /// About this container.
+        pub container_id: Option<&'a types::ContainerId>,
+        /// `next` of the page before.
+        pub cursor: Option<&'a str>,
+        /// Items on one page, 1 to 100; 50 unless given.
+        pub limit: Option<::std::num::NonZeroU32>,
+        /// Part of the actor's or subject's name or of the action.
+        pub search: Option<&'a str>,
+        /// Whether `total` is wanted.
+        pub with_total: Option<bool>,
+    }
 }
 

@@ -10,7 +10,7 @@ mod watched;
 pub use follower::{Follower, FollowerEvent};
 pub use journal::Position;
 pub use shared::SharedFrame;
-pub use watched::{ContainerUsage, MAX_WATCHED, ContainerMeasurement, Measurements};
+pub use watched::{ContainerMeasurement, ContainerUsage, MAX_WATCHED, Measurements};
 
 use crate::{
     Error, Raptor, Result,

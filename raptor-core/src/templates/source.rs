@@ -47,7 +47,8 @@ impl TemplateService<'_> {
         };
         let before = template.source_check.clone();
         let known = before.as_ref().map(|check| check.version.clone()).unwrap_or_default();
-        let fetched = self.0.inner.outbound.read_newer(&address, import::MAX_SIZE, FETCH_TIMEOUT, &known).await;
+        let fetched =
+            self.0.inner.outbound.read_newer(&address, import::MAX_SIZE, FETCH_TIMEOUT, &known).await;
         let check = self.judge(&template, origin.as_ref(), before, fetched).await?;
         self.store_check(template.id, origin.as_ref(), check).await
     }

@@ -3866,7 +3866,7 @@ export type StopRule = {
 };
 
 /**
- * What was changed.
+ * The kind of object that a change is about.
  */
 export type Subject = 'user' | 'session' | 'role' | 'daemon' | 'allocation' | 'template' | 'container' | 'declaration' | 'access' | 'job' | 'registry' | 'mail';
 
@@ -4898,7 +4898,7 @@ export type VariableInput = {
 };
 
 /**
- * What happened to it.
+ * What happened to the object.
  */
 export type Verb = 'created' | 'updated' | 'deleted';
 

@@ -12,7 +12,10 @@ use crate::{
     catalogue::{ParsedCatalogue, service::CatalogueService},
     clock::Clock,
     containers::{ListCache, list_cache, service::ContainerService},
-    daemons::service::DaemonService,
+    daemons::{
+        local::{self, LocalNode},
+        service::DaemonService,
+    },
     files::{links::LinkService, service::FileService},
     images::service::ImageService,
     jobs::worker,
@@ -35,7 +38,7 @@ use crate::{
     warnings::{Warnings, warn_of},
 };
 use chrono::TimeDelta;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How often expired rows are deleted.
@@ -82,7 +85,7 @@ pub struct Builder {
     bcrypt_cost: u32,
     sign_in_burst: Option<u32>,
     clock: Clock,
-    local: Option<(Arc<dyn Node>, String)>,
+    local: BTreeMap<String, LocalNode>,
     connect: Option<Connector>,
     mail: Option<MailSettings>,
     outbound: Outbound,
@@ -142,11 +145,20 @@ impl Builder {
         self
     }
 
-    /// Runs containers on this machine through `node`. When its record is created, it gets the allocations `ports` (e.g.
-    /// `25565, 25570-25580`) on all addresses.
+    /// Runs containers on this very machine, through `node`. When it is new, its record is named "This host" and gets the
+    /// allocations `ports` (`25565, 25570-25580`) on all addresses. Given again, it replaces the one given before.
     #[must_use]
     pub fn local_node(mut self, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
-        self.local = Some((node, ports.into()));
+        self.local.insert(local::HOST.to_owned(), LocalNode { name: None, node, ports: ports.into() });
+        self
+    }
+
+    /// As [`Self::local_node`], for one more host in this process, such as another disk or another engine. `name` finds its record
+    /// at the next start: 1 to 40 of `a-z`, `0-9` and `-`. All hosts of a machine share its ports, so give each of them others.
+    #[must_use]
+    pub fn named_local_node(mut self, name: &str, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
+        let local = LocalNode { name: Some(name.to_owned()), node, ports: ports.into() };
+        self.local.insert(local::host(name), local);
         self
     }
 
@@ -203,7 +215,8 @@ impl Builder {
     /// Opens and migrates the store, checks that its secrets belong to these keys, and starts the background work.
     ///
     /// # Errors
-    /// Those of [`Store::open`], and those in [`keys`] if the store belongs to other keys.
+    /// As [`Store::open`], as [`keys`] says where the store belongs to other keys, and [`Error::Invalid`] at `local_node` for a name
+    /// of a local node that is malformed.
     pub async fn build(self) -> Result<Raptor> {
         let store = match self.store {
             Some(store) => store,
@@ -212,7 +225,8 @@ impl Builder {
         let signing_key = self.jwt_secret.as_deref().unwrap_or(&self.app_key);
         let sealer = Sealer::new(&self.app_key)?;
         keys::check(&store, &sealer, &Sealer::new(signing_key)?).await?;
-        let (local, ports) = self.local.unzip();
+        self.local.values().try_for_each(LocalNode::check)?;
+        let nodes = self.local.iter().map(|(host, local)| (host.clone(), local.node.clone())).collect();
         let inner = Arc::new(Inner {
             sessions: session_cache(store.feed()),
             lists: list_cache(store.feed()),
@@ -228,7 +242,7 @@ impl Builder {
             mail: self.mail,
             deferred: DeferredActions::default(),
             warnings: Warnings::default(),
-            fleet: Fleet::new(local, self.connect, self.panel_host),
+            fleet: Fleet::new(nodes, self.connect, self.panel_host),
             outbound: self.outbound,
             catalogue_mirror: self.catalogue_mirror,
             parsed_catalogue: ParsedCatalogue::default(),
@@ -246,8 +260,8 @@ impl Builder {
             }
         });
         raptor.roles().ensure_builtin().await?;
-        if let Some(ports) = ports {
-            raptor.daemons().ensure_local(&ports).await?;
+        for (host, local) in &self.local {
+            raptor.daemons().ensure_local(host, local).await?;
         }
         raptor.inner.fleet.refresh(&raptor).await?;
         raptor.inner.tasks.spawn(follow_daemons(raptor.clone()));
@@ -282,7 +296,7 @@ impl Raptor {
             bcrypt_cost: 12,
             sign_in_burst: None,
             clock: Clock::System,
-            local: None,
+            local: BTreeMap::new(),
             connect: None,
             mail: None,
             outbound: Outbound::default(),

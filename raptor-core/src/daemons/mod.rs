@@ -2,6 +2,7 @@
 
 #[cfg(feature = "remote")]
 mod diagnosis;
+pub(crate) mod local;
 #[cfg(feature = "remote")]
 pub mod remote;
 pub mod service;

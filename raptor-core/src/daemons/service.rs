@@ -1,25 +1,21 @@
 //! Operations on daemons.
 
-use super::{DEFAULT_OFFLINE_HOURS, Daemon, DaemonDraft, Usage};
+use super::{DEFAULT_OFFLINE_HOURS, Daemon, DaemonDraft, Usage, local::is_named};
 use crate::{
     Error, Raptor, Result,
     activity::{
         Activity,
         deferred::{self, CompletedAction},
     },
-    allocations::service::AllocationDraft,
     auth::seal::generate_secret,
     authz::{
         Actor, ContainerSet, Permit, Target,
-        actions::{
-            CreateAllocations, CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon,
-            UpdateDaemon,
-        },
+        actions::{CreateDaemon, DeleteDaemon, ListDaemons, MaintainDaemon, ReadDaemon, UpdateDaemon},
         sealed::Load,
     },
     id::DaemonId,
     live::Connection,
-    node::{CleanedImages, Protocol, StatsHistory, StatsRange},
+    node::{CleanedImages, StatsHistory, StatsRange},
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
@@ -89,7 +85,12 @@ impl DaemonService<'_> {
         Ok(NewDaemon { linked: self.linked(daemon), api_key })
     }
 
-    async fn insert(&self, actor: &Actor, draft: DaemonDraft, local: bool) -> Result<(Daemon, String)> {
+    pub(super) async fn insert(
+        &self,
+        actor: &Actor,
+        draft: DaemonDraft,
+        local: bool,
+    ) -> Result<(Daemon, String)> {
         let now = self.0.inner.clock.now();
         let transport = draft.transport(None);
         let mut daemon = Daemon {
@@ -237,7 +238,8 @@ impl DaemonService<'_> {
     /// [`Error::Conflict`] `has_containers` or `local`.
     pub async fn delete(&self, permit: Permit<DeleteDaemon>) -> Result<()> {
         let (actor, daemon) = permit.consume();
-        if daemon.local {
+        // One with a name may be of a program that no longer runs it.
+        if daemon.local && (self.0.inner.fleet.runs(&daemon) || !is_named(&daemon)) {
             return Err(Error::conflict("local", "This daemon runs inside the API and can't be removed."));
         }
         let mut tx = self.0.inner.store.begin().await?;
@@ -247,36 +249,6 @@ impl DaemonService<'_> {
         self.record(&mut tx, &actor, "daemon.deleted", &daemon, Verb::Deleted).await?;
         tx.commit().await?;
         self.0.inner.fleet.refresh(self.0).await
-    }
-
-    /// Ensures that this process's own host is stored, with some allocations if it is new.
-    pub(crate) async fn ensure_local(&self, ports: &str) -> Result<()> {
-        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
-        if daemons.iter().any(|daemon| daemon.local) {
-            return Ok(());
-        }
-        let draft = DaemonDraft {
-            name: "This host".into(),
-            host: "localhost".into(),
-            port: 0,
-            transport: None,
-            memory_limit_mib: None,
-            disk_limit_mib: None,
-            sftp_read_only: false,
-            sftp_offline_hours: None,
-            self_service_ports: None,
-        };
-        let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
-        let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;
-        let draft = AllocationDraft {
-            ip: "0.0.0.0".into(),
-            ports: ports.into(),
-            alias: None,
-            note: None,
-            protocol: Protocol::Both,
-        };
-        self.0.allocations().create(permit, draft).await?;
-        Ok(())
     }
 
     /// Records that a daemon first reached by plain HTTP is reached by HTTPS from now on.

@@ -16,7 +16,7 @@ use crate::{
     Error, Raptor, Result,
     auth::seal::Sealer,
     containers::{LiveState, lifecycle::Phase},
-    daemons::{Daemon, Transport, strays::Stray},
+    daemons::{Daemon, Transport, local, strays::Stray},
     id::{ContainerId, DaemonId},
     node::{ContainerStatus, HostMessage, HostedContainer, Node, NodeError, Stats, SystemInfo},
     store,
@@ -126,7 +126,8 @@ pub(crate) struct Fleet {
     hosts: RwLock<Vec<String>>,
     /// The containers that hosts have and the store doesn't know.
     strays: RwLock<HashMap<DaemonId, Vec<HostedContainer>>>,
-    local: Option<Arc<dyn Node>>,
+    /// The hosts within this process, by the address in their records.
+    local: HashMap<String, Arc<dyn Node>>,
     /// The live streams that are being watched.
     pub(crate) streams: shared::Streams,
     connect: Connector,
@@ -149,7 +150,7 @@ struct Link {
 
 impl Fleet {
     pub(crate) fn new(
-        local: Option<Arc<dyn Node>>,
+        local: HashMap<String, Arc<dyn Node>>,
         connect: Option<Connector>,
         panel_host: Option<String>,
     ) -> Self {
@@ -283,6 +284,11 @@ impl Fleet {
         Link { recipe: recipe(daemon, sealed), node, connection, stop }
     }
 
+    /// Whether it is a host within this process.
+    pub(crate) fn runs(&self, daemon: &Daemon) -> bool {
+        daemon.local && self.local.contains_key(&daemon.host)
+    }
+
     fn node_of(
         &self,
         sealer: &Sealer,
@@ -290,10 +296,15 @@ impl Fleet {
         sealed: &[u8],
     ) -> Result<Arc<dyn Node>, (LinkState, String)> {
         if daemon.local {
-            return self.local.clone().ok_or_else(|| {
+            return self.local.get(&daemon.host).cloned().ok_or_else(|| {
                 (
                     LinkState::NotRunning,
-                    "This host's daemon only runs with `raptor-api up` (cargo xtask up).".into(),
+                    match daemon.host.as_str() {
+                        local::HOST => {
+                            "This host's daemon only runs with `raptor-api up` (cargo xtask up).".into()
+                        }
+                        _ => "The program that Raptor is embedded in does not run this daemon now.".into(),
+                    },
                 )
             });
         }

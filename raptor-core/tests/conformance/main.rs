@@ -10,6 +10,7 @@ mod containers;
 mod damaged;
 mod deleting;
 mod history;
+mod hosts;
 mod images;
 mod jobs;
 mod keys;

@@ -1,0 +1,87 @@
+//! Hosts within this process: each has a record of its own, which its name finds again at the next start.
+
+use super::{Daemon, DaemonDraft, service::DaemonService};
+use crate::{
+    Error, Result,
+    allocations::service::AllocationDraft,
+    authz::{Actor, actions::CreateAllocations},
+    node::{Node, Protocol},
+    store,
+};
+use std::sync::Arc;
+
+/// What the record of the local host without a name has as its address.
+pub(crate) const HOST: &str = "localhost";
+/// The longest name of a local host, in bytes.
+const MAX_NAME: usize = 40;
+
+/// A host within this process.
+pub(crate) struct LocalNode {
+    /// None for the only one that needs no name.
+    pub(crate) name: Option<String>,
+    pub(crate) node: Arc<dyn Node>,
+    /// The ports of its allocations when it is new.
+    pub(crate) ports: String,
+}
+
+impl LocalNode {
+    /// # Errors
+    /// [`Error::Invalid`] at `local_node` for a malformed name.
+    pub(crate) fn check(&self) -> Result<()> {
+        let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        match &self.name {
+            Some(name) if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(allowed) => {
+                let why = format!("Name a local node with 1 to {MAX_NAME} of a-z, 0-9 and \"-\".");
+                Err(Error::invalid("local_node", why))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What the record of the local host of this name has as its address. Names below `localhost` are this machine's own (RFC 6761).
+pub(crate) fn host(name: &str) -> String {
+    format!("{name}.{HOST}")
+}
+
+/// Whether the record is of a local host with a name, which an embedding program may no longer run.
+pub(super) fn is_named(daemon: &Daemon) -> bool {
+    daemon.local && daemon.host != HOST
+}
+
+impl DaemonService<'_> {
+    /// Makes sure that there is a record of this local host, with some allocations when it is new.
+    pub(crate) async fn ensure_local(&self, host: &str, local: &LocalNode) -> Result<()> {
+        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
+        if daemons.iter().any(|daemon| daemon.local && daemon.host == host) {
+            return Ok(());
+        }
+        let name = local.name.as_deref().unwrap_or("This host");
+        let taken = |name: &str| daemons.iter().any(|daemon| daemon.name.eq_ignore_ascii_case(name));
+        // A daemon that somebody named so keeps its name.
+        let numbered = (2..).map(|number| format!("{name} {number}"));
+        let name = std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name));
+        let draft = DaemonDraft {
+            name: name.unwrap_or_default(),
+            host: host.to_owned(),
+            port: 0,
+            transport: None,
+            memory_limit_mib: None,
+            disk_limit_mib: None,
+            sftp_read_only: false,
+            sftp_offline_hours: None,
+            self_service_ports: None,
+        };
+        let (daemon, _) = self.insert(&Actor::System, draft, true).await?;
+        let permit = self.0.authz().permit::<CreateAllocations>(&Actor::System, daemon.id).await?;
+        let draft = AllocationDraft {
+            ip: "0.0.0.0".into(),
+            ports: local.ports.clone(),
+            alias: None,
+            note: None,
+            protocol: Protocol::Both,
+        };
+        self.0.allocations().create(permit, draft).await?;
+        Ok(())
+    }
+}

@@ -1,4 +1,4 @@
-//! Clients of Raptor's API and of its daemon, generated from their OpenAPI documents.
+//! A client of Raptor's API, generated from its OpenAPI document, and what the API itself asks its daemons with.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,21 +11,20 @@
 //! ```
 //!
 //! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. The feature `api`
-//! is the client of the API, `daemon` that of a daemon, which Raptor's API itself uses. Both are on unless you switch them off.
+//! is the client of the API, on unless you switch it off. What can be asked of a daemon is in `raptor_model::node::requests`;
+//! [`DaemonClient`] only sends it. For a client of a daemon in another language there is `raptor-daemon-bin/openapi.json`.
 
 #[cfg(feature = "api")]
 #[rustfmt::skip]
 pub mod api;
-#[cfg(feature = "daemon")]
-#[rustfmt::skip]
-pub mod daemon;
 mod content;
 mod request;
 mod socket;
 
-pub use content::{ABOUT, Content, ContentClient};
-pub use request::{ForRequest, REQUEST_ID, for_request, request_id};
-pub use socket::{Outbox, SocketError, connect, converse};
+pub use content::{ABOUT, Content};
+pub use request::{DaemonClient, ForRequest, Input, Patience, REQUEST_ID, for_request, request_id};
+pub use reqwest::Method;
+pub use socket::{Outbox, SocketError, connect};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::{sync::OnceLock, time::Duration};
@@ -66,16 +65,6 @@ pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
         base.trim_end_matches('/'),
         http_with(token, Trust::Authorities, |client| client.timeout(PATIENCE))?,
     ))
-}
-
-/// A client of the daemon at `base` (`https://host:8080`), with its API key.
-///
-/// # Errors
-/// [`ClientError`].
-#[cfg(feature = "daemon")]
-pub fn daemon_client(base: &str, key: &str, trust: Trust) -> Result<daemon::Client, ClientError> {
-    let http = http_with(key, trust, |client| client.timeout(PATIENCE))?;
-    Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http))
 }
 
 fn http_with(

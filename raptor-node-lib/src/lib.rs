@@ -11,7 +11,6 @@ pub mod files;
 mod firewall;
 #[cfg(test)]
 mod fuzz;
-mod history;
 mod host;
 mod images;
 mod lifecycle;

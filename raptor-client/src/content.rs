@@ -1,16 +1,19 @@
-//! Content of files, in either direction as a stream, which the generated clients don't do both ways.
+//! Content of files and consoles, in either direction as a stream.
 
-use crate::{ClientError, SocketError, Trust, http_with};
+use crate::{
+    DaemonClient, SocketError,
+    request::{SILENCE, send, unreachable, whole},
+};
 use bytes::{Bytes, BytesMut};
 use futures_util::{
     Stream, StreamExt,
     stream::{self, BoxStream},
 };
 use reqwest::{
-    Body, RequestBuilder, Response, StatusCode,
+    Body, StatusCode,
     header::{CONNECTION, CONTENT_TYPE, UPGRADE},
 };
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use std::{io, ops::RangeInclusive, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -19,8 +22,6 @@ use tokio::{
 
 /// The header in which a daemon says what comes.
 pub const ABOUT: &str = "x-raptor-content";
-/// A daemon that says nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(120);
 
 /// What a daemon's connection may become: nothing but the bytes, which its kernel sends by itself.
 const DIRECT: &str = "raptor-content";
@@ -38,42 +39,13 @@ pub struct Content {
     pub body: BoxStream<'static, io::Result<Bytes>>,
 }
 
-/// Asks a daemon about files.
-#[derive(Clone)]
-pub struct ContentClient {
-    http: reqwest::Client,
-    base: String,
-}
-
-impl ContentClient {
-    /// For the daemon whose API is at `base`, with its key.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn new(base: &str, key: &str, trust: Trust) -> Result<Self, ClientError> {
-        // Content takes as long as it takes; only silence is an end.
-        let http = http_with(key, trust, |client| client.read_timeout(SILENCE))?;
-        Ok(Self { http, base: base.to_owned() })
-    }
-
-    /// A question and its answer.
-    ///
-    /// # Errors
-    /// [`SocketError`].
-    pub async fn ask<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        request: &impl Serialize,
-    ) -> Result<T, SocketError> {
-        answer(send(self.http.post(format!("{}{path}", self.base)).json(request)).await?).await
-    }
-
-    /// Reads.
+impl DaemonClient {
+    /// Asks for content: a POST with `request` as JSON.
     ///
     /// # Errors
     /// [`SocketError`].
     pub async fn read(&self, path: &str, request: &impl Serialize) -> Result<Content, SocketError> {
-        let post = self.http.post(format!("{}{path}", self.base)).json(request);
+        let post = self.http.post(self.url(path)).json(request);
         let response = send(post.header(CONNECTION, "upgrade").header(UPGRADE, DIRECT)).await?;
         let about =
             response.headers().get(ABOUT).map(|about| about.as_bytes().to_owned()).unwrap_or_default();
@@ -88,20 +60,20 @@ impl ContentClient {
         Ok(Content { about, body })
     }
 
-    /// Writes.
+    /// Sends content: a PUT with `request` as JSON in the query. The answer is its body.
     ///
     /// # Errors
     /// [`SocketError`].
-    pub async fn write<T: DeserializeOwned>(
+    pub async fn write(
         &self,
         path: &str,
         request: &impl Serialize,
         body: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
-    ) -> Result<T, SocketError> {
+    ) -> Result<Bytes, SocketError> {
         let request = serde_json::to_string(request).map_err(|error| unreachable(&error))?;
-        let put = self.http.put(format!("{}{path}", self.base)).query(&[("request", request)]);
+        let put = self.http.put(self.url(path)).query(&[("request", request)]);
         let put = put.header(CONTENT_TYPE, "application/octet-stream").body(Body::wrap_stream(body));
-        answer(send(put).await?).await
+        whole(send(put).await?).await
     }
 }
 
@@ -142,30 +114,6 @@ fn pieces(
 fn room(taken: usize, within: Duration) -> usize {
     let at_this_rate = taken as f64 * (TAKEN_IN.as_secs_f64() / within.as_secs_f64().max(1e-9));
     (at_this_rate as usize).clamp(*ROOM.start(), *ROOM.end())
-}
-
-async fn send(mut request: RequestBuilder) -> Result<Response, SocketError> {
-    if let Some(id) = crate::request_id() {
-        request = request.header(crate::REQUEST_ID, id);
-    }
-    let response = request.send().await.map_err(|error| unreachable(&error))?;
-    let status = response.status();
-    if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(response);
-    }
-    Err(SocketError::Status { status, body: response.text().await.unwrap_or_default() })
-}
-
-async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, SocketError> {
-    response.json().await.map_err(|error| unreachable(&error))
-}
-
-fn unreachable(error: &dyn std::error::Error) -> SocketError {
-    let mut reason = error;
-    while let Some(cause) = reason.source() {
-        reason = cause;
-    }
-    SocketError::Unreachable(reason.to_string())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Clients of Raptor's API and of its daemon, generated from their OpenAPI documents.
+//! A client of Raptor's API, generated from its OpenAPI document, and what the API itself asks its daemons with.
 //!
 //! ```no_run
 //! # use raptor_client::api::{query::ListContainers, types::NewContainer};
@@ -14,26 +14,23 @@
 //! # }
 //! ```
 //!
-//! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. Where more than
-//! two may be left out, they are a struct of [`api::query`] that stands before the body. A body's function `new` takes what is
-//! required, in the order of the document, and leaves out the rest. The feature `api`
-//! is the client of the API, `daemon` that of a daemon, which Raptor's API itself uses. Both are on unless you switch them off.
+//! Arguments stand in the order of the path and then of the alphabet, the body last; `None` leaves out a parameter. The feature `api`
+//! is the client of the API, on unless you switch it off. What can be asked of a daemon is in `raptor_model::node::requests`;
+//! [`DaemonClient`] only sends it. For a client of a daemon in another language there is `raptor-daemon-bin/openapi.json`.
 
 #[cfg(feature = "api")]
 #[rustfmt::skip]
 pub mod api;
-#[cfg(feature = "daemon")]
-#[rustfmt::skip]
-pub mod daemon;
 mod content;
 mod observer;
 mod request;
 mod socket;
 
-pub use content::{ABOUT, Content, ContentClient};
+pub use content::{ABOUT, Content};
 pub use observer::Observer;
-pub use request::{ForRequest, REQUEST_ID, for_request, request_id};
-pub use socket::{Outbox, SocketError, connect, converse};
+pub use request::{DaemonClient, ForRequest, Input, Patience, REQUEST_ID, for_request, request_id};
+pub use reqwest::Method;
+pub use socket::{Outbox, SocketError, connect};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::{sync::OnceLock, time::Duration};
@@ -82,16 +79,6 @@ pub fn observed_api_client(base: &str, token: &str, observer: Observer) -> Resul
     // Not for the whole answer: what is downloaded may take longer.
     let http = http_with(token, Trust::Authorities, |client| client.read_timeout(PATIENCE))?;
     Ok(api::Client::new_with_client(base.trim_end_matches('/'), http, observer))
-}
-
-/// A client of the daemon at `base` (`https://host:8080`), with its API key.
-///
-/// # Errors
-/// [`ClientError`].
-#[cfg(feature = "daemon")]
-pub fn daemon_client(base: &str, key: &str, trust: Trust) -> Result<daemon::Client, ClientError> {
-    let http = http_with(key, trust, |client| client.timeout(PATIENCE))?;
-    Ok(daemon::Client::new_with_client(base.trim_end_matches('/'), http))
 }
 
 fn http_with(

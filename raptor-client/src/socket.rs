@@ -65,10 +65,7 @@ pub async fn connect(
 }
 
 /// As [`connect`], with the way back, and to a server that proves itself as `trust` says.
-///
-/// # Errors
-/// [`SocketError`].
-pub async fn converse(
+pub(crate) async fn converse(
     url: &str,
     token: &str,
     trust: Trust,

@@ -1,15 +1,15 @@
 //! Raptor's daemon: a thin server over [`raptor_node_lib`].
 
 pub mod config;
+mod content;
 mod direct;
-mod files;
 mod guard;
 mod health;
-mod history;
 mod metrics;
 mod openapi;
 mod routes;
 pub mod setup;
+mod sockets;
 pub mod transport;
 
 pub use openapi::openapi;

@@ -1,12 +1,22 @@
 //! The OpenAPI document.
 
-use crate::{Problem, routes};
-use raptor_model::node::{HostMessage, LiveFrame, NodeEvent};
+use crate::Problem;
+use raptor_model::{
+    id::ContainerId,
+    node::{
+        HostMessage, LiveFrame, Node, NodeEvent,
+        files::{FileRead, FileRequest},
+        requests::{Handler, Input, Method, Reply, Request, Route, Target, Visitor, visit},
+    },
+};
 use raptor_server::openapi::{Shared, add_answers, operations, refine, split_summary};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use utoipa::{
-    Modify, OpenApi,
-    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    Modify, OpenApi, ToSchema,
+    openapi::{
+        Components,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
 };
 
 #[derive(OpenApi)]
@@ -16,7 +26,7 @@ use utoipa::{
         description = "What the API asks of a host. Every request carries the daemon's key, `DAEMON_API_KEY`, as `Authorization: Bearer …`. Errors are RFC 9457 problem documents. This is not an interface for programs of your own: it changes with Raptor's version, and what is changed here is not in the API's database.",
         license(name = "MIT", identifier = "MIT")
     ),
-    components(schemas(Problem, LiveFrame, NodeEvent, HostMessage)),
+    components(schemas(Problem, ContainerId, LiveFrame, NodeEvent, HostMessage, FileRequest, FileRead)),
     modifiers(&Bearer)
 )]
 pub(crate) struct Base;
@@ -108,8 +118,12 @@ const SHARED: [Shared; 9] = [
 /// The document, as published.
 #[must_use]
 pub fn openapi() -> Value {
-    let (_, document) = routes::api().split_for_parts();
+    let mut document = Base::openapi();
+    let mut operations_of_hosts = Operations::default();
+    visit(&mut operations_of_hosts);
+    document.components.get_or_insert_default().schemas.append(&mut operations_of_hosts.components.schemas);
     let mut document = serde_json::to_value(document).unwrap_or_default();
+    document["paths"] = operations_of_hosts.paths.into();
     document["servers"] = json!([{ "url": "/", "description": "The daemon that this document comes from" }]);
     document["tags"] =
         TAGS.iter().map(|(name, about, _)| json!({ "name": name, "description": about })).collect();
@@ -123,6 +137,116 @@ pub fn openapi() -> Value {
     add_answers(&mut document, &SHARED);
     refine(&mut document);
     document
+}
+
+/// The operations of all requests, and the schemas that they name.
+#[derive(Default)]
+struct Operations {
+    paths: Map<String, Value>,
+    components: Components,
+}
+
+impl Visitor for Operations {
+    fn request<R: Request>(&mut self)
+    where
+        dyn Node: Handler<R>,
+    {
+        self.add::<R>();
+    }
+
+    fn stream<R: Route>(&mut self) {
+        self.add::<R>();
+    }
+}
+
+impl Operations {
+    fn add<R: Route>(&mut self) {
+        let known = R::OPERATION;
+        let mut operation = json!({ "summary": known.about, "operationId": known.id });
+        let mut parameters = Vec::new();
+        if R::Target::IS_CONTAINER {
+            let id = json!({ "$ref": "#/components/schemas/ContainerId" });
+            parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": id }));
+        }
+        match known.input {
+            Input::None => {}
+            Input::Query => parameters.extend(self.query::<R>()),
+            Input::Json => {
+                let content = json!({ "application/json": { "schema": self.named::<R>() } });
+                operation["requestBody"] = json!({ "content": content, "required": true });
+            }
+            Input::Content => {
+                let about = "JSON of what is written: a `FileWrite` in `request`, and `denied`.";
+                let text = json!({ "type": "string" });
+                parameters.push(json!({ "name": "request", "in": "query", "description": about, "required": true, "schema": text }));
+                let content = json!({ "application/octet-stream": {} });
+                operation["requestBody"] = json!({ "content": content, "required": true });
+            }
+        }
+        if !parameters.is_empty() {
+            operation["parameters"] = parameters.into();
+        }
+        let reply = match known.reply {
+            Reply::Json => {
+                json!({ "content": { "application/json": { "schema": self.named::<R::Answer>() } } })
+            }
+            Reply::Content => json!({ "content": { "application/octet-stream": {} } }),
+            Reply::Accepted | Reply::Done => json!({}),
+            Reply::Socket(frames) => json!({ "description": format!("WebSocket of {frames}") }),
+        };
+        operation["responses"] = json!({ known.reply.status().to_string(): reply });
+        let method = match known.method {
+            Method::Get => "get",
+            Method::Put => "put",
+            Method::Post => "post",
+            Method::Delete => "delete",
+        };
+        let path = self.paths.entry(format!("/api/v1{}", known.path)).or_insert_with(|| json!({}));
+        path[method] = operation;
+    }
+
+    /// A reference to the type's schema.
+    fn named<T: ToSchema>(&mut self) -> Value {
+        let name = name_of::<T>();
+        self.nested::<T>();
+        self.components.schemas.insert(name.clone(), T::schema());
+        json!({ "$ref": format!("#/components/schemas/{name}") })
+    }
+
+    fn nested<T: ToSchema>(&mut self) {
+        let mut nested = Vec::new();
+        T::schemas(&mut nested);
+        self.components.schemas.extend(nested);
+    }
+
+    /// The type's fields, as parameters of a query.
+    fn query<T: ToSchema>(&mut self) -> Vec<Value> {
+        self.nested::<T>();
+        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
+        let required = schema["required"].as_array().cloned().unwrap_or_default();
+        let fields = schema["properties"].as_object().cloned().unwrap_or_default();
+        let parameter = |(name, mut field): (String, Value)| {
+            let about = field.as_object_mut().and_then(|field| field.remove("description"));
+            // A parameter is left out rather than null.
+            if let Some(Value::Array(types)) = field.get("type") {
+                field["type"] = types.iter().find(|one| *one != "null").cloned().unwrap_or_default();
+            }
+            let required = required.contains(&json!(name));
+            json!({ "name": name, "in": "query", "description": about, "required": required, "schema": field })
+        };
+        fields.into_iter().map(parameter).collect()
+    }
+}
+
+/// The name of a type's schema: those of a generic type and of what it is made for, as `Scoped_FileRequest`.
+fn name_of<T: ToSchema>() -> String {
+    match std::any::type_name::<T>().split_once('<') {
+        Some((_, of)) => {
+            let of = of.trim_end_matches('>');
+            format!("{}_{}", T::name(), of.rsplit("::").next().unwrap_or(of))
+        }
+        None => T::name().into_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -150,5 +274,49 @@ mod tests {
             }
         }
         assert_eq!(bytes, 3);
+    }
+
+    fn references<'v>(value: &'v Value, found: &mut Vec<&'v str>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str));
+                fields.values().for_each(|field| references(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn every_schema_that_is_named_is_there() {
+        let document = openapi();
+        let mut found = Vec::new();
+        references(&document, &mut found);
+        assert!(found.len() > 100);
+        for reference in found {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_operation_is_served() {
+        let host = std::sync::Arc::new(raptor_core::daemons::simulated::SimulatedHost::default());
+        let router = crate::router(host, "key".into());
+        let mut document = openapi();
+        for (path, method, operation) in operations(&mut document) {
+            let path = path.replace("{id}", "01a2f3c4-0d5e-7f60-8a1b-2c3d4e5f6071");
+            let request = axum::http::Request::builder().method(method.to_uppercase().as_str()).uri(&path);
+            let request =
+                request.header("authorization", "Bearer key").body(axum::body::Body::empty()).unwrap();
+            let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
+            let answered = answer.headers().get("content-type").is_some() || answer.status().is_success();
+            // An address that nobody serves is 404 without words, a method that it does not take 405.
+            assert!(
+                answered && answer.status() != 405,
+                "{} {path}: {}",
+                operation["operationId"],
+                answer.status()
+            );
+        }
     }
 }

@@ -1,73 +1,135 @@
-//! The routes.
+//! The routes: one for each request that a host answers.
 
-use crate::{
-    guard::Guard,
-    openapi::{Base, openapi},
-};
+use crate::{content, guard::Guard, openapi::openapi, sockets};
 use axum::{
-    extract::{
-        Request, State,
-        ws::{
-            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
-            rejection::WebSocketUpgradeRejection,
-        },
-    },
-    http::StatusCode,
+    Extension, Router,
+    body::Body,
+    extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Request, State},
+    http::{HeaderValue, StatusCode, header},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
+    routing::{MethodFilter, on},
 };
 use chrono::{DateTime, Utc};
-use futures_util::{SinkExt, StreamExt, stream::BoxStream};
 use raptor_model::{
     clock::Clock,
-    id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, HostMessage, LiveParts, Node, NodeError,
-        PowerAction, RegistryLogin, Since, SystemInfo, TOO_LATE,
+        Node, NodeError, TOO_LATE,
+        requests::{
+            Handler, Input, Method, Patience, Reply, Request as HostRequest, Route, Target, Visitor, visit,
+        },
     },
 };
 use raptor_server::{
     extract::{Path, Query, TolerantJson as Json},
     problem::{Answer, Problem, wrong_method},
+    slots::ResponseSlots,
 };
-use serde::{Deserialize, Serialize};
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tracing::Instrument;
-use utoipa::{IntoParams, OpenApi, ToSchema};
-use utoipa_axum::{router::OpenApiRouter, routes};
 use utoipa_swagger_ui::SwaggerUi;
-
-/// An API that takes no frame for so long is let go; it comes back by itself.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// The API takes five seconds of silence for a dead line, so four pings in a row have to be late before one is cut for nothing.
-const PING_EVERY: Duration = Duration::from_secs(1);
-/// An API from which nothing comes for so long, not even the answer to a ping, is gone. Longer than what the API allows us: while it
-/// waits for its database, up to ten seconds, or for a browser on a slow line, it reads nothing and answers no ping.
-const PEER_SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) type Shared = Arc<dyn Node>;
 
-pub(crate) fn api() -> OpenApiRouter<Shared> {
-    let v1 = OpenApiRouter::new()
-        .routes(routes!(get_system))
-        .routes(routes!(list_containers))
-        .routes(routes!(get_container, declare_container, remove_container))
-        .routes(routes!(power_container))
-        .routes(routes!(cancel_install))
-        .routes(routes!(set_registries))
-        .routes(routes!(clean_images))
-        .routes(routes!(acknowledge))
-        .routes(routes!(send_command))
-        .routes(routes!(get_console))
-        .routes(routes!(live_container))
-        .routes(routes!(link))
-        .merge(crate::history::routes())
-        .merge(crate::files::routes());
-    OpenApiRouter::with_openapi(Base::openapi()).nest("/api/v1", v1)
+fn api() -> Router<Shared> {
+    let mut routes = Routes(Router::new());
+    visit(&mut routes);
+    let v1 = routes.0.layer(Extension(ResponseSlots::default()));
+    Router::new().nest("/api/v1", v1.merge(sockets::routes()).merge(content::routes()))
+}
+
+/// Makes a route of each request that is answered by one value. The others are in [`sockets`] and [`content`].
+struct Routes(Router<Shared>);
+
+impl Visitor for Routes {
+    fn request<R: HostRequest>(&mut self)
+    where
+        dyn Node: Handler<R>,
+    {
+        let method = match R::OPERATION.method {
+            Method::Get => MethodFilter::GET,
+            Method::Put => MethodFilter::PUT,
+            Method::Post => MethodFilter::POST,
+            Method::Delete => MethodFilter::DELETE,
+        };
+        let mut route = on(method, answer::<R>);
+        if R::OPERATION.patience == Patience::Long {
+            // As the paths of thousands of files.
+            route = route.layer(DefaultBodyLimit::disable());
+        }
+        self.0 = std::mem::take(&mut self.0).route(R::OPERATION.path, route);
+    }
+
+    fn stream<R: Route>(&mut self) {}
+}
+
+/// Has the host answer a request.
+async fn answer<R: HostRequest>(
+    State(node): State<Shared>,
+    Extension(slots): Extension<ResponseSlots>,
+    Path(target): Path<R::Target>,
+    Fields(mut request): Fields<R>,
+) -> Answer<Response>
+where
+    dyn Node: Handler<R>,
+{
+    request.check(target)?;
+    in_time(request.not_after().and_then(|limit| *limit))?;
+    let slot = match target.container() {
+        Some(id) if request.has_large_answer() => Some(slots.take(id).await.map_err(NodeError::from)?),
+        _ => None,
+    };
+    let answer = Handler::<R>::handle(&*node, target, request).await?;
+    let status = StatusCode::from_u16(R::OPERATION.reply.status()).unwrap_or(StatusCode::OK);
+    if R::OPERATION.reply != Reply::Json {
+        return Ok(status.into_response());
+    }
+    let Some(slot) = slot else { return Ok((status, Json(answer)).into_response()) };
+    let json = serde_json::to_vec(&answer).map_err(|error| NodeError::Internal(error.to_string()))?;
+    drop(answer);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_LENGTH, HeaderValue::from(json.len())),
+    ];
+    Ok((status, headers, Body::from_stream(slot.send(json.into()))).into_response())
+}
+
+/// Refuses an order that was to be carried out earlier or not at all.
+fn in_time(limit: Option<DateTime<Utc>>) -> Answer<()> {
+    if limit.is_some_and(|limit| limit < Clock::System.now()) {
+        let detail = "The order came too late. Nothing was done.";
+        return Err(Problem::new(StatusCode::CONFLICT, TOO_LATE, detail));
+    }
+    Ok(())
+}
+
+/// The fields of a request, from where its operation has them.
+struct Fields<R>(R);
+
+impl<R: HostRequest, S: Send + Sync> FromRequest<S> for Fields<R> {
+    type Rejection = Problem;
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match R::OPERATION.input {
+            // Content comes with no request that is answered here: see `content`.
+            Input::Json | Input::Content => {
+                let Json(fields) = Json::from_request(request, state).await?;
+                Ok(Self(fields))
+            }
+            Input::Query => {
+                let (mut parts, _) = request.into_parts();
+                let Query(fields) = Query::from_request_parts(&mut parts, state).await?;
+                Ok(Self(fields))
+            }
+            Input::None => {
+                let fields = serde_json::from_value(serde_json::Value::Null);
+                Ok(Self(fields.map_err(|error| NodeError::Internal(error.to_string()))?))
+            }
+        }
+    }
 }
 
 /// All routes over `node`, for holders of `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
-pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
+pub fn router(node: Arc<dyn Node>, key: String) -> Router {
     let key = Arc::new(Guard::new(key));
     let documents = key.clone();
     let guard = middleware::from_fn(move |request: Request, next: Next| {
@@ -78,10 +140,10 @@ pub fn router(node: Arc<dyn Node>, key: String) -> axum::Router {
         let guard = documents.clone();
         async move { guard.basic(request, next).await }
     });
-    let swagger = axum::Router::new()
+    let swagger = Router::new()
         .merge(SwaggerUi::new("/swagger-ui").external_url_unchecked("/openapi.json", openapi()))
         .layer(documents);
-    let api = api().split_for_parts().0.method_not_allowed_fallback(wrong_method);
+    let api = api().method_not_allowed_fallback(wrong_method);
     let named = middleware::from_fn(named);
     let router =
         api.merge(crate::metrics::routes()).layer(guard).merge(swagger).merge(crate::health::routes());
@@ -102,303 +164,6 @@ async fn named(request: Request, next: Next) -> Response {
     answer
 }
 
-/// What the host is and how it does.
-#[utoipa::path(get, path = "/system", operation_id = "get_system", responses((status = 200, body = SystemInfo)))]
-async fn get_system(State(node): State<Shared>) -> Answer<Json<SystemInfo>> {
-    Ok(Json(node.system().await?))
-}
-
-/// All containers of a host.
-#[derive(Serialize, ToSchema)]
-struct ContainerList {
-    /// In no order.
-    items: Vec<ContainerStatus>,
-}
-
-/// All containers of the host.
-#[utoipa::path(get, path = "/containers", operation_id = "list_containers", responses((status = 200, body = ContainerList)))]
-async fn list_containers(State(node): State<Shared>) -> Answer<Json<ContainerList>> {
-    Ok(Json(ContainerList { items: node.containers().await? }))
-}
-
-/// What was declared of a container last.
-#[utoipa::path(get, path = "/containers/{id}", operation_id = "get_container", params(("id" = ContainerId, Path)),
-    responses((status = 200, body = ContainerSpec)))]
-async fn get_container(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-) -> Answer<Json<ContainerSpec>> {
-    Ok(Json(node.declared(id).await?))
-}
-
-/// Declare what a container should be. An older declaration than the present one changes nothing.
-#[utoipa::path(put, path = "/containers/{id}", operation_id = "declare_container", params(("id" = ContainerId, Path)),
-    request_body = ContainerSpec, responses((status = 200, body = ContainerStatus)))]
-async fn declare_container(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-    Json(spec): Json<ContainerSpec>,
-) -> Answer<Json<ContainerStatus>> {
-    if spec.id != id {
-        return Err(NodeError::Invalid(
-            "The id in the address and the one in the declaration differ.".into(),
-        )
-        .into());
-    }
-    Ok(Json(node.declare(spec).await?))
-}
-
-/// End a container at once and remove it with its files. One that isn't there is no error.
-#[utoipa::path(delete, path = "/containers/{id}", operation_id = "remove_container", params(("id" = ContainerId, Path)),
-    responses((status = 204)))]
-async fn remove_container(State(node): State<Shared>, Path(id): Path<ContainerId>) -> Answer<StatusCode> {
-    node.remove(id).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// What is asked of a process.
-#[derive(Deserialize, ToSchema)]
-struct PowerRequest {
-    /// What.
-    action: PowerAction,
-    /// The name that the console gives as who asked; nobody is named where it is empty.
-    #[serde(default)]
-    by: String,
-    /// This host's time after which it is refused: a line that was dead for a while may still bring it.
-    not_after: Option<DateTime<Utc>>,
-}
-
-/// Refuses an order that was to be carried out earlier or not at all.
-fn in_time(limit: Option<DateTime<Utc>>) -> Answer<()> {
-    if limit.is_some_and(|limit| limit < Clock::System.now()) {
-        let detail = "The order came too late. Nothing was done.";
-        return Err(Problem::new(StatusCode::CONFLICT, TOO_LATE, detail));
-    }
-    Ok(())
-}
-
-/// Start, stop, restart or kill. Answered when it is accepted.
-#[utoipa::path(post, path = "/containers/{id}/power", operation_id = "power_container", params(("id" = ContainerId, Path)),
-    request_body = PowerRequest, responses((status = 202)))]
-async fn power_container(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-    Json(body): Json<PowerRequest>,
-) -> Answer<StatusCode> {
-    in_time(body.not_after)?;
-    node.power(id, body.action, &body.by).await?;
-    Ok(StatusCode::ACCEPTED)
-}
-
-/// End the installation that runs.
-#[utoipa::path(delete, path = "/containers/{id}/installation", operation_id = "cancel_install",
-    params(("id" = ContainerId, Path)), responses((status = 202)))]
-async fn cancel_install(State(node): State<Shared>, Path(id): Path<ContainerId>) -> Answer<StatusCode> {
-    node.cancel_install(id).await?;
-    Ok(StatusCode::ACCEPTED)
-}
-
-/// Logins for registries.
-#[derive(Deserialize, ToSchema)]
-struct RegistryLogins {
-    /// All of them.
-    items: Vec<RegistryLogin>,
-}
-
-/// Replace the logins for registries. They are kept in memory only.
-#[utoipa::path(put, path = "/registries", operation_id = "set_registries", request_body = RegistryLogins,
-    responses((status = 204)))]
-async fn set_registries(State(node): State<Shared>, Json(body): Json<RegistryLogins>) -> Answer<StatusCode> {
-    node.set_registries(body.items).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Which images go.
-#[derive(Deserialize, ToSchema)]
-struct CleaningRequest {
-    /// Seconds for which nobody has used them.
-    unused_s: u64,
-}
-
-/// Remove images that were pulled for containers of this host and that nobody uses any more.
-#[utoipa::path(post, path = "/images/clean", operation_id = "clean_images", request_body = CleaningRequest,
-    responses((status = 200, body = CleanedImages)))]
-async fn clean_images(
-    State(node): State<Shared>,
-    Json(body): Json<CleaningRequest>,
-) -> Answer<Json<CleanedImages>> {
-    Ok(Json(node.clean_images(body.unused_s).await?))
-}
-
-/// Events that are written down.
-#[derive(Deserialize, ToSchema)]
-struct Acknowledgement {
-    /// The list that the number belongs to.
-    spool: uuid::Uuid,
-    /// The newest event that is.
-    number: u64,
-}
-
-/// Say that events are written down: the host forgets them.
-#[utoipa::path(post, path = "/link/acknowledgement", operation_id = "acknowledge", request_body = Acknowledgement,
-    responses((status = 204)))]
-async fn acknowledge(State(node): State<Shared>, Json(body): Json<Acknowledgement>) -> Answer<StatusCode> {
-    node.acknowledge(body.spool, body.number).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// A line for a process's standard input.
-#[derive(Deserialize, ToSchema)]
-struct CommandRequest {
-    /// The line.
-    command: String,
-    /// The name shown beside it in the console.
-    by: String,
-    /// As with power actions.
-    not_after: Option<DateTime<Utc>>,
-}
-
-/// Write a line to a container's standard input.
-#[utoipa::path(post, path = "/containers/{id}/commands", operation_id = "send_command", params(("id" = ContainerId, Path)),
-    request_body = CommandRequest, responses((status = 204)))]
-async fn send_command(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-    Json(body): Json<CommandRequest>,
-) -> Answer<StatusCode> {
-    in_time(body.not_after)?;
-    node.command(id, &body.command, &body.by).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Which console lines are wanted.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ConsoleQuery {
-    /// After the line with this number; the newest lines unless given.
-    after: Option<u64>,
-    /// Lines at most; 100 unless given.
-    limit: Option<u32>,
-}
-
-/// Some console lines.
-#[derive(Serialize, ToSchema)]
-struct ConsolePage {
-    /// In order.
-    lines: Vec<ConsoleLine>,
-}
-
-/// Console lines of a container.
-#[utoipa::path(get, path = "/containers/{id}/console", operation_id = "get_console",
-    params(("id" = ContainerId, Path), ConsoleQuery), responses((status = 200, body = ConsolePage)))]
-async fn get_console(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-    Query(query): Query<ConsoleQuery>,
-) -> Answer<Json<ConsolePage>> {
-    let limit = query.limit.unwrap_or(100).clamp(1, 1_000);
-    Ok(Json(ConsolePage { lines: node.console(id, query.after, limit).await? }))
-}
-
-/// Where a stream begins and which parts of it are wanted.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct LiveQuery {
-    /// After the console line with this number.
-    after: Option<u64>,
-    /// With so many console lines of the past, unless `after` is given.
-    tail: Option<u32>,
-    /// Whether console lines are wanted.
-    console: bool,
-    /// Whether measurements are wanted.
-    stats: bool,
-}
-
-type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
-
-fn upgraded(upgrade: Upgrade) -> Answer<WebSocketUpgrade> {
-    upgrade.map_err(|_| {
-        Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
-    })
-}
-
-/// A container's stream over WebSocket: text frames of `LiveFrame`.
-#[utoipa::path(get, path = "/containers/{id}/live", operation_id = "live_container",
-    params(("id" = ContainerId, Path), LiveQuery), responses((status = 101, description = "WebSocket of LiveFrame")))]
-async fn live_container(
-    State(node): State<Shared>,
-    Path(id): Path<ContainerId>,
-    Query(query): Query<LiveQuery>,
-    upgrade: Upgrade,
-) -> Answer<Response> {
-    let since = query.after.map_or(Since::Tail(query.tail.unwrap_or(0)), Since::After);
-    let parts = LiveParts { console: query.console, stats: query.stats };
-    let live = node.live(id, since, parts).await?;
-    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, live, None)))
-}
-
-/// What happens on the host over WebSocket: text frames of `NodeEvent`, a snapshot first. What the API says to the host comes
-/// the other way as text frames of `HostMessage`.
-#[utoipa::path(get, path = "/link", operation_id = "link",
-    responses((status = 101, description = "WebSocket of NodeEvent, and of HostMessage the other way")))]
-async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> {
-    let upgrade = upgraded(upgrade)?;
-    let events = node.events().await?;
-    Ok(upgrade.on_upgrade(move |socket| send_all(socket, events, Some(node))))
-}
-
-/// Sends everything until either side ends, and tells `node` what comes back. The stream waits while the peer is slow; nothing
-/// piles up here.
-async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
-    let (mut sink, mut source) = socket.split();
-    let mut ping = tokio::time::interval(PING_EVERY);
-    let mut heard_at = tokio::time::Instant::now();
-    let code = loop {
-        let message = tokio::select! {
-            item = items.next() => match item.map(|item| serde_json::to_string(&item)) {
-                Some(Ok(text)) => Message::text(text),
-                _ => break close_code::RESTART,
-            },
-            _ = ping.tick() => match heard_at.elapsed() < PEER_SILENCE {
-                true => Message::Ping(axum::body::Bytes::new()),
-                false => return,
-            },
-            heard = source.next() => match heard {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-                Some(Ok(Message::Text(text))) => {
-                    heard_at = tokio::time::Instant::now();
-                    hear(node.as_ref(), &text).await;
-                    continue;
-                }
-                Some(Ok(_)) => {
-                    heard_at = tokio::time::Instant::now();
-                    continue;
-                }
-            },
-        };
-        match tokio::time::timeout(WRITE_PATIENCE, sink.send(message)).await {
-            Ok(Ok(())) => {}
-            Ok(Err(_)) => return,
-            Err(_) => break close_code::AGAIN,
-        }
-    };
-    let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
-    let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
-}
-
-async fn hear(node: Option<&Shared>, text: &str) {
-    let Some(node) = node else { return };
-    match serde_json::from_str::<HostMessage>(text) {
-        Ok(word) => {
-            if let Err(error) = node.tell(word).await {
-                tracing::warn!(%error, "what the API said was not heeded");
-            }
-        }
-        Err(error) => tracing::warn!(%error, "the API said something that this version does not understand"),
-    }
-}
-
-/// OpenAPI wants words for every answer.
 #[cfg(test)]
 mod tests {
     /// Security case 30: with a daemon's key, others' configuration could be replaced from afar, and so files of the host.

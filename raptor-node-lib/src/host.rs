@@ -4,14 +4,16 @@ mod builder;
 mod held;
 mod periodic;
 mod remount;
+mod requests;
 
 pub use builder::Builder;
 pub use remount::start_again;
 
 use crate::{
+    console,
     files::{Denied, FileError, Root},
     lifecycle::{Ask, Handle, HostContext, Supervisor},
-    removal, sftp,
+    sftp,
     system::Meter,
     workspace::Workspace,
 };
@@ -24,9 +26,9 @@ use ipnet::IpNet;
 use raptor_model::{
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStatus, HostMessage, LiveFrame, LiveParts, Node,
-        NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats, SystemInfo,
-        files::NodeFiles,
+        ConsoleExport, ContainerSpec, ContainerStatus, Download, HostMessage, LiveFrame, LiveParts, Node,
+        NodeError, NodeEvent, Since, Stats, SystemInfo,
+        files::{Body, FileAnswer, FileContent, FileRead, FileWrite, Scoped},
     },
 };
 use std::{
@@ -39,7 +41,6 @@ use std::{
 };
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
-use uuid::Uuid;
 
 /// This host's containers. Cheap to clone.
 #[derive(Clone)]
@@ -95,7 +96,7 @@ impl Host {
     /// # Errors
     /// [`NodeError::NotFound`], or another when the folder can't be used.
     pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
-        self.handle(id)?;
+        self.handle_of(id)?;
         let (context, place) = (&self.0.context, self.0.context.place(id));
         let spec = place.state.spec().ok_or(NodeError::NotFound)?;
         let usage = context.accounts.of(id, spec.limits.disk_mib);
@@ -128,7 +129,7 @@ impl Host {
         Ok(handle)
     }
 
-    pub(crate) fn handle(&self, id: ContainerId) -> Result<Handle, NodeError> {
+    pub(crate) fn handle_of(&self, id: ContainerId) -> Result<Handle, NodeError> {
         let containers = self.0.containers.read().unwrap_or_else(PoisonError::into_inner);
         containers.get(&id).cloned().ok_or(NodeError::NotFound)
     }
@@ -148,7 +149,7 @@ impl Host {
         ask: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> Ask,
     ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.handle(id)?.asks.send(ask(reply)).await.map_err(|_| NodeError::NotFound)?;
+        self.handle_of(id)?.asks.send(ask(reply)).await.map_err(|_| NodeError::NotFound)?;
         answer.await.map_err(|_| NodeError::NotFound)?
     }
 
@@ -169,128 +170,13 @@ impl Host {
 
 #[async_trait]
 impl Node for Host {
-    async fn system(&self) -> Result<SystemInfo, NodeError> {
-        Ok(self.measure().await)
-    }
-
-    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        Ok(self.statuses())
-    }
-
-    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        let turn = if self.handle(spec.id).is_err() { Some(self.0.declaring.lock().await) } else { None };
-        // Another declaration of it may have come first.
-        if self.handle(spec.id).is_ok() {
-            drop(turn);
-            return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
-        }
-        if self.0.context.kept.is_covered() {
-            return Err(NodeError::Docker("The daemon is restarting with the disk that was mounted.".into()));
-        }
-        let state = self.0.context.place(spec.id).state;
-        if let Err(error) = state.keep_spec(&spec) {
-            // Where the disk is full, half of it is there; what that takes is needed by others.
-            if let Err(error) = state.remove_unborn() {
-                tracing::warn!(%error, id = %spec.id, "removing an incomplete declaration failed");
-            }
-            return Err(NodeError::Internal(format!("The declaration can't be stored: {error}")));
-        }
-        let handle = self.supervise(spec)?;
-        let status = handle.status.borrow().clone();
-        let _ = self.0.context.events.send(Arc::new(NodeEvent::Status { status: status.clone() }));
-        Ok(status)
-    }
-
-    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        let state = self.0.context.place(id).state;
-        let read = tokio::task::spawn_blocking(move || state.spec()).await;
-        read.map_err(|error| NodeError::Internal(error.to_string()))?.ok_or(NodeError::NotFound)
-    }
-
-    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        loop {
-            match self.ask(id, Ask::Remove).await {
-                Err(NodeError::NotFound) => {}
-                other => {
-                    other?;
-                    self.let_go(id);
-                    break;
-                }
-            }
-            // A declaration may just be making it: without waiting, its supervisor would be left without anybody who knows it.
-            let turn = self.0.declaring.lock().await;
-            match self.handle(id) {
-                Ok(handle) if !handle.asks.is_closed() => continue,
-                // It has ended with a removal whose caller did not wait for the answer.
-                Ok(_) => self.let_go(id),
-                Err(_) => {}
-            }
-            let place = self.0.context.place(id);
-            // One whose removal an earlier daemon began, or that left nothing but its state, has nobody to ask.
-            if place.state.is_condemned() || place.state.spec().is_some() {
-                removal::remove(&self.0.context, &place).await?;
-                break;
-            }
-            drop(turn);
-            if self.is_stray(id).await? {
-                removal::remove(&self.0.context, &place).await?;
-            }
-            break;
-        }
-        self.0.context.operations.forget(id);
-        self.0.context.accounts.forget(id);
-        self.0.context.history.forget(id);
-        let _ = self.0.context.events.send(Arc::new(NodeEvent::Removed { id }));
-        Ok(())
-    }
-
-    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
-        let by = by.to_owned();
-        self.ask(id, |reply| Ask::Power { action, by, reply }).await
-    }
-
-    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.ask(id, Ask::CancelInstall).await
-    }
-
-    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        let context = self.0.context.clone();
-        let done = tokio::task::spawn_blocking(move || context.spool.acknowledge(spool, number)).await;
-        let done = done.map_err(|error| NodeError::Internal(error.to_string()))?;
-        done.map_err(|error| NodeError::Internal(error.to_string()))
-    }
-
-    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
-        self.0.context.engine.set_logins(logins);
-        Ok(())
-    }
-
-    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
-        crate::images::clean(&self.0.context, unused_s).await
-    }
-
-    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
-        self.ask(id, |reply| Ask::Command { line: line.to_owned(), by: by.to_owned(), reply }).await
-    }
-
-    async fn console(
-        &self,
-        id: ContainerId,
-        after: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<ConsoleLine>, NodeError> {
-        let console = self.handle(id)?.console;
-        let read = tokio::task::spawn_blocking(move || console.page(after, limit as usize));
-        read.await.map_err(|error| NodeError::Internal(error.to_string()))
-    }
-
     async fn live(
         &self,
         id: ContainerId,
         since: Since,
         parts: LiveParts,
     ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
-        let handle = self.handle(id)?;
+        let handle = self.handle_of(id)?;
         let status = WatchStream::new(handle.status.clone()).map(|status| LiveFrame::Status { status });
         let stats = WatchStream::new(handle.stats.subscribe()).filter_map(|stats: Option<Stats>| {
             std::future::ready(stats.map(|stats| LiveFrame::Stats { stats }))
@@ -337,12 +223,22 @@ impl Node for Host {
         Ok(())
     }
 
-    fn history(&self) -> &dyn NodeHistory {
-        self
+    async fn export_console(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
+        Ok(console::export(self.handle_of(id)?.console, export))
     }
 
-    fn files(&self) -> &dyn NodeFiles {
-        self
+    async fn read_file(&self, id: ContainerId, asked: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        let Scoped { request, denied } = asked;
+        self.with_workspace(id, denied, move |workspace| Ok(workspace.read(request)?)).await
+    }
+
+    async fn write_file(
+        &self,
+        id: ContainerId,
+        asked: Scoped<FileWrite>,
+        body: Body,
+    ) -> Result<FileAnswer, NodeError> {
+        self.write(id, asked, body).await
     }
 }
 

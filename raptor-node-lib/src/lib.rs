@@ -12,7 +12,6 @@ pub mod files;
 mod firewall;
 #[cfg(test)]
 mod fuzz;
-mod history;
 mod host;
 mod images;
 mod lifecycle;

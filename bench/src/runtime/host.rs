@@ -13,9 +13,9 @@ use raptor_core::{
     daemons::simulated::SimulatedHost,
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, HostMessage, LiveFrame,
-        LiveParts, Node, NodeError, NodeEvent, NodeHistory, PowerAction, RegistryLogin, Since, Stats,
-        SystemInfo,
+        ConsoleExport, ContainerStats, ContainerStatus, Download, Handler, HostMessage, LiveFrame, LiveParts,
+        Node, NodeError, NodeEvent, Request, Since, Stats, SystemInfo,
+        files::{Body, FileAnswer, FileContent, FileRead, FileWrite, Scoped},
     },
 };
 use std::{
@@ -26,7 +26,6 @@ use std::{
     time::Duration,
 };
 use tokio::{sync::watch, task::JoinSet};
-use uuid::Uuid;
 
 const MIB: u64 = 1024 * 1024;
 /// As in real daemons.
@@ -160,57 +159,19 @@ impl Drop for Link {
     }
 }
 
+/// What is asked by itself is answered by a simulated host: the API asks for events, and learns of the containers from those.
+#[async_trait]
+impl<R: Request> Handler<R> for Handle
+where
+    SimulatedHost: Handler<R>,
+{
+    async fn handle(&self, target: R::Target, request: R) -> Result<R::Answer, NodeError> {
+        self.0.rest.handle(target, request).await
+    }
+}
+
 #[async_trait]
 impl Node for Handle {
-    async fn system(&self) -> Result<SystemInfo, NodeError> {
-        Ok(self.0.system())
-    }
-
-    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        Ok(self.0.statuses())
-    }
-
-    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        self.0.rest.declare(spec).await
-    }
-
-    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        self.0.rest.declared(id).await
-    }
-
-    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.0.rest.remove(id).await
-    }
-
-    async fn power(&self, id: ContainerId, action: PowerAction, by: &str) -> Result<(), NodeError> {
-        self.0.rest.power(id, action, by).await
-    }
-
-    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
-        self.0.rest.cancel_install(id).await
-    }
-
-    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        self.0.rest.acknowledge(spool, number).await
-    }
-
-    async fn set_registries(&self, logins: Vec<RegistryLogin>) -> Result<(), NodeError> {
-        self.0.rest.set_registries(logins).await
-    }
-
-    async fn clean_images(&self, unused_s: u64) -> Result<CleanedImages, NodeError> {
-        self.0.rest.clean_images(unused_s).await
-    }
-
-    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
-        self.0.rest.command(id, line, by).await
-    }
-
-    /// Its containers write nothing.
-    async fn console(&self, _: ContainerId, _: Option<u64>, _: u32) -> Result<Vec<ConsoleLine>, NodeError> {
-        Ok(Vec::new())
-    }
-
     async fn live(
         &self,
         id: ContainerId,
@@ -247,7 +208,20 @@ impl Node for Handle {
         self.0.rest.tell(word).await
     }
 
-    fn history(&self) -> &dyn NodeHistory {
-        &self.0.rest
+    async fn export_console(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
+        self.0.rest.export_console(id, export).await
+    }
+
+    async fn read_file(&self, id: ContainerId, request: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        self.0.rest.read_file(id, request).await
+    }
+
+    async fn write_file(
+        &self,
+        id: ContainerId,
+        request: Scoped<FileWrite>,
+        body: Body,
+    ) -> Result<FileAnswer, NodeError> {
+        self.0.rest.write_file(id, request, body).await
     }
 }

@@ -11,7 +11,10 @@ use crate::{
     console::SearchPattern,
     files::while_held,
     id::{CommandId, ContainerId, UserId},
-    node::{ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange},
+    node::{
+        ConsoleExport, ConsoleFound, ConsoleSearch, Download, MAX_HITS, StatsHistory, StatsRange,
+        requests::ContainerStatsQuery,
+    },
     nul,
     paging::{Page, PageRequest},
     store,
@@ -93,7 +96,7 @@ impl ContainerService<'_> {
             return Err(Error::invalid("limit", format!("Use 1 to {MAX_HITS}.")));
         }
         SearchPattern::new(&search).map_err(|why| Error::invalid("text", why))?;
-        Ok(self.node(&target.container)?.history().search(target.container.id, search).await?)
+        Ok(self.node(&target.container)?.handle(target.container.id, search).await?)
     }
 
     /// The console as text. The stream fails as soon as the actor may no longer read it.
@@ -107,7 +110,7 @@ impl ContainerService<'_> {
     ) -> Result<Download> {
         let (actor, target) = permit.consume();
         let id = target.container.id;
-        let download = self.node(&target.container)?.history().export(id, export).await?;
+        let download = self.node(&target.container)?.export_console(id, export).await?;
         let held = HeldRights {
             raptor: self.0.clone(),
             actor,
@@ -125,6 +128,6 @@ impl ContainerService<'_> {
     /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadStats>, range: StatsRange) -> Result<StatsHistory> {
         let (_, target) = permit.consume();
-        Ok(self.node(&target.container)?.history().stats(Some(target.container.id), range).await?)
+        Ok(self.node(&target.container)?.handle(target.container.id, ContainerStatsQuery { range }).await?)
     }
 }

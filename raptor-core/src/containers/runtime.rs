@@ -12,7 +12,7 @@ use crate::{
     },
     daemons::Daemon,
     id::{ContainerId, DaemonId},
-    node::{Happened, Happening},
+    node::{Happened, Happening, requests::CancelInstall},
     store::{self, Change, Subject, Tx, Verb},
 };
 use serde_json::json;
@@ -75,7 +75,7 @@ impl ContainerService<'_> {
         let (actor, target) = permit.consume();
         let (node, raptor) = (self.node(&target.container)?, self.0.clone());
         deferred::run_to_completion(self.0, async move {
-            node.cancel_install(target.container.id).await?;
+            node.handle(target.container.id, CancelInstall).await?;
             raptor
                 .containers()
                 .note(&actor, "container.install_cancelled", &target.container, json!({}))

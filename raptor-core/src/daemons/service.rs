@@ -15,7 +15,10 @@ use crate::{
     },
     id::DaemonId,
     live::Connection,
-    node::{CleanedImages, StatsHistory, StatsRange},
+    node::{
+        CleanedImages, StatsHistory, StatsRange,
+        requests::{CleaningRequest, SystemStatsQuery},
+    },
     store::{self, Change, Conn, Subject, Tx, Verb},
 };
 
@@ -212,7 +215,7 @@ impl DaemonService<'_> {
         }
         let (node, raptor) = (self.0.inner.fleet.connected(daemon.id)?, self.0.clone());
         deferred::run_to_completion(self.0, async move {
-            let cleaned = node.clean_images(unused_days * 86_400).await?;
+            let cleaned = node.handle((), CleaningRequest { unused_s: unused_days * 86_400 }).await?;
             let detail = serde_json::json!({ "images": cleaned.images, "freed_bytes": cleaned.freed_bytes });
             let activity = Activity::new(&raptor.inner.clock, &actor, "daemon.images_cleaned")
                 .on("daemon", daemon.id, &daemon.name)
@@ -229,7 +232,7 @@ impl DaemonService<'_> {
     /// [`Error::Unavailable`] if the daemon can't be reached.
     pub async fn stats_history(&self, permit: Permit<ReadDaemon>, range: StatsRange) -> Result<StatsHistory> {
         let daemon = permit.consume().1;
-        Ok(self.0.inner.fleet.connected(daemon.id)?.history().stats(None, range).await?)
+        Ok(self.0.inner.fleet.connected(daemon.id)?.handle((), SystemStatsQuery { range }).await?)
     }
 
     /// Deletes a daemon without containers, and its allocations.

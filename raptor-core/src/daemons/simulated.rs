@@ -1,23 +1,20 @@
 //! A host that runs nothing: the answers and events of a real one, for tests, demonstrations and scale runs.
 
 mod history;
+mod requests;
+mod streams;
 
 use crate::{
     clock::Clock,
     containers::lifecycle::{Effect, Ending, Input, Life, Phase, Refused},
     id::ContainerId,
     node::{
-        CleanedImages, ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault,
-        Happened, Happening, HostMessage, HostedContainer, LineKind, LiveFrame, LiveParts, Node, NodeError,
-        NodeEvent, NodeHistory, PROTOCOL, PowerAction, RegistryLogin, Since, Stats, SystemInfo, Transition,
+        ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault, Happened,
+        Happening, HostedContainer, LineKind, LiveFrame, NodeError, NodeEvent, PROTOCOL, Since, Stats,
+        SystemInfo, Transition,
     },
-    templates::StopRule,
 };
-use async_trait::async_trait;
-use futures_util::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use futures_util::stream;
 use std::{
     collections::{HashMap, VecDeque},
     net::{IpAddr, Ipv4Addr},
@@ -25,7 +22,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{broadcast, watch};
-use tokio_stream::wrappers::WatchStream;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -606,177 +602,11 @@ impl Simulated {
     }
 }
 
-#[async_trait]
-impl Node for SimulatedHost {
-    async fn system(&self) -> Result<SystemInfo, NodeError> {
-        Ok(self.info())
-    }
-
-    async fn containers(&self) -> Result<Vec<ContainerStatus>, NodeError> {
-        Ok(self.all().iter().map(|container| container.status.borrow().clone()).collect())
-    }
-
-    async fn declare(&self, spec: ContainerSpec) -> Result<ContainerStatus, NodeError> {
-        // The sender lives as long as the host.
-        let _ = self.0.held_up.subscribe().wait_for(|held_up| !held_up).await;
-        let (container, new) = {
-            let mut containers = locked(&self.0.containers);
-            let new = !containers.contains_key(&spec.id);
-            let made = || Arc::new(Simulated::new(spec.clone(), &self.0.clock));
-            (containers.entry(spec.id).or_insert_with(made).clone(), new)
-        };
-        let suspend = {
-            let mut state = locked(&container.state);
-            let changed = spec.revision > state.spec.revision;
-            let suspended = spec.suspended;
-            if changed {
-                container.status.send_modify(|status| status.revision = spec.revision);
-                state.spec = spec;
-            }
-            (changed && suspended != state.life.suspended).then_some(suspended)
-        };
-        let install = {
-            let state = locked(&container.state);
-            let due = state.spec.install.as_ref();
-            due.filter(|install| install.number > container.status.borrow().installed)
-                .map(|install| install.start)
-        };
-        match suspend {
-            Some(true) => self.input(&container, Input::Suspend)?,
-            Some(false) => self.input(&container, Input::Unsuspend)?,
-            None if install.is_some() => {}
-            None if new => self.tell(NodeEvent::Status { status: container.status.borrow().clone() }),
-            None => {}
-        }
-        if let Some(start) = install {
-            // One that runs already is told again that it should.
-            let _ = self.input(&container, Input::Install { start });
-        }
-        let status = container.status.borrow().clone();
-        Ok(status)
-    }
-
-    async fn declared(&self, id: ContainerId) -> Result<ContainerSpec, NodeError> {
-        Ok(locked(&self.container(id)?.state).spec.clone())
-    }
-
-    async fn remove(&self, id: ContainerId) -> Result<(), NodeError> {
-        let removed = locked(&self.0.containers).remove(&id);
-        if let Some(container) = removed {
-            // Whatever is still announced for its process is no news any more.
-            locked(&container.state).run += 1;
-            self.tell(NodeEvent::Removed { id });
-        }
-        Ok(())
-    }
-
-    async fn power(&self, id: ContainerId, action: PowerAction, _: &str) -> Result<(), NodeError> {
-        let _ = self.0.orders_held_up.subscribe().wait_for(|held_up| !held_up).await;
-        Ok(self.input(&self.container(id)?, Input::Power(action))?)
-    }
-
-    async fn cancel_install(&self, id: ContainerId) -> Result<(), NodeError> {
-        Ok(self.input(&self.container(id)?, Input::CancelInstall)?)
-    }
-
-    async fn acknowledge(&self, spool: Uuid, number: u64) -> Result<(), NodeError> {
-        let known = |event: &Happened| event.spool == spool && event.number <= number;
-        locked(&self.0.happened).waiting.retain(|event| !known(event));
-        Ok(())
-    }
-
-    async fn set_registries(&self, _: Vec<RegistryLogin>) -> Result<(), NodeError> {
-        Ok(())
-    }
-
-    async fn clean_images(&self, _: u64) -> Result<CleanedImages, NodeError> {
-        Ok(CleanedImages::default())
-    }
-
-    async fn command(&self, id: ContainerId, line: &str, by: &str) -> Result<(), NodeError> {
-        let container = self.container(id)?;
-        if container.status.borrow().started_at.is_none() {
-            return Err(Refused::Offline.into());
-        }
-        let shown = if by.is_empty() { line.to_owned() } else { format!("{by}> {line}") };
-        container.say(&self.0.clock, LineKind::Command, [shown]);
-        let stops =
-            matches!(&locked(&container.state).spec.stop, StopRule::Command { command } if command == line);
-        if stops {
-            return Ok(self.input(&container, Input::Power(PowerAction::Stop))?);
-        }
-        container.say(&self.0.clock, LineKind::Output, [line.to_owned()]);
-        Ok(())
-    }
-
-    async fn console(
-        &self,
-        id: ContainerId,
-        after: Option<u64>,
-        limit: u32,
-    ) -> Result<Vec<ConsoleLine>, NodeError> {
-        let container = self.container(id)?;
-        let newest = *container.newest.borrow();
-        let after = after.unwrap_or_else(|| newest.saturating_sub(u64::from(limit)));
-        let limit = limit as usize;
-        Ok(container.read(after, limit).or_else(|next| container.read(next - 1, limit)).unwrap_or_default())
-    }
-
-    async fn live(
-        &self,
-        id: ContainerId,
-        since: Since,
-        parts: LiveParts,
-    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
-        let container = self.container(id)?;
-        let status =
-            WatchStream::new(container.status.subscribe()).map(|status| LiveFrame::Status { status });
-        let stats = WatchStream::new(container.stats.subscribe())
-            .filter_map(|stats| std::future::ready(stats.map(|stats| LiveFrame::Stats { stats })));
-        let mut live = status.boxed();
-        if parts.stats {
-            live = stream::select(live, stats).boxed();
-        }
-        if parts.console {
-            live = stream::select(live, container.follow(since)).boxed();
-        }
-        Ok(live)
-    }
-
-    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
-        let events = self.0.events.subscribe();
-        let first = self.snapshot();
-        let waiting: Vec<_> =
-            locked(&self.0.happened).waiting.iter().cloned().map(NodeEvent::Happened).collect();
-        let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
-            let event = match tokio::time::timeout(SPEAK_EVERY, events.recv()).await {
-                Ok(Ok(event)) => event,
-                Ok(Err(broadcast::error::RecvError::Lagged(_))) => host.snapshot(),
-                Ok(Err(broadcast::error::RecvError::Closed)) => return None,
-                // As a daemon does, whose silence is taken for a broken connection.
-                Err(_) => NodeEvent::System { system: host.info() },
-            };
-            Some((event, (events, host)))
-        });
-        Ok(stream::once(std::future::ready(first)).chain(stream::iter(waiting)).chain(follow).boxed())
-    }
-
-    fn history(&self) -> &dyn NodeHistory {
-        self
-    }
-
-    /// A simulated host asks nothing and fetches nothing. Where the other hosts are it remembers.
-    async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
-        if let HostMessage::Hosts { hosts } = word {
-            *locked(&self.0.hosts) = hosts;
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::node::Node;
+    use futures_util::StreamExt;
 
     #[tokio::test]
     async fn a_host_on_which_nothing_happens_is_heard_all_the_same() {

@@ -85,7 +85,7 @@ pub(super) fn cancel_when_revoked<A: Act<On = Visible> + 'static>(
     let watch = async move {
         let ask = async |request| {
             let node = watching.containers().node(&target.container).ok()?;
-            node.files().ask(id, Scoped { request, denied: Vec::new() }).await.ok()
+            node.handle(id, Scoped { request, denied: Vec::new() }).await.ok()
         };
         let ended = async {
             loop {

@@ -240,11 +240,11 @@ impl FileService<'_> {
         let request = scoped(request, target.denied_files.clone());
         let id = target.container.id;
         let mut content = match note {
-            None => store::elsewhere(node.files().read(id, request)).await?,
+            None => store::elsewhere(node.read_file(id, request)).await?,
             Some(detail) => {
                 let (raptor, actor, container) = (self.0.clone(), actor.clone(), target.container.clone());
                 deferred::run_to_completion(self.0, async move {
-                    let content = node.files().read(id, request).await?;
+                    let content = node.read_file(id, request).await?;
                     raptor.containers().note(&actor, "file.downloaded", &container, detail).await?;
                     Ok(content)
                 })
@@ -390,7 +390,7 @@ impl FileService<'_> {
         let request = scoped(FileRequest::FinishUpload { id, may_replace }, target.denied_files);
         let raptor = self.0.clone();
         deferred::run_to_completion(self.0, async move {
-            let done = node.files().ask(container.id, request).await?;
+            let done = node.handle(container.id, request).await?;
             let file = answer!(done, FileAnswer::File { file } => Ok::<_, Error>(file))?;
             let detail = json!({ "path": file.path, "size_bytes": file.size_bytes });
             raptor.containers().note(&actor, "file.uploaded", &container, detail).await?;
@@ -514,7 +514,7 @@ impl FileService<'_> {
         let (actor, target) = permit.consume();
         gate::open(&actor, &target)?;
         let node = self.0.containers().node(&target.container)?;
-        let asked = node.files().ask(target.container.id, scoped(request, target.denied_files));
+        let asked = node.handle(target.container.id, scoped(request, target.denied_files));
         Ok(store::elsewhere(asked).await?)
     }
 
@@ -532,7 +532,7 @@ impl FileService<'_> {
         let node = self.0.containers().node(&container)?;
         let (raptor, request) = (self.0.clone(), scoped(request, target.denied_files));
         deferred::run_to_completion(self.0, async move {
-            let answer = node.files().ask(container.id, request).await?;
+            let answer = node.handle(container.id, request).await?;
             then(&answer);
             let Note(action, detail) = note;
             raptor.containers().note(&actor, action, &container, detail).await?;
@@ -555,7 +555,7 @@ impl FileService<'_> {
         let node = self.0.containers().node(&container)?;
         let request = scoped(request, target.denied_files);
         let Some(Note(action, detail)) = note else {
-            let sent = store::elsewhere(node.files().write(container.id, request, body)).await;
+            let sent = store::elsewhere(node.write_file(container.id, request, body)).await;
             return upload_error::<A>(self.0, &actor, container.id, sent).await;
         };
         let gone = CancellationToken::new();
@@ -563,7 +563,7 @@ impl FileService<'_> {
         let _here = gone.drop_guard();
         let raptor = self.0.clone();
         deferred::run_to_completion(self.0, async move {
-            let sent = node.files().write(container.id, request, body).await;
+            let sent = node.write_file(container.id, request, body).await;
             let answer = upload_error::<A>(&raptor, &actor, container.id, sent).await?;
             raptor.containers().note(&actor, action, &container, detail).await?;
             Ok(answer)

@@ -8,8 +8,8 @@ use crate::{
     id::{ContainerId, DaemonId},
     jobs::Kind,
     node::{
-        ContainerStatus, Happened, HostedContainer, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent, PROTOCOL,
-        SystemInfo,
+        ContainerStatus, Done, Happened, HostedContainer, MAX_CLOCK_SKEW_S, Node, NodeError, NodeEvent,
+        PROTOCOL, SystemInfo, requests::Acknowledgement,
     },
     nul,
     store::{self, Change, Subject, Verb},
@@ -217,7 +217,8 @@ impl Task {
                 return Err(NodeError::Unreachable(format!("An event could not be stored. {why}")));
             }
         }
-        self.node.acknowledge(spool, number).await
+        let Done = self.node.handle((), Acknowledgement { spool, number }).await?;
+        Ok(())
     }
 
     async fn status(&self, status: ContainerStatus) {

@@ -18,7 +18,10 @@ use crate::{
     containers::{LiveState, lifecycle::Phase},
     daemons::{Daemon, Transport, local, strays::Stray},
     id::{ContainerId, DaemonId},
-    node::{ContainerStatus, HostMessage, HostedContainer, Node, NodeError, Stats, SystemInfo},
+    node::{
+        ContainerStatus, Done, HostMessage, HostedContainer, Node, NodeError, Stats, SystemInfo,
+        requests::RegistryLogins,
+    },
     store,
     warnings::warn_of,
 };
@@ -457,7 +460,11 @@ impl Fleet {
 
 /// Sends the logins for image registries to one host. One that can't be reached gets them when it reconnects.
 async fn send_logins(raptor: &Raptor, node: &dyn Node) {
-    let given = async { Ok::<_, Error>(node.set_registries(raptor.registries().logins().await?).await?) };
+    let given = async {
+        Ok::<Done, Error>(
+            node.handle((), RegistryLogins { items: raptor.registries().logins().await? }).await?,
+        )
+    };
     if let Err(error) = given.await {
         warn_of!(raptor, error, "sending registry logins to a host failed");
     }

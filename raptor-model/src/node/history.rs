@@ -1,8 +1,6 @@
 //! What a host keeps of the past: consoles and measurements.
 
-use super::{LineKind, NodeError};
-use crate::id::ContainerId;
-use async_trait::async_trait;
+use super::LineKind;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use futures_util::stream::BoxStream;
@@ -218,16 +216,3 @@ impl StatsHistory {
 
 /// The bytes of a download, as they come.
 pub type Download = BoxStream<'static, io::Result<Bytes>>;
-
-/// What may be asked of a host's past.
-#[async_trait]
-pub trait NodeHistory: Send + Sync {
-    /// Looks for console lines.
-    async fn search(&self, id: ContainerId, search: ConsoleSearch) -> Result<ConsoleFound, NodeError>;
-
-    /// The console as text: what is kept of it at the time of the call.
-    async fn export(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError>;
-
-    /// Measurements of a container, or of the host.
-    async fn stats(&self, of: Option<ContainerId>, range: StatsRange) -> Result<StatsHistory, NodeError>;
-}

@@ -45,7 +45,7 @@ impl Host {
 
     async fn strays(&self) -> Result<Vec<EngineContainer>, crate::runtime::RuntimeError> {
         let mut found = self.0.context.engine.ours().await?;
-        found.retain(|found| found.part == Part::Server && self.handle(found.id).is_err());
+        found.retain(|found| found.part == Part::Server && self.handle_of(found.id).is_err());
         Ok(found)
     }
 }

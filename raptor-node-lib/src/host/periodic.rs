@@ -150,7 +150,7 @@ impl Host {
     async fn notice_running(&self) {
         let Ok(found) = self.0.context.engine.ours().await else { return };
         for found in found.into_iter().filter(|found| found.runs && found.part == Part::Server) {
-            if let Ok(handle) = self.handle(found.id)
+            if let Ok(handle) = self.handle_of(found.id)
                 && handle.status.borrow().phase == Phase::Offline
             {
                 // If the queue is full, the next round asks again.

@@ -31,7 +31,7 @@ const SILENCE: Duration = Duration::from_secs(120);
 const MAX_UNPACKED: u64 = 64 * 1024 * 1024;
 
 impl Workspace {
-    pub(super) fn read(&self, request: FileRead) -> FileResult<FileContent> {
+    pub(crate) fn read(&self, request: FileRead) -> FileResult<FileContent> {
         match request {
             FileRead::File { path, start, length } => self.read_file(&path, start, length),
             FileRead::Version { path, id } => {

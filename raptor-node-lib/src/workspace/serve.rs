@@ -9,13 +9,14 @@ use async_trait::async_trait;
 use raptor_model::{
     id::ContainerId,
     node::{
-        NodeError,
-        files::{Body, FileAnswer, FileContent, FileRead, FileRequest, FileWrite, NodeFiles, Scoped},
+        Handler, NodeError,
+        files::{Body, FileAnswer, FileRequest, FileWrite, Scoped},
     },
 };
 
 impl Host {
-    async fn with_workspace<T: Send + 'static>(
+    /// What `act` does with the container's files, for somebody from whom `denied` is kept.
+    pub(crate) async fn with_workspace<T: Send + 'static>(
         &self,
         id: ContainerId,
         denied: Vec<String>,
@@ -30,7 +31,7 @@ impl Host {
 impl Host {
     /// Makes the container's supervisor check again what it reported about the trash.
     pub(crate) async fn tell_trash_emptied(&self, id: ContainerId) {
-        if let Ok(handle) = self.handle(id) {
+        if let Ok(handle) = self.handle_of(id) {
             let _ = handle.asks.send(Ask::TrashEmptied).await;
         }
     }
@@ -48,8 +49,8 @@ impl Host {
 }
 
 #[async_trait]
-impl NodeFiles for Host {
-    async fn ask(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
+impl Handler<Scoped<FileRequest>> for Host {
+    async fn handle(&self, id: ContainerId, asked: Scoped<FileRequest>) -> Result<FileAnswer, NodeError> {
         let Scoped { request, denied } = asked;
         use FileRequest as Asked;
         // These hold a folder's listing or a file's content in memory.
@@ -74,13 +75,11 @@ impl NodeFiles for Host {
         }
         answer
     }
+}
 
-    async fn read(&self, id: ContainerId, asked: Scoped<FileRead>) -> Result<FileContent, NodeError> {
-        let Scoped { request, denied } = asked;
-        self.with_workspace(id, denied, move |workspace| Ok(workspace.read(request)?)).await
-    }
-
-    async fn write(
+impl Host {
+    /// Writes a file or a piece of one.
+    pub(crate) async fn write(
         &self,
         id: ContainerId,
         asked: Scoped<FileWrite>,

@@ -4,7 +4,7 @@ use crate::world::{World, docker};
 use raptor_model::{
     containers::lifecycle::Phase,
     node::{
-        FilePath, Node, PowerAction,
+        FilePath, Handler, Node, PowerAction,
         files::{FileAnswer, FileRequest, FileSort, FileTask, Scoped},
     },
 };
@@ -68,7 +68,7 @@ fn output(program: &str, args: &[&str]) -> String {
 
 /// Where the kernel takes not a byte more, what is there is listed, put into the trash and back, and deleted.
 async fn full_but_not_locked(world: &World, data: &Path) {
-    let ask = |request| world.host.files().ask(world.id, Scoped { request, denied: Vec::new() });
+    let ask = |request| world.host.handle(world.id, Scoped { request, denied: Vec::new() });
     let paths = || vec![FilePath::parse("big").unwrap()];
     // To the last block, which the process may have left.
     let mut fill = fs::File::options().append(true).open(data.join("big")).unwrap();
@@ -141,7 +141,7 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     for path in ["big", "maps"] {
         let paths = vec![FilePath::parse(path).unwrap()];
         let request = FileRequest::Trash { paths, by: "steve".into() };
-        world.host.files().ask(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
+        world.host.handle(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
         assert!(!data.join(path).exists());
     }
     world.restart_daemon().await;
@@ -208,7 +208,7 @@ async fn the_advice_to_empty_the_trash_goes_once_somebody_has_followed_it() {
     fs::create_dir_all(&data).unwrap();
     fs::write(data.join("old"), vec![1; 3 << 20]).unwrap();
     let ask = async |request| {
-        world.host.files().ask(world.id, Scoped { request, denied: vec![] }).await.unwrap();
+        world.host.handle(world.id, Scoped { request, denied: vec![] }).await.unwrap();
     };
     ask(FileRequest::Trash { paths: vec![FilePath::parse("old").unwrap()], by: "ann".into() }).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();

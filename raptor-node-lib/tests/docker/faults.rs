@@ -8,8 +8,9 @@ use futures_util::StreamExt;
 use raptor_model::{
     containers::lifecycle::{Hold, Phase, RestartPolicy},
     node::{
-        ContainerStatus, Fault, FilePath, InstallSpec, Node, NodeEvent, PowerAction,
+        ContainerStatus, Fault, FilePath, Handler, InstallSpec, Node, NodeEvent, PowerAction,
         files::{FileRequest, Scoped},
+        requests::RegistryLogins,
     },
 };
 use std::{net::TcpListener, time::Duration};
@@ -69,7 +70,7 @@ async fn an_image_that_is_missing_or_wants_a_login_and_a_registry_that_is_away_a
         matches!(&fault, Fault::LoginRequired { image, registry, .. } if *image == missing && *registry == host)
     );
 
-    world.host.set_registries(vec![registry.login()]).await.unwrap();
+    world.host.handle((), RegistryLogins { items: vec![registry.login()] }).await.unwrap();
     let (problem, fault) = failed(&world).await;
     assert_eq!(
         problem,
@@ -226,7 +227,7 @@ async fn files_over_the_disk_limit_are_said_with_what_emptying_the_trash_frees()
     std::fs::create_dir_all(&data).unwrap();
     std::fs::write(data.join("old"), vec![1; 3 << 20]).unwrap();
     let ask = async |request| {
-        world.host.files().ask(world.id, Scoped { request, denied: vec![] }).await.unwrap();
+        world.host.handle(world.id, Scoped { request, denied: vec![] }).await.unwrap();
     };
     ask(FileRequest::Trash { paths: vec![FilePath::parse("old").unwrap()], by: "ann".into() }).await;
     let (problem, fault) = failed(&world).await;

@@ -5,7 +5,9 @@ use futures_util::{StreamExt, TryStreamExt};
 use raptor_model::{
     containers::lifecycle::Phase,
     node::{
-        ConsoleExport, ConsoleSearch, LineKind, LiveFrame, LiveParts, Node, PowerAction, Since, StatsRange,
+        ConsoleExport, ConsoleSearch, Handler, LineKind, LiveFrame, LiveParts, Node, PowerAction, Since,
+        StatsRange,
+        requests::{ContainerStatsQuery, SystemStatsQuery},
     },
 };
 use std::time::{Duration, Instant};
@@ -16,7 +18,7 @@ const FLOOD: &str = r#"/bin/sh -c 'echo ready; read go; /bin/busybox awk '\''BEG
 
 async fn text(world: &World, export: ConsoleExport) -> String {
     let pieces: Vec<_> =
-        world.host.history().export(world.id, export).await.unwrap().try_collect().await.unwrap();
+        world.host.export_console(world.id, export).await.unwrap().try_collect().await.unwrap();
     String::from_utf8(pieces.concat()).unwrap()
 }
 
@@ -56,13 +58,13 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
             let begun = Instant::now();
             let search =
                 ConsoleSearch { text: Some("7777 of".into()), limit: 100, ..ConsoleSearch::default() };
-            let found = world.host.history().search(world.id, search).await.unwrap();
+            let found = world.host.handle(world.id, search).await.unwrap();
             slowest = slowest.max(begun.elapsed());
             searches += 1;
             assert!(found.hits.iter().all(|hit| hit.text.contains("7777 of")));
             // A download of what is there, taken by somebody slow, goes on beside it.
             let export = ConsoleExport { gzip: true, ..ConsoleExport::default() };
-            let mut download = world.host.history().export(world.id, export).await.unwrap();
+            let mut download = world.host.export_console(world.id, export).await.unwrap();
             let _ = download.try_next().await.unwrap();
         }
     };
@@ -86,7 +88,7 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
     };
     let mut numbers = Vec::new();
     loop {
-        let found = world.host.history().search(world.id, search.clone()).await.unwrap();
+        let found = world.host.handle(world.id, search.clone()).await.unwrap();
         numbers.extend(found.hits.iter().map(|hit| hit.text[5..11].to_owned()));
         search.cursor = found.next;
         if search.cursor.is_none() {
@@ -109,7 +111,8 @@ async fn measurements_outlive_the_daemon_and_go_with_the_container() {
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     let measured = async |world: &World| {
-        let history = world.host.history().stats(Some(world.id), StatsRange::Hour).await.unwrap();
+        let history =
+            world.host.handle(world.id, ContainerStatsQuery { range: StatsRange::Hour }).await.unwrap();
         assert_eq!(history.memory_bytes.avg.len(), 360);
         history.memory_bytes.max.into_iter().flatten().collect::<Vec<f64>>()
     };
@@ -123,7 +126,7 @@ async fn measurements_outlive_the_daemon_and_go_with_the_container() {
     assert!(!kept.is_empty() && kept.iter().all(|bytes| *bytes > 0.0), "{kept:?}");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let host = world.host.history().stats(None, StatsRange::Day).await.unwrap();
+        let host = world.host.handle((), SystemStatsQuery { range: StatsRange::Day }).await.unwrap();
         if host.memory_bytes.avg.iter().flatten().any(|bytes| *bytes > 1e6) {
             break;
         }
@@ -132,7 +135,7 @@ async fn measurements_outlive_the_daemon_and_go_with_the_container() {
     }
     world.host.remove(world.id).await.unwrap();
     assert!(!world.base.join(".raptor").join(world.id.to_string()).exists());
-    assert!(world.host.history().stats(Some(world.id), StatsRange::Hour).await.is_err());
+    assert!(world.host.handle(world.id, ContainerStatsQuery { range: StatsRange::Hour }).await.is_err());
 }
 
 #[tokio::test]

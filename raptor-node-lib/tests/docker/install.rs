@@ -4,8 +4,9 @@ use crate::world::{ECHO, World, docker, docker_output};
 use raptor_model::{
     containers::lifecycle::{Hold, Phase},
     node::{
-        ContainerStatus, FilePath, Happening, InstallSpec, LineKind, Node, PowerAction,
+        ContainerStatus, FilePath, Handler, Happening, InstallSpec, LineKind, Node, PowerAction,
         files::{FileRequest, Scoped},
+        requests::CancelInstall,
     },
 };
 use std::os::unix::fs::MetadataExt;
@@ -114,7 +115,7 @@ async fn an_installer_is_locked_up_and_sees_nothing_of_the_host() {
         world.host.power(world.id, PowerAction::Start, "").await.unwrap_err().to_string(),
         "The container is being installed. Wait until that has ended, or cancel it."
     );
-    world.host.cancel_install(world.id).await.unwrap();
+    world.host.handle(world.id, CancelInstall).await.unwrap();
     let status = installed(&world, 1).await;
     assert_eq!(status.hold, Some(Hold::InstallFailed));
     assert_eq!(status.problem.as_deref(), Some("The installation was cancelled."));
@@ -190,7 +191,7 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
         })
         .await;
     world.line("begun-3").await;
-    world.host.cancel_install(world.id).await.unwrap();
+    world.host.handle(world.id, CancelInstall).await.unwrap();
     assert_eq!(installed(&world, 3).await.problem.as_deref(), Some("The installation was cancelled."));
     let full = "dd if=/dev/zero of=/mnt/server/big bs=1M count=8; exit 1";
     world
@@ -304,7 +305,7 @@ async fn an_installation_past_the_disk_limit_is_stopped_and_says_so_with_its_log
         )));
         // And its files are not locked.
         let request = FileRequest::Search { path: FilePath::ROOT, name: Some("*".into()), content: None };
-        world.host.files().ask(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
+        world.host.handle(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
     }
 }
 

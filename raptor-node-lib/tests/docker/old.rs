@@ -7,8 +7,9 @@ use raptor_model::{
     containers::lifecycle::Phase,
     id::ContainerId,
     node::{
-        ConsoleLine, FilePath, LineKind, Node, StatsRange,
+        ConsoleLine, FilePath, Handler, LineKind, Node, StatsRange,
         files::{FileAnswer, FileRead, FileRequest, FileSort, Scoped},
+        requests::ContainerStatsQuery,
     },
 };
 use raptor_node_lib::Host;
@@ -68,7 +69,7 @@ impl Old {
 }
 
 async fn ask(host: &Host, id: ContainerId, request: FileRequest) -> FileAnswer {
-    host.files().ask(id, Scoped { request, denied: Vec::new() }).await.unwrap()
+    host.handle(id, Scoped { request, denied: Vec::new() }).await.unwrap()
 }
 
 async fn content(host: &Host, id: ContainerId, path: &str, version: Option<uuid::Uuid>) -> String {
@@ -77,7 +78,7 @@ async fn content(host: &Host, id: ContainerId, path: &str, version: Option<uuid:
         Some(id) => FileRead::Version { path, id },
         None => FileRead::File { path, start: 0, length: None },
     };
-    let content = host.files().read(id, Scoped { request, denied: Vec::new() }).await.unwrap();
+    let content = host.read_file(id, Scoped { request, denied: Vec::new() }).await.unwrap();
     let pieces: Vec<_> = content.body.try_collect().await.unwrap();
     String::from_utf8(pieces.concat()).unwrap()
 }
@@ -100,7 +101,8 @@ async fn everything_in_an_old_folder_is_there() {
         let numbers: Vec<u64> = lines.iter().take(14).map(|line| line.seq).collect();
         assert_eq!(numbers, (1..=14).collect::<Vec<u64>>());
         assert_eq!(output(&lines[..14]).last().unwrap(), &"got grüße");
-        let memory = host.history().stats(Some(lobby), StatsRange::Hour).await.unwrap().memory_bytes;
+        let memory =
+            host.handle(lobby, ContainerStatsQuery { range: StatsRange::Hour }).await.unwrap().memory_bytes;
         assert!(memory.max.iter().flatten().any(|bytes| *bytes > 0.0), "measurements are there");
 
         let list = FileRequest::List {

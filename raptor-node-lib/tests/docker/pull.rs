@@ -4,7 +4,10 @@ use crate::world::{ECHO, PATIENCE, World, docker, docker_output, installed, serv
 use futures_util::StreamExt;
 use raptor_model::{
     containers::lifecycle::Phase,
-    node::{LineKind, Node, NodeEvent, PowerAction, Progress, RegistryLogin},
+    node::{
+        Handler, LineKind, Node, NodeEvent, PowerAction, Progress, RegistryLogin,
+        requests::{CleaningRequest, RegistryLogins},
+    },
 };
 use std::{
     fs,
@@ -127,12 +130,16 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
         password: PASSWORD.into(),
     };
     // What only begins like the registry is another one.
-    world.host.set_registries(vec![login(&format!("{}0", registry.host))]).await.unwrap();
+    world
+        .host
+        .handle((), RegistryLogins { items: vec![login(&format!("{}0", registry.host))] })
+        .await
+        .unwrap();
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     refused(&world, 2).await;
     assert!(!there(&image));
 
-    world.host.set_registries(vec![login(&registry.host)]).await.unwrap();
+    world.host.handle((), RegistryLogins { items: vec![login(&registry.host)] }).await.unwrap();
     let mut events = world.host.events().await.unwrap();
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let mut told = Vec::new();
@@ -158,14 +165,17 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
     assert!(world.texts(LineKind::Output).await.contains(&"hello ready".to_owned()));
 
     // What runs, and what would start, keeps its image.
-    assert!(world.host.clean_images(0).await.unwrap().images.is_empty());
+    assert!(world.host.handle((), CleaningRequest { unused_s: 0 }).await.unwrap().images.is_empty());
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
-    assert!(world.host.clean_images(0).await.unwrap().images.is_empty());
+    assert!(world.host.handle((), CleaningRequest { unused_s: 0 }).await.unwrap().images.is_empty());
     world.change(|spec| spec.image = "~raptor-test/busybox:1".into()).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
-    assert_eq!(world.host.clean_images(0).await.unwrap().images, std::slice::from_ref(&image));
+    assert_eq!(
+        world.host.handle((), CleaningRequest { unused_s: 0 }).await.unwrap().images,
+        std::slice::from_ref(&image)
+    );
     assert!(!there(&image) && there("raptor-test/busybox:1"), "only what Raptor pulled goes");
     assert_eq!(docker_output(&["images", "--quiet", &image]), "");
 }

@@ -353,7 +353,7 @@ async fn past_the_disk_limit_files_are_listed_read_and_removed() {
 
     let ask = |request| {
         let asked = raptor_model::node::files::Scoped { request, denied: Vec::new() };
-        raptor_model::node::Node::files(&world.host).ask(world.container, asked)
+        raptor_model::node::Handler::handle(&world.host, world.container, asked)
     };
     let paths = vec![raptor_model::node::FilePath::parse("big").unwrap()];
     ask(FileRequest::Trash { paths, by: "steve".into() }).await.unwrap();

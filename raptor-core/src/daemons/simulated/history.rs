@@ -2,20 +2,18 @@
 
 use super::{SimulatedHost, locked};
 use crate::{
-    console::{Hits, SearchPattern, search, written},
+    console::{Hits, SearchPattern, search},
     id::ContainerId,
     node::{
-        ConsoleExport, ConsoleFound, ConsoleLine, ConsoleSearch, Download, NodeError, NodeHistory,
-        StatsHistory, StatsRange,
+        ConsoleFound, ConsoleLine, ConsoleSearch, Handler, NodeError, StatsHistory, StatsRange,
+        requests::{ContainerStatsQuery, SystemStatsQuery},
     },
 };
 use async_trait::async_trait;
-use bytes::Bytes;
-use futures_util::{StreamExt, stream};
 
 #[async_trait]
-impl NodeHistory for SimulatedHost {
-    async fn search(&self, id: ContainerId, wanted: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
+impl Handler<ConsoleSearch> for SimulatedHost {
+    async fn handle(&self, id: ContainerId, wanted: ConsoleSearch) -> Result<ConsoleFound, NodeError> {
         let sought = SearchPattern::new(&wanted).map_err(NodeError::Invalid)?;
         let mut lines = self.lines(id)?;
         let oldest = lines.first().map_or(0, |line| line.seq);
@@ -31,28 +29,31 @@ impl NodeHistory for SimulatedHost {
         let Hits { hits, next } = search(lines.into_iter().filter(beyond), &sought, wanted.limit, || false);
         Ok(ConsoleFound { hits, next, oldest, newest })
     }
+}
 
-    /// Never compressed.
-    async fn export(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
-        if export.gzip {
-            return Err(NodeError::Invalid("A simulated host compresses nothing.".into()));
-        }
-        let text: String = self.lines(id)?.iter().map(|line| written(line, &export)).collect();
-        Ok(stream::iter([Ok(Bytes::from(text))]).boxed())
+#[async_trait]
+impl Handler<ContainerStatsQuery> for SimulatedHost {
+    async fn handle(&self, id: ContainerId, query: ContainerStatsQuery) -> Result<StatsHistory, NodeError> {
+        self.container(id)?;
+        Ok(self.unmeasured(query.range))
     }
+}
 
-    async fn stats(&self, of: Option<ContainerId>, range: StatsRange) -> Result<StatsHistory, NodeError> {
-        if let Some(id) = of {
-            self.container(id)?;
-        }
-        let mut history = StatsHistory::until(self.0.clock.now(), range);
-        (0..range.steps()).for_each(|_| history.push(None));
-        Ok(history)
+#[async_trait]
+impl Handler<SystemStatsQuery> for SimulatedHost {
+    async fn handle(&self, (): (), query: SystemStatsQuery) -> Result<StatsHistory, NodeError> {
+        Ok(self.unmeasured(query.range))
     }
 }
 
 impl SimulatedHost {
-    fn lines(&self, id: ContainerId) -> Result<Vec<ConsoleLine>, NodeError> {
+    fn unmeasured(&self, range: StatsRange) -> StatsHistory {
+        let mut history = StatsHistory::until(self.0.clock.now(), range);
+        (0..range.steps()).for_each(|_| history.push(None));
+        history
+    }
+
+    pub(super) fn lines(&self, id: ContainerId) -> Result<Vec<ConsoleLine>, NodeError> {
         Ok(locked(&self.container(id)?.state).lines.iter().cloned().collect())
     }
 }

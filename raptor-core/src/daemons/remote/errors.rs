@@ -1,0 +1,103 @@
+//! Why a daemon did not answer as it should.
+
+use super::RemoteNode;
+use crate::{
+    containers::lifecycle::Refused,
+    node::{FileError, NodeError, PROTOCOL, SystemInfo, TOO_LATE},
+};
+use raptor_client::SocketError;
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// What is read of a daemon's refusal.
+#[derive(Deserialize)]
+struct Problem {
+    /// The reason, for programs.
+    code: String,
+    /// The reason, in a sentence.
+    detail: String,
+}
+
+/// Reads a daemon's answer.
+pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, NodeError> {
+    serde_json::from_slice(answer)
+        .map_err(|error| NodeError::Internal(format!("the daemon's answer is not understood: {error}")))
+}
+
+/// The protocol that a daemon names, whatever else it says.
+fn protocol_of(system: &[u8]) -> Option<u32> {
+    let system: serde_json::Value = serde_json::from_slice(system).ok()?;
+    system.get("protocol")?.as_u64()?.try_into().ok()
+}
+
+impl RemoteNode {
+    pub(super) fn unreachable(&self, why: &str) -> NodeError {
+        if self.place().is_another_key(why) {
+            return NodeError::WrongKey;
+        }
+        let address = &self.address;
+        NodeError::Unreachable(format!(
+            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that a firewall lets us in."
+        ))
+    }
+
+    pub(super) fn error(&self, error: SocketError) -> NodeError {
+        match error {
+            SocketError::Status { body, status } => match serde_json::from_str(&body) {
+                Ok(problem) => told(problem),
+                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
+            },
+            SocketError::Unreachable(why) => self.unreachable(&why),
+        }
+    }
+
+    /// The answer to the first question to a daemon. What can't be read is of another protocol, or of something else in its place.
+    pub(super) async fn met(&self, answer: &[u8]) -> Result<SystemInfo, NodeError> {
+        let error = match read(answer) {
+            Ok(system) => return Ok(system),
+            Err(error) => error,
+        };
+        Err(match protocol_of(answer) {
+            None => NodeError::Unreachable(self.place().stranger().await),
+            Some(theirs) if theirs != PROTOCOL => NodeError::Protocol { theirs },
+            Some(_) => error,
+        })
+    }
+
+    /// Why the first question to a daemon was not answered: there is none, or something else is in its place.
+    pub(super) async fn not_met(&self, error: SocketError) -> NodeError {
+        let place = self.place();
+        match error {
+            SocketError::Unreachable(reason) => match place.refusal(&reason).await {
+                _ if place.is_another_key(&reason) => NodeError::WrongKey,
+                Some(why) => NodeError::Unreachable(why),
+                None => self.unreachable(&reason),
+            },
+            SocketError::Status { body, .. } => match serde_json::from_str::<Problem>(&body) {
+                // A daemon knows the question, and asks for no session.
+                Ok(problem) if matches!(problem.code.as_str(), "not_found" | "unauthenticated") => {
+                    NodeError::Unreachable(place.api())
+                }
+                Ok(problem) => told(problem),
+                Err(_) => NodeError::Unreachable(place.stranger().await),
+            },
+        }
+    }
+}
+
+/// What a daemon means by its refusal.
+fn told(problem: Problem) -> NodeError {
+    if let Some(refused) = Refused::coded(&problem.code) {
+        return refused.into();
+    }
+    match problem.code.as_str() {
+        "not_found" => NodeError::NotFound,
+        "invalid" => NodeError::Invalid(problem.detail),
+        "wrong_key" => NodeError::WrongKey,
+        TOO_LATE => NodeError::Unreachable(problem.detail),
+        "docker_unavailable" => NodeError::Docker(problem.detail),
+        code => match FileError::from_code(code, &problem.detail) {
+            Some(error) => NodeError::File(error),
+            None => NodeError::Internal(problem.detail),
+        },
+    }
+}

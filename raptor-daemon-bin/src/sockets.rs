@@ -1,0 +1,119 @@
+//! The streams over WebSocket.
+
+use crate::routes::Shared;
+use axum::{
+    Router,
+    extract::{
+        State,
+        ws::{
+            CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code,
+            rejection::WebSocketUpgradeRejection,
+        },
+    },
+    http::StatusCode,
+    response::Response,
+    routing::get,
+};
+use futures_util::{SinkExt, StreamExt, stream::BoxStream};
+use raptor_model::{
+    id::ContainerId,
+    node::{
+        HostMessage,
+        requests::{LinkRequest, LiveQuery, Route},
+    },
+};
+use raptor_server::{
+    extract::{Path, Query},
+    problem::{Answer, Problem},
+};
+use serde::Serialize;
+use std::time::Duration;
+
+/// An API that takes no frame for so long is let go; it comes back by itself.
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+/// The API takes five seconds of silence for a dead line, so four pings in a row have to be late before one is cut for nothing.
+const PING_EVERY: Duration = Duration::from_secs(1);
+/// An API from which nothing comes for so long, not even the answer to a ping, is gone. Longer than what the API allows us: while it
+/// waits for its database, up to ten seconds, or for a browser on a slow line, it reads nothing and answers no ping.
+const PEER_SILENCE: Duration = Duration::from_secs(15);
+
+pub(crate) fn routes() -> Router<Shared> {
+    Router::new()
+        .route(LiveQuery::OPERATION.path, get(live_container))
+        .route(LinkRequest::OPERATION.path, get(link))
+}
+
+type Upgrade = Result<WebSocketUpgrade, WebSocketUpgradeRejection>;
+
+fn upgraded(upgrade: Upgrade) -> Answer<WebSocketUpgrade> {
+    upgrade.map_err(|_| {
+        Problem::new(StatusCode::UPGRADE_REQUIRED, "upgrade_required", "Open this address as a WebSocket.")
+    })
+}
+
+async fn live_container(
+    State(node): State<Shared>,
+    Path(id): Path<ContainerId>,
+    Query(query): Query<LiveQuery>,
+    upgrade: Upgrade,
+) -> Answer<Response> {
+    let live = node.live(id, query.since(), query.parts()).await?;
+    Ok(upgraded(upgrade)?.on_upgrade(move |socket| send_all(socket, live, None)))
+}
+
+async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> {
+    let upgrade = upgraded(upgrade)?;
+    let events = node.events().await?;
+    Ok(upgrade.on_upgrade(move |socket| send_all(socket, events, Some(node))))
+}
+
+/// Sends everything until either side ends, and tells `node` what comes back. The stream waits while the peer is slow; nothing
+/// piles up here.
+async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
+    let (mut sink, mut source) = socket.split();
+    let mut ping = tokio::time::interval(PING_EVERY);
+    let mut heard_at = tokio::time::Instant::now();
+    let code = loop {
+        let message = tokio::select! {
+            item = items.next() => match item.map(|item| serde_json::to_string(&item)) {
+                Some(Ok(text)) => Message::text(text),
+                _ => break close_code::RESTART,
+            },
+            _ = ping.tick() => match heard_at.elapsed() < PEER_SILENCE {
+                true => Message::Ping(axum::body::Bytes::new()),
+                false => return,
+            },
+            heard = source.next() => match heard {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Text(text))) => {
+                    heard_at = tokio::time::Instant::now();
+                    hear(node.as_ref(), &text).await;
+                    continue;
+                }
+                Some(Ok(_)) => {
+                    heard_at = tokio::time::Instant::now();
+                    continue;
+                }
+            },
+        };
+        match tokio::time::timeout(WRITE_PATIENCE, sink.send(message)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return,
+            Err(_) => break close_code::AGAIN,
+        }
+    };
+    let close = Message::Close(Some(CloseFrame { code, reason: "".into() }));
+    let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
+}
+
+async fn hear(node: Option<&Shared>, text: &str) {
+    let Some(node) = node else { return };
+    match serde_json::from_str::<HostMessage>(text) {
+        Ok(word) => {
+            if let Err(error) = node.tell(word).await {
+                tracing::warn!(%error, "what the API said was not heeded");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "the API said something that this version does not understand"),
+    }
+}

@@ -1,0 +1,51 @@
+//! Requests about a container's files.
+
+use super::{Input, Operation, Patience, Reply, Request, Route};
+use crate::{
+    id::ContainerId,
+    node::files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
+};
+
+impl Route for Scoped<FileRequest> {
+    type Target = ContainerId;
+    type Answer = FileAnswer;
+    const OPERATION: Operation = Operation::post(
+        "/containers/{id}/files",
+        "ask_files",
+        "Answer a question about a container's files, or make a small change.",
+    )
+    .with(Input::Json)
+    .within(Patience::Long);
+}
+
+impl Request for Scoped<FileRequest> {
+    /// Texts of up to 16 MiB are held in memory until they are sent.
+    fn has_large_answer(&self) -> bool {
+        matches!(self.request, FileRequest::ReadText { .. })
+    }
+}
+
+impl Route for Scoped<FileRead> {
+    type Target = ContainerId;
+    type Answer = FileHead;
+    const OPERATION: Operation = Operation::post(
+        "/containers/{id}/files/read",
+        "read_files",
+        "Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content` may get the bytes of a large file as they are, after status 101.",
+    )
+    .with(Input::Json)
+    .replying(Reply::Content)
+    .within(Patience::Long);
+}
+
+impl Route for Scoped<FileWrite> {
+    type Target = ContainerId;
+    type Answer = FileAnswer;
+    const OPERATION: Operation = Operation::put(
+        "/containers/{id}/files/content",
+        "write_files",
+        "Write content: the body, as it comes.",
+    )
+    .with(Input::Content)
+    .within(Patience::Long);
+}

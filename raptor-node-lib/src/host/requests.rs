@@ -45,9 +45,7 @@ impl Handler<ContainerSpec> for Host {
             return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
         }
         if self.0.context.kept.is_covered() {
-            return Err(NodeError::Docker(
-                "The daemon is restarting with the disk that was mounted.".into(),
-            ));
+            return Err(NodeError::Docker("The daemon is restarting with the disk that was mounted.".into()));
         }
         let state = self.0.context.place(spec.id).state;
         if let Err(error) = state.keep_spec(&spec) {

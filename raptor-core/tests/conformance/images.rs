@@ -122,7 +122,7 @@ async fn owners_choose_from_the_template_and_from_the_list_where_an_administrato
         let other = scene.choose(&scene.steve, "ghcr.io/pterodactyl/games:source").await.unwrap_err();
         assert_eq!(
             other.to_string(),
-            "Use one of the template's images, or one that the list of allowed images has."
+            "Use one of the template's images, or one from the list of allowed images."
         );
         scene.choose(&scene.steve, YOLK).await.unwrap();
         assert_eq!(scene.image().await, (YOLK.to_owned(), ImageStanding::Listed, None));

@@ -158,9 +158,9 @@ impl Config {
             );
         }
         let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
-        let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
+        let mut url = Url::parse(url.expose()).context("DATABASE_URL is not a valid address")?;
         if url.password().is_some() {
-            bail!("DATABASE_URL has a password, and so has DATABASE_PASSWORD_FILE. Keep one of them.");
+            bail!("Both DATABASE_URL and DATABASE_PASSWORD_FILE have a password. Keep one of them.");
         }
         url.set_password(Some(password.expose())).map_err(|()| {
             anyhow!("DATABASE_URL has no place for a password. Use postgres://user@host/database.")
@@ -239,7 +239,7 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
 
 /// The key in `file`, which is created if it doesn't exist, and whether it was.
 fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
-    let made = make_secret(file).context("APP_KEY_FILE can't be made")?;
+    let made = make_secret(file).context("APP_KEY_FILE can't be created")?;
     let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
     let key = app_key(key.expose()).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))?;
     Ok((key, made))
@@ -276,9 +276,9 @@ pub type DatabaseUrl = Secret;
 
 fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {
-        0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` makes one")),
+        0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` creates one")),
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` creates another one; if the current one is in use, replace it with `raptor-api rotate-key`"
                 .into(),
         ),
         _ => Ok(Secret::new(text)),
@@ -288,8 +288,7 @@ fn app_key(text: &str) -> Result<Secret, String> {
 fn metrics_token(text: &str) -> Result<Secret, String> {
     if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(
-            "use 16 characters or more, without spaces, or remove METRICS_TOKEN to switch /metrics off"
-                .into(),
+            "use 16 characters or more, without spaces, or remove METRICS_TOKEN to disable /metrics".into()
         );
     }
     Ok(Secret::new(text.to_owned()))
@@ -301,7 +300,7 @@ fn jwt_secret(text: &str) -> Result<Secret, String> {
             Err(format!("use {KEY_LENGTH} characters or more, or remove JWT_SECRET to use APP_KEY"))
         }
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` creates another one; if the current one is in use, replace it with `raptor-api rotate-jwt-secret`"
                 .into(),
         ),
         _ => Ok(Secret::new(text)),

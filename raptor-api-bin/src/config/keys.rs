@@ -10,7 +10,7 @@ use std::{
 };
 
 const NOT_SET: &str =
-    "APP_KEY is not set. Set it to the key that the server is to start with; `raptor-api key` makes one.";
+    "APP_KEY is not set. Set it to the key that the server should start with; `raptor-api key` creates one.";
 
 /// Where a command gets its key from.
 #[derive(Clone, Copy, Debug)]

@@ -97,7 +97,7 @@ impl SmtpConfig {
         };
         if security == Security::None && login.is_some() && !is_this_machine(host) {
             bail!(
-                "SMTP_SECURITY is \"none\": the password would cross the network in the clear. Use starttls or tls, or leave SMTP_USERNAME and SMTP_PASSWORD away."
+                "SMTP_SECURITY is \"none\": the password would be sent unencrypted. Use starttls or tls, or remove SMTP_USERNAME and SMTP_PASSWORD."
             )
         }
         let read = |path: &PathBuf| {

@@ -202,5 +202,5 @@ fn throttled(text: &str) -> LiveFrame {
         Ok(Request::Command { command_id, .. }) => command_id,
         _ => None,
     };
-    problem("throttled", "You send commands too quickly.", command_id)
+    problem("throttled", "You are sending commands too quickly.", command_id)
 }

@@ -124,7 +124,7 @@ fn with_the_key() -> tempfile::TempDir {
 fn done(folder: &Path, database: &str) {
     let line = &documented()[0];
     let (good, words) = shell(folder, line, database);
-    assert!(good && words.contains("app.key.old out of the way"), "{words}");
+    assert!(good && words.contains("app.key.old away"), "{words}");
     let key = fs::read_to_string(folder.join("data/app.key")).unwrap();
     assert_ne!(key.trim(), KEY);
     // It may be run again, which changes nothing.

@@ -1,4 +1,4 @@
-//! Files that are kept from somebody with access.
+//! Files that are hidden from somebody with access.
 
 use crate::world::{World, on_both};
 use raptor_core::{
@@ -17,7 +17,7 @@ fn wanted(patterns: &[&str]) -> AccessChange {
     AccessChange { level: Level::Admin, permissions: ContainerSet::NONE, denied_files }
 }
 
-/// Steve's container, and somebody with access to it from whom `*.key` is kept.
+/// Steve's container, and somebody with access to it for whom `*.key` is hidden.
 async fn ground(world: &World) -> (Actor, Actor, ContainerId) {
     let owner = world.user("steve", Builtin::User).await.id;
     world.user("alex", Builtin::User).await;

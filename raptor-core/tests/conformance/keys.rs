@@ -41,11 +41,11 @@ async fn refused(world: &World, app_key: &str, jwt_secret: Option<&str>) -> (Str
 async fn starts(world: &World, app_key: &str, jwt_secret: Option<&str>) {
     let raptor = start(world, app_key, jwt_secret).await.unwrap();
     raptor.shutdown().await;
-    let_go(world, raptor).await;
+    closed(world, raptor).await;
 }
 
 /// Waits until nothing in this process has the SQLite file open.
-async fn let_go(world: &World, raptor: Raptor) {
+async fn closed(world: &World, raptor: Raptor) {
     drop(raptor);
     if world.url.starts_with("sqlite") {
         until("the database is let go", async || Store::open(&world.url).await.is_ok()).await;
@@ -57,7 +57,7 @@ async fn stopped(mut world: World) -> World {
     let idle = Raptor::builder(KEY).bcrypt_cost(4).build().await.unwrap();
     let raptor = std::mem::replace(&mut world.raptor, idle);
     raptor.shutdown().await;
-    let_go(&world, raptor).await;
+    closed(&world, raptor).await;
     world
 }
 

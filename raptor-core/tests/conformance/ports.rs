@@ -80,7 +80,7 @@ async fn phase(world: &World, id: ContainerId, phase: Phase) {
 }
 
 /// `net1` runs with 24056 and 24057, and gives up 24057.
-async fn ground(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
+async fn scene(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
     let owner = world.user("steve", Builtin::User).await.id;
     let daemon = world.daemon("one", "24056-24058").await.id;
     let (first, second) = (with_port(world, daemon, 24056).await, with_port(world, daemon, 24057).await);
@@ -93,7 +93,7 @@ async fn ground(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
 #[tokio::test]
 async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_restarted_or_stopped() {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let held = with_port(&world, daemon, 24057).await;
         assert_eq!(held.held_by, Some(ContainerRef { id: net1, name: "net1".into() }));
         let refused = container(&world, owner, "net2", &[port.id]).await.unwrap_err();
@@ -128,7 +128,7 @@ async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_r
 async fn a_port_that_a_container_gave_up_may_come_back_to_it_and_one_of_a_stopped_container_is_free_at_once()
 {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let steve = world.signed_in("steve").await.1;
         add(&world, &steve, net1, Some(port.id)).await.unwrap();
         let back = with_port(&world, daemon, 24057).await;
@@ -145,7 +145,7 @@ async fn a_port_that_a_container_gave_up_may_come_back_to_it_and_one_of_a_stoppe
 #[tokio::test]
 async fn a_plain_user_is_not_told_what_the_container_of_somebody_else_is_called() {
     on_both(|world| async move {
-        let (_, _, _, port) = ground(&world).await;
+        let (_, _, _, port) = scene(&world).await;
         let alex = world.user("alex", Builtin::User).await.id;
         let mine = container(&world, alex, "mine", &[]).await.unwrap();
         set_limit(&world, mine, 5).await.unwrap();
@@ -160,7 +160,7 @@ async fn a_plain_user_is_not_told_what_the_container_of_somebody_else_is_called(
 #[tokio::test]
 async fn a_replaced_primary_is_held_too() {
     on_both(|world| async move {
-        let (owner, daemon, net1, _) = ground(&world).await;
+        let (owner, daemon, net1, _) = scene(&world).await;
         let steve = world.signed_in("steve").await.1;
         let old = with_port(&world, daemon, 24056).await;
         // The limit of 1 is used up, and replacing needs no more.
@@ -210,7 +210,7 @@ async fn the_ports_of_a_container_that_is_deleted_while_its_daemon_is_away_are_n
 #[tokio::test]
 async fn the_ports_of_a_container_that_was_deleted_by_force_are_free_once_its_host_has_removed_it() {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let permit = world.raptor.authz().permit::<DeleteContainer>(&Actor::System, net1).await.unwrap();
         world.raptor.containers().delete(permit, true).await.unwrap();
         until("all are free", || async {

@@ -1,4 +1,4 @@
-//! Images from a registry of the test's own: Debian's, on this machine.
+//! Images from a local registry that the test starts, from Debian's package.
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, installed, served};
 use futures_util::StreamExt;
@@ -16,13 +16,13 @@ use std::{
 const PROGRAM: &str = "/usr/bin/docker-registry";
 const USER: &str = "raptor";
 const PASSWORD: &str = "secret";
-/// `PASSWORD` as htpasswd has it.
+/// `PASSWORD` in htpasswd's format.
 const ACCOUNT: &str = "raptor:$2y$05$c0Vboo4pkbLwgQJG.W3OCepK46nIo30AVxntYpxckufmxofQyVKqK";
-/// Layers of the image beside those that it begins with, and bytes of each.
+/// Number of layers added to the base image, and bytes of each.
 const LAYERS: u32 = 3;
 const LAYER: usize = 32 << 20;
 
-/// A registry that asks who one is.
+/// A registry that requires a login.
 pub struct Registry {
     process: Child,
     pub host: String,
@@ -30,7 +30,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// None where the program is missing, which is a failure in CI.
+    /// `None` if the program is not installed, which is a failure in CI.
     pub fn start() -> Option<Self> {
         if !installed(PROGRAM) {
             return None;
@@ -55,12 +55,12 @@ impl Registry {
         Some(registry)
     }
 
-    /// The login that it takes.
+    /// The login that it accepts.
     pub fn login(&self) -> RegistryLogin {
         RegistryLogin { host: self.host.clone(), username: USER.into(), password: PASSWORD.into() }
     }
 
-    /// Makes an image of several layers, brings it here and forgets it on this engine.
+    /// Builds an image of several layers, pushes it to the registry and removes it from this engine.
     fn publish(&self) -> String {
         let image = format!("{}/games/layers:1", self.host);
         let context = self.folder.path().join("context");
@@ -80,7 +80,7 @@ impl Registry {
         image
     }
 
-    /// With the engine's old builder, which needs nothing else, and logins of its own.
+    /// With the engine's old builder, which needs nothing else, and with separate logins.
     fn docker(&self, args: &[&str]) {
         let mut docker = Command::new("docker");
         docker.args(args).env("DOCKER_BUILDKIT", "0").env("DOCKER_CONFIG", self.folder.path());
@@ -100,7 +100,7 @@ fn there(image: &str) -> bool {
     Command::new("docker").args(["image", "inspect", image]).output().unwrap().status.success()
 }
 
-/// Waits until it could not be downloaded so many times.
+/// Waits until the download has failed `times` times.
 async fn refused(world: &World, times: usize) {
     let deadline = Instant::now() + PATIENCE;
     while world.transcript().await.matches("can't be downloaded").count() < times {
@@ -126,7 +126,7 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
         username: USER.into(),
         password: PASSWORD.into(),
     };
-    // What only begins like the registry is another one.
+    // A host name that only starts with the registry's is a different registry.
     world.host.set_registries(vec![login(&format!("{}0", registry.host))]).await.unwrap();
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     refused(&world, 2).await;
@@ -157,7 +157,7 @@ async fn an_image_is_pulled_with_a_login_while_its_progress_is_told_and_cleaned_
     assert!(told.iter().any(|(.., layers)| *layers >= LAYERS), "{told:?}");
     assert!(world.texts(LineKind::Output).await.contains(&"hello ready".to_owned()));
 
-    // What runs, and what would start, keeps its image.
+    // Running containers, and those that would start, keep their images.
     assert!(world.host.clean_images(0).await.unwrap().images.is_empty());
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;

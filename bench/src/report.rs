@@ -100,7 +100,7 @@ impl Report {
     /// The table in Markdown.
     pub fn table(&self) -> String {
         let mut table = String::from(
-            "| what | unit | Raptor | reference | ratio | promised | kept |\n|---|---|---:|---:|---:|---:|---|\n",
+            "| what | unit | Raptor | reference | ratio | target | met |\n|---|---|---:|---:|---:|---:|---|\n",
         );
         for row in &self.rows {
             let _ = writeln!(table, "{}", row.line());

@@ -139,7 +139,7 @@ test('unpacking asks what happens to files that are there, and lists what was sk
   };
   await unpack('Skip');
   await page.getByText('1 entry was skipped').click();
-  await page.getByText('There is a file of this name already.').waitFor();
+  await page.getByText('A file with this name already exists.').waitFor();
   await unpack('Keep both');
   await row('notes (1).txt').waitFor();
   assert.equal((await world.ask('GET', `/containers/${id}/files/info?path=/notes.txt`)).size_bytes, 5);

@@ -156,7 +156,7 @@ test('all that is kept of a console is searched, seen in its place, and download
   await dialog.getByLabel('Regular expression').check();
   await dialog.getByLabel('Text').fill('(');
   await dialog.getByRole('button', { name: 'Search', exact: true }).click();
-  await dialog.getByText('This is no regular expression').waitFor();
+  await dialog.getByText('This is not a regular expression').waitFor();
   await page.keyboard.press('Escape');
 
   await page.getByRole('button', { name: 'Download console' }).click();

@@ -45,11 +45,11 @@ pub enum Command {
     Openapi,
     /// Print a new random APP_KEY and exit
     Key,
-    /// Encrypt every stored secret anew under APP_KEY, while no API runs, and exit
+    /// Encrypt every stored secret again with APP_KEY, while no API runs, and exit
     RotateKey(KeyRotation),
-    /// Sign sessions with JWT_SECRET from now on, which ends all, while no API runs, and exit
+    /// Sign sessions with JWT_SECRET from now on, while no API runs, and exit; all sessions end
     RotateJwtSecret(JwtRotation),
-    /// Ask the server on this machine whether it is well, and exit with 0 if it is
+    /// Ask the server on this machine whether it is ready, and exit with 0 if it is
     Health,
 }
 
@@ -70,43 +70,43 @@ const DEFAULT_APP_URL: &str = "http://localhost:5173/";
 /// Configuration of the API server.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Secret that stored secrets are encrypted under; 32 characters or more. `raptor-api key` makes one [required, but for `up`, which makes its own in DATA_DIR]
+    /// Key that encrypts stored secrets; 32 characters or more. `raptor-api key` creates one [required, except with `up`, which creates one in DATA_DIR]
     #[arg(long, env = "APP_KEY", hide_env_values = true, value_parser = app_key, global = true)]
     pub app_key: Option<Secret>,
-    /// File with the APP_KEY, where that is not set; made with a new key at the first start
+    /// File with the APP_KEY, if that is not set; created with a new key at the first start
     #[arg(long, env = "APP_KEY_FILE", global = true)]
     pub app_key_file: Option<PathBuf>,
     /// sqlite://path or postgres://user:password@host/database [default: sqlite://./data/raptor.db; with `up`, raptor.db in DATA_DIR]
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_parser = database_url, global = true)]
     pub database_url: Option<DatabaseUrl>,
-    /// File with the password of the database's user, where DATABASE_URL has none
+    /// File with the password of the database user, if DATABASE_URL has none
     #[arg(long, env = "DATABASE_PASSWORD_FILE", global = true)]
     pub database_password_file: Option<PathBuf>,
-    /// Connections to PostgreSQL, 2 to 1000 [default: 20, or half of what the server admits where that is less]
+    /// Number of connections to PostgreSQL, 2 to 1000 [default: 20, or half of the server's limit if that is less]
     #[arg(long, env = "DATABASE_POOL", value_parser = pool, global = true)]
     pub database_pool: Option<u32>,
-    /// Secret that session tokens are signed with [default: APP_KEY]
+    /// Key that signs session tokens [default: APP_KEY]
     #[arg(long, env = "JWT_SECRET", hide_env_values = true, value_parser = jwt_secret, global = true)]
     pub jwt_secret: Option<Secret>,
-    /// Days that a session lasts, 1 to 365
+    /// Lifetime of a session in days, 1 to 365
     #[arg(long, env = "JWT_EXPIRY_DAYS", default_value_t = 7, value_parser = days, global = true)]
     pub jwt_expiry_days: i64,
     /// Address and port to listen on
     #[arg(long, env = "API_ADDR", default_value = "0.0.0.0:3000", value_parser = address, global = true)]
     pub api_addr: SocketAddr,
-    /// Where others reach a container's published port; on another address than this machine's own, nobody may have the default password any more [default: the address of API_ADDR]
+    /// Address at which others reach the port published by Compose; if it is not an address of this machine only, the server does not start while an account has the default password [default: the address of API_ADDR]
     #[arg(long, env = "PUBLISHED_ADDRESS", value_parser = ip, global = true)]
     pub published_address: Option<IpAddr>,
-    /// Where people open the panel; also the origin from which a panel served elsewhere may call [default: http://localhost:5173, which may not call with `up`]
+    /// Address at which people open the panel; a panel served from this origin may call the API [default: http://localhost:5173, which may not call it with `up`]
     #[arg(long, env = "APP_URL", value_parser = app_url, global = true)]
     pub app_url: Option<Url>,
     /// Whether this process serves the panel itself, so that nobody else is trusted who is not named.
     #[arg(skip)]
     pub serves_panel: bool,
-    /// bcrypt's cost, 4 to 31; each step doubles the time of a sign-in
+    /// Cost of bcrypt, 4 to 31; each step doubles the time of a sign-in
     #[arg(long, env = "BCRYPT_COST", default_value_t = 12, value_parser = cost, global = true)]
     pub bcrypt_cost: u32,
-    /// Attempts to sign in to one account from one address per minute; 0 = no limit
+    /// Sign-in attempts per minute for one account from one address; 0 = no limit
     #[arg(long, env = "SIGN_IN_ATTEMPTS", default_value_t = 10, value_parser = attempts, global = true)]
     pub sign_in_attempts: u32,
     /// User name of the first administrator
@@ -115,28 +115,28 @@ pub struct Config {
     /// E-mail address of the first administrator
     #[arg(long, env = "ADMIN_EMAIL", default_value = "admin@localhost", value_parser = admin_email, global = true)]
     pub admin_email: String,
-    /// Password of the first administrator, who is created only with one; 8 characters or more
+    /// Password of the first administrator, 8 characters or more; without it no administrator is created
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true, value_parser = admin_password, global = true)]
     pub admin_password: Option<Secret>,
     /// The mail server
     #[command(flatten)]
     pub smtp: mail::SmtpConfig,
-    /// Networks of reverse proxies whose X-Forwarded-For is believed, separated by commas
+    /// Networks of reverse proxies whose X-Forwarded-For is trusted, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
     pub trusted_proxies: Vec<IpNet>,
-    /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
+    /// Private addresses and networks that files and templates may be fetched from, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
-    /// Address that the catalogue's published eggs are fetched from in place of https://raw.githubusercontent.com
+    /// Address from which the catalogue's published eggs are fetched instead of https://raw.githubusercontent.com
     #[arg(long, env = "CATALOGUE_MIRROR", value_parser = mirror, global = true)]
     pub catalogue_mirror: Option<Url>,
-    /// Hours between looks at where each template came from for a newer file, 1 to 8760; 0 = only when asked
+    /// Hours between checks of each template's source for a newer file, 1 to 8760; 0 = only on request
     #[arg(long, env = "TEMPLATE_CHECK_HOURS", default_value_t = 24, value_parser = check_hours, global = true)]
     pub template_check_hours: u64,
-    /// Token that Prometheus shows to read /metrics; 16 characters or more [default: none, which switches /metrics off]
+    /// Token that Prometheus sends to read /metrics; 16 characters or more [default: none, which disables /metrics]
     #[arg(long, env = "METRICS_TOKEN", hide_env_values = true, value_parser = metrics_token, global = true)]
     pub metrics_token: Option<Secret>,
-    /// What is logged: error, warn, info, debug, trace, or by module (raptor_core=debug)
+    /// Log level: error, warn, info, debug, trace, or by module (raptor_core=debug)
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
 }
@@ -158,9 +158,9 @@ impl Config {
             );
         }
         let password = secret_file(file).context("DATABASE_PASSWORD_FILE can't be used")?;
-        let mut url = Url::parse(url.expose()).context("DATABASE_URL is no address")?;
+        let mut url = Url::parse(url.expose()).context("DATABASE_URL is not a valid address")?;
         if url.password().is_some() {
-            bail!("DATABASE_URL has a password, and so has DATABASE_PASSWORD_FILE. Keep one of them.");
+            bail!("Both DATABASE_URL and DATABASE_PASSWORD_FILE have a password. Keep one of them.");
         }
         url.set_password(Some(password.expose())).map_err(|()| {
             anyhow!("DATABASE_URL has no place for a password. Use postgres://user@host/database.")
@@ -239,7 +239,7 @@ fn secret_file(file: &Path) -> anyhow::Result<Secret> {
 
 /// The key in `file`, which is created if it doesn't exist, and whether it was.
 fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
-    let made = make_secret(file).context("APP_KEY_FILE can't be made")?;
+    let made = make_secret(file).context("APP_KEY_FILE can't be created")?;
     let key = secret_file(file).context("APP_KEY_FILE can't be used")?;
     let key = app_key(key.expose()).map_err(|why| anyhow!("APP_KEY_FILE {}: {why}", file.display()))?;
     Ok((key, made))
@@ -276,9 +276,9 @@ pub type DatabaseUrl = Secret;
 
 fn app_key(text: &str) -> Result<Secret, String> {
     match text.len() {
-        0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` makes one")),
+        0..KEY_LENGTH => Err(format!("use {KEY_LENGTH} characters or more; `raptor-api key` creates one")),
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-key`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` creates another one; if the current one is in use, replace it with `raptor-api rotate-key`"
                 .into(),
         ),
         _ => Ok(Secret::new(text)),
@@ -288,8 +288,7 @@ fn app_key(text: &str) -> Result<Secret, String> {
 fn metrics_token(text: &str) -> Result<Secret, String> {
     if text.len() < 16 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(
-            "use 16 characters or more, without spaces, or remove METRICS_TOKEN to switch /metrics off"
-                .into(),
+            "use 16 characters or more, without spaces, or remove METRICS_TOKEN to disable /metrics".into()
         );
     }
     Ok(Secret::new(text.to_owned()))
@@ -301,7 +300,7 @@ fn jwt_secret(text: &str) -> Result<Secret, String> {
             Err(format!("use {KEY_LENGTH} characters or more, or remove JWT_SECRET to use APP_KEY"))
         }
         _ if is_easily_guessed(text) => Err(
-            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` makes another one; if the present one is in use, change to that with `raptor-api rotate-jwt-secret`"
+            "it is easy to guess, and anyone who guesses it can sign in as any user. `raptor-api key` creates another one; if the current one is in use, replace it with `raptor-api rotate-jwt-secret`"
                 .into(),
         ),
         _ => Ok(Secret::new(text)),

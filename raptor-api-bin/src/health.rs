@@ -44,7 +44,7 @@ pub async fn ask(addr: SocketAddr) -> anyhow::Result<()> {
     let asked = tokio::time::timeout(TIMEOUT, status(own_address(addr))).await;
     match asked.context("the server did not answer within 5 seconds")?? {
         line if line.contains(" 200 ") => Ok(()),
-        line => bail!("the server is not well: {}", line.lines().next().unwrap_or_default()),
+        line => bail!("the server is not ready: {}", line.lines().next().unwrap_or_default()),
     }
 }
 

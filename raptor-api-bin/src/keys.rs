@@ -52,7 +52,7 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
         tracing::warn!("lost with the former APP_KEY: {lost}");
     }
     say(format_args!(
-        "Secrets that are encrypted under the new APP_KEY now: {}; that were already: {}; that can't be read: {}. Sessions ended: {}.",
+        "Secrets encrypted again with the new APP_KEY: {}; already encrypted with it: {}; unreadable: {}. Sessions ended: {}.",
         done.resealed,
         done.kept,
         done.lost.len(),
@@ -61,7 +61,7 @@ pub async fn rotate_app_key(config: &Config, rotation: &KeyRotation) -> anyhow::
     say("Start every API on this database with the new key.")?;
     if let Some(file) = &rotation.old_app_key_file {
         say(format_args!(
-            "Once they run, move {} out of the way of the next change. Only copies of the database from before need it.",
+            "Once they run, move {} away, so that the next change does not use it. Only older copies of the database need it.",
             file.display()
         ))?;
     }

@@ -52,7 +52,7 @@ async fn run() -> anyhow::Result<()> {
 
 async fn serve_api(config: Config) -> anyhow::Result<()> {
     logs::start(&config.rust_log)?;
-    let app_key = config.key()?.context("APP_KEY is not set. `raptor-api key` makes one; keep it safe: stored secrets can't be read without it.")?;
+    let app_key = config.key()?.context("APP_KEY is not set. `raptor-api key` creates one; keep it safe: stored secrets can't be read without it.")?;
     allow_open_files();
     let listener = listen("API_ADDR", config.api_addr).await?;
     let raptor =

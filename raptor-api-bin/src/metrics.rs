@@ -76,12 +76,12 @@ async fn metrics(
     }
     let mut page = Page::new("raptor", env!("CARGO_PKG_VERSION"));
     let registry = page.registry();
-    registry.register("http_requests", "Requests that were answered", app.metrics.requests.clone());
-    let help = "How long answers took to begin, in seconds";
+    registry.register("http_requests", "Answered requests", app.metrics.requests.clone());
+    let help = "Time until the response began, in seconds";
     registry.register("http_request_duration_seconds", help, app.metrics.durations.clone());
     // The counters of this process are reported even if the database is down.
     let up = stored(&app, &mut page, query.containers).await.is_ok();
-    page.single("database_up", "Whether the database answers", f64::from(u8::from(up)));
+    page.single("database_up", "1 if the database answers, otherwise 0", f64::from(u8::from(up)));
     Ok(page)
 }
 
@@ -104,7 +104,7 @@ async fn stored(app: &App, page: &mut Page, each: bool) -> Result<(), Error> {
         let labels = vec![("id", one.daemon.id.to_string()), ("name", one.daemon.name.clone())];
         (labels, f64::from(u8::from(online)))
     });
-    page.gauge("daemon_up", "Whether the daemon is connected", up);
+    page.gauge("daemon_up", "1 if the daemon is connected, otherwise 0", up);
     let mut counts = Vec::new();
     for phase in [Phase::Offline, Phase::Starting, Phase::Running, Phase::Stopping] {
         let filter = ContainerFilter { phase: Some(phase), ..ContainerFilter::default() };
@@ -150,7 +150,7 @@ async fn containers(app: &App, page: &mut Page) -> Result<(), Error> {
         }
     }
     let names = [
-        ("container_running", "Whether the container runs"),
+        ("container_running", "1 if the container runs, otherwise 0"),
         ("container_cpu_percent", "CPU use in percent of one CPU"),
         ("container_memory_bytes", "Memory in use"),
         ("container_disk_bytes", "Disk space in use"),

@@ -156,7 +156,7 @@ pub async fn refuse_default_password(raptor: &Raptor, config: &Config) -> anyhow
     match raptor.users().with_default_password().await? {
         None => Ok(()),
         Some(username) => bail!(
-            "{username} still has the default password, and this server is reached on {address}, so it does not start. Set ADMIN_PASSWORD to another password, or start with an address of this machine only (BIND_ADDRESS=127.0.0.1 with Compose), sign in and choose one."
+            "{username} still has the default password, and this server can be reached at {address}, so it does not start. Set ADMIN_PASSWORD to another password, or start with an address of this machine only (BIND_ADDRESS=127.0.0.1 with Compose), sign in and choose one."
         ),
     }
 }

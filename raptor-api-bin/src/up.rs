@@ -50,15 +50,15 @@ pub async fn run(mut config: Config, up: UpConfig) -> anyhow::Result<()> {
         () = host.disk_came_back() => true,
     };
     match again {
-        false => tell("Raptor has stopped. Containers that were running go on."),
-        true => tell("The disk with the containers' files is mounted again: Raptor starts anew with it."),
+        false => tell("Raptor has stopped. Containers that were running keep running."),
+        true => tell("The disk with the containers' files is mounted again: Raptor restarts to use it."),
     }
     raptor.shutdown().await;
     host.shutdown().await;
     if !again {
         return Ok(());
     }
-    start_again().context("Raptor can't be started again; start it by hand")?;
+    start_again().context("Raptor can't restart itself; start it by hand")?;
     Ok(())
 }
 
@@ -74,10 +74,10 @@ fn folder(folder: &Path) -> anyhow::Result<PathBuf> {
 fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "its disk is full. Free some space there (`df -h` shows it), then start Raptor again; containers run on"
+            "its disk is full. Free some space there (`df -h` shows it), then start Raptor again; containers keep running"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start Raptor again; containers run on"
+            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start Raptor again; containers keep running"
         }
         _ => "set DATA_DIR to a folder that this user may write to",
     };
@@ -93,7 +93,7 @@ fn app_key(config: &Config, folder: &Path) -> anyhow::Result<Secret> {
     if let Ok(key) = fs::read_to_string(&path) {
         if key.trim().len() < 32 {
             bail!(
-                "{} holds no key. Bring the right one back, or delete the file and everything stored under it.",
+                "{} contains no key. Restore the right one, or delete the file and everything that was stored with it.",
                 path.display()
             );
         }

@@ -1,4 +1,4 @@
-//! The catalogue: what its README promises of the data, and the templates of Raptor's own.
+//! The catalogue: the guarantees that its README gives about the data, and Raptor's own templates.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use raptor_core::templates::{
@@ -32,7 +32,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or_default()
 }
 
-/// The luminance of a colour, as WCAG 2.2 has it.
+/// The relative luminance of a colour, as defined by WCAG 2.2.
 fn luminance(colour: &str) -> f64 {
     let channel = |at: usize| {
         let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
@@ -83,7 +83,7 @@ fn what_a_newcomer_looks_for_is_named_first_and_no_variant_is() {
         assert!(entry.get("variant_of").is_none(), "{id} is a variant");
         categories.insert(text(entry, "category"));
     }
-    // The first dozen is what is seen without scrolling.
+    // The first dozen is visible without scrolling.
     assert!(popular[..12].iter().filter(|id| id.starts_with("minecraft")).count() <= 1);
     assert!(categories.len() >= 10, "from every corner: {categories:?}");
     for entry in entries.iter().filter(|entry| entry.get("template").is_some()) {
@@ -154,7 +154,7 @@ fn raptors_own_templates_are_read_without_a_complaint_and_lose_nothing() {
     for name in named {
         let read = import(&std::fs::read(folder().join(name)).unwrap()).unwrap();
         assert_eq!(read.format, "RAPTOR_v1", "{name}");
-        // Any image means that each container names its own.
+        // `docker-image.json` has no image of its own: each container names one.
         let expected: &[&str] = if name.ends_with("/docker-image.json") { &["images"] } else { &[] };
         let warned: Vec<_> = read.warnings.iter().map(|warning| warning.path.as_str()).collect();
         assert_eq!(warned, expected, "{name}: {:?}", read.warnings);
@@ -184,7 +184,7 @@ fn a_file_to_be_uploaded_is_named_by_variables_that_the_template_has() {
     }
 }
 
-/// A template's own values, as a container on this port gets them.
+/// The default values of a template for a container on this port.
 fn context(template: &Template, port: u16) -> Context {
     let mut environment: BTreeMap<String, String> = template
         .variables
@@ -200,7 +200,7 @@ fn own(name: &str) -> Template {
     import(&std::fs::read(folder().join("templates").join(name)).unwrap()).unwrap().template
 }
 
-/// Runs the installation script in this folder, with what variables say unless told otherwise.
+/// Runs the installation script in this folder, with the default values of the variables.
 fn install(template: &Template, folder: &Path) -> std::process::ExitStatus {
     let script =
         template.install.as_ref().unwrap().script.replace("/mnt/server", &folder.display().to_string());
@@ -236,7 +236,8 @@ fn a_static_site_begins_with_a_page_and_keeps_what_is_there() {
     assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
 }
 
-/// The images can't be had in tests. Their programs can: the example is installed and started as the template says.
+/// The images are not available in tests, but their programs are: the example is installed and started as the template
+/// specifies.
 #[test]
 fn the_examples_of_the_language_templates_answer_on_their_port() {
     for (name, program) in [("nodejs.json", "node"), ("python.json", "python3")] {
@@ -249,7 +250,7 @@ fn the_examples_of_the_language_templates_answer_on_their_port() {
         assert!(install(&template, folder.path()).success(), "{name}");
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let context = context(&template, port);
-        // Debian calls it python3, the image python.
+        // The program is named python3 on Debian and python in the image.
         let started = context.startup(&template.startup).replace(" python ", " python3 ");
         let mut child = std::process::Command::new("sh")
             .args(["-c", &started])
@@ -264,7 +265,7 @@ fn the_examples_of_the_language_templates_answer_on_their_port() {
     }
 }
 
-/// What a web server on this port answers, once it is there; none after half a minute.
+/// The answer of a web server on this port once it listens; none after half a minute.
 fn answered(port: u16) -> Option<String> {
     let deadline = Instant::now() + Duration::from_secs(30);
     while Instant::now() < deadline {

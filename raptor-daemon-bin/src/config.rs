@@ -29,9 +29,9 @@ pub enum Command {
     Serve,
     /// Print the OpenAPI document and exit
     Openapi,
-    /// Write settings from standard input to this host's .env, as the panel shows it for a new daemon
+    /// Write settings from standard input to this host's .env; the panel shows the command for a new daemon
     Setup(Setup),
-    /// Take Raptor's rules out of this host's firewall, as before removing Raptor
+    /// Remove Raptor's rules from this host's firewall, for example before uninstalling Raptor
     RemoveRules,
 }
 
@@ -44,10 +44,10 @@ pub struct Config {
     /// The key that the panel showed when this daemon was added [required]
     #[arg(long, env = "DAEMON_API_KEY", hide_env_values = true, value_parser = api_key, global = true)]
     pub daemon_api_key: Option<Secret>,
-    /// What is spoken at DAEMON_ADDR: derived (HTTPS with a certificate that comes from the key) or off (plain HTTP, for a proxy before it)
+    /// Protocol at DAEMON_ADDR: derived (HTTPS with a certificate derived from the key) or off (plain HTTP, for a proxy in front of it)
     #[arg(long, env = "DAEMON_TLS", value_enum, default_value_t = Tls::Derived, global = true)]
     pub daemon_tls: Tls,
-    /// A certificate of your own instead: PEM file with the chain, the daemon's own first
+    /// PEM file with your own certificate chain to use instead, the daemon's certificate first
     #[arg(long, env = "DAEMON_TLS_CERT", global = true)]
     pub daemon_tls_cert: Option<PathBuf>,
     /// PEM file with that certificate's private key
@@ -59,13 +59,13 @@ pub struct Config {
     /// The host
     #[command(flatten)]
     pub host: HostConfig,
-    /// Private addresses and networks that files and templates may be fetched from all the same, separated by commas
+    /// Private addresses and networks that files and templates may be fetched from, separated by commas
     #[arg(long, env = "OUTBOUND_ALLOW", value_delimiter = ',', value_parser = network, global = true)]
     pub outbound_allow: Vec<IpNet>,
-    /// Networks of proxies before this daemon, for which the numbers of connections of one address do not hold, separated by commas
+    /// Networks of proxies in front of this daemon, which are exempt from the limit of connections per address, separated by commas
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',', value_parser = network, global = true)]
     pub trusted_proxies: Vec<IpNet>,
-    /// What is logged: error, warn, info, debug, trace, or by module
+    /// Log level: error, warn, info, debug, trace, or by module
     #[arg(long, env = "RUST_LOG", default_value = "info", global = true)]
     pub rust_log: String,
 }

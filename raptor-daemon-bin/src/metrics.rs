@@ -79,7 +79,7 @@ fn each(page: &mut Page, containers: &[ContainerStatus], stats: &[ContainerStats
     let running = containers.iter().map(|container| {
         (vec![("id", container.id.to_string())], f64::from(u8::from(container.phase == Phase::Running)))
     });
-    page.gauge("container_running", "Whether the container runs", running);
+    page.gauge("container_running", "1 if the container runs, otherwise 0", running);
     let series = |value: fn(&ContainerStats) -> f64| {
         stats.iter().map(move |one| (vec![("id", one.id.to_string())], value(one)))
     };

@@ -42,7 +42,7 @@ impl SearchPattern {
     pub fn new(search: &ConsoleSearch) -> Result<Self, String> {
         let text = search.text.as_deref().filter(|text| !text.is_empty());
         if text.is_some_and(|text| text.chars().count() > MAX_PATTERN) {
-            return Err(format!("Look for at most {MAX_PATTERN} characters."));
+            return Err(format!("Search for at most {MAX_PATTERN} characters."));
         }
         let compile = |text: &str| {
             let pattern = if search.regex { Cow::Borrowed(text) } else { Cow::Owned(regex::escape(text)) };
@@ -53,7 +53,7 @@ impl SearchPattern {
                 .build()
                 .map_err(|error| match error {
                     regex::Error::CompiledTooBig(_) => "This pattern is too large. Make it simpler.".into(),
-                    error => format!("This is no regular expression: {}", last_line(&error.to_string())),
+                    error => format!("This is not a regular expression: {}", last_line(&error.to_string())),
                 })
         };
         Ok(Self { pattern: text.map(compile).transpose()?, from: search.from, to: search.to })
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_pattern_that_is_none_or_too_large_is_refused_in_a_sentence() {
-        assert!(sought("(", true, false).err().unwrap().starts_with("This is no regular expression"));
+        assert!(sought("(", true, false).err().unwrap().starts_with("This is not a regular expression"));
         assert!(sought(r"\w{1000}{1000}", true, false).is_err());
         assert!(sought(&"x".repeat(501), false, false).is_err());
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub enum Error {
     /// Nothing of this kind has this id, or the actor may not know that it exists.
-    #[error("This {what} does not exist or is not yours to see.")]
+    #[error("This {what} does not exist, or you may not see it.")]
     NotFound {
         /// The noun in lower case: `container`, `user`.
         what: &'static str,
@@ -178,7 +178,7 @@ fn meaning(code: &str) -> Option<Error> {
         }
         // NUL, in text and in JSON. Input is checked for it before, so this has no better name for the field.
         ("22021" | "22P05", _) => {
-            Some(Error::invalid("text", "This holds a character that can't be stored. Leave it out."))
+            Some(Error::invalid("text", "This contains a character that can't be stored. Remove it."))
         }
         // The database is stopping, starting, or has reached its limit of connections.
         (code, None) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {

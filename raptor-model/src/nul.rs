@@ -20,7 +20,7 @@ pub fn check(field: &str, text: &str) -> Result<()> {
 /// The error for an input whose `field` contains the character.
 #[must_use]
 pub fn refusal(field: &str) -> Error {
-    Error::invalid(field, "This holds the character U+0000 (NUL), which can't be stored. Leave it out.")
+    Error::invalid(field, "This contains the character U+0000 (NUL), which can't be stored. Remove it.")
 }
 
 /// The dotted path of the first string or key that contains the character: `variables.MOTD`, `ports.0.note`.

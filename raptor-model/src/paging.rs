@@ -49,7 +49,7 @@ impl PageRequest {
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let wrong = || {
-            Error::invalid("cursor", "This cursor is not one of this list. Take `next` of the page before.")
+            Error::invalid("cursor", "This cursor is not from this list. Use `next` of the previous page.")
         };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| wrong())?;
         serde_json::from_slice(&bytes).map(Some).map_err(|_| wrong())

@@ -17,7 +17,7 @@ pub struct HostConfig {
     /// Port of the SFTP server
     #[arg(long, env = "SFTP_PORT", default_value_t = 2222, value_parser = port, global = true)]
     pub sftp_port: u16,
-    /// Whether SFTP also offers algorithms for clients that know no modern ones: on or off
+    /// Whether SFTP also offers algorithms for clients that support no modern ones: on or off
     #[arg(long, env = "SFTP_OLD_CLIENTS", default_value = "off", value_parser = switch, action = clap::ArgAction::Set, global = true)]
     pub sftp_old_clients: bool,
     /// Addresses that allocations may use, separated by commas
@@ -35,22 +35,22 @@ pub struct HostConfig {
     /// The containers' time zone
     #[arg(long, env = "CONTAINER_TIMEZONE", default_value = "UTC", value_parser = timezone, global = true)]
     pub container_timezone: String,
-    /// The range of which containers' networks are made, as address/prefix
+    /// Range from which containers' networks are allocated, as address/prefix
     #[arg(long, env = "CONTAINER_SUBNETS", default_value = "10.216.0.0/14", value_parser = subnets, global = true)]
     pub container_subnets: Pool,
-    /// Folders that containers may mount, with all below them, separated by commas
+    /// Folders that containers may mount, including everything below them, separated by commas
     #[arg(long, env = "ALLOWED_MOUNTS", value_delimiter = ',', value_parser = folder, global = true)]
     pub allowed_mounts: Vec<PathBuf>,
-    /// Whether containers are kept from this host's services and its private network: on or off
+    /// Whether containers are isolated from this host's services and its private network: on or off
     #[arg(long, env = "CONTAINER_FIREWALL", default_value = "on", value_parser = switch, action = clap::ArgAction::Set, global = true)]
     pub container_firewall: bool,
-    /// Private places that containers may reach all the same, separated by commas
+    /// Private destinations that containers may reach, separated by commas
     #[arg(long, env = "CONTAINER_REACH", value_delimiter = ',', global = true)]
     pub container_reach: Vec<Reach>,
-    /// Days after which pulled images that nobody uses are removed; 0 = never
+    /// Days after which unused pulled images are removed; 0 = never
     #[arg(long, env = "IMAGE_RETENTION_DAYS", default_value_t = 30, global = true)]
     pub image_retention_days: u32,
-    /// Days after which deleted files in a container's trash are removed for good; 0 = never
+    /// Days after which files in a container's trash are permanently deleted; 0 = never
     #[arg(long, env = "TRASH_RETENTION_DAYS", default_value_t = 30, global = true)]
     pub trash_retention_days: u32,
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 const NOT_SET: &str =
-    "APP_KEY is not set. Set it to the key that the server is to start with; `raptor-api key` makes one.";
+    "APP_KEY is not set. Set it to the key that the server should start with; `raptor-api key` creates one.";
 
 /// Where a command gets its key from.
 #[derive(Clone, Copy, Debug)]
@@ -60,16 +60,16 @@ impl<'a> KeySource<'a> {
 /// Settings of `rotate-key` in addition to [`Config`].
 #[derive(Args, Clone, Debug)]
 pub struct KeyRotation {
-    /// The key until now; APP_KEY is the new one
+    /// The former key; APP_KEY is the new one
     #[arg(long, env = "OLD_APP_KEY", hide_env_values = true, value_parser = former_key)]
     pub old_app_key: Option<Secret>,
-    /// File with the key until now
+    /// File with the former key
     #[arg(long, env = "OLD_APP_KEY_FILE")]
     pub old_app_key_file: Option<PathBuf>,
-    /// Go on without the secrets that can't be read, as the key until now is lost. Run it without this first: it lists them
+    /// Continue without the secrets that can't be read because the former key is lost. Run it without this option first: it lists them
     #[arg(long)]
     pub lost: bool,
-    /// Folder of the SQLite database, where DATABASE_URL is not set
+    /// Folder of the SQLite database, if DATABASE_URL is not set
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 }
@@ -91,7 +91,7 @@ impl KeyRotation {
 /// Settings of `rotate-jwt-secret` in addition to [`Config`].
 #[derive(Args, Clone, Debug)]
 pub struct JwtRotation {
-    /// Folder of the SQLite database, where DATABASE_URL is not set
+    /// Folder of the SQLite database, if DATABASE_URL is not set
     #[arg(long, env = "DATA_DIR", default_value = "./data")]
     pub data_dir: PathBuf,
 }

@@ -14,13 +14,13 @@ use url::Url;
 /// Settings of the mail server. Without a host, no mail is sent.
 #[derive(Args, Clone, Debug)]
 pub struct SmtpConfig {
-    /// Name of the mail server (SMTP). Without it no mail is sent and nobody can reset a forgotten password
+    /// Host name of the mail server (SMTP). Without it no mail is sent and nobody can reset a forgotten password
     #[arg(long, env = "SMTP_HOST", value_parser = host, global = true)]
     pub smtp_host: Option<String>,
-    /// Its port [default: 587, 465 with SMTP_SECURITY=tls, 25 with none]
+    /// Port of the mail server [default: 587, 465 with SMTP_SECURITY=tls, 25 with none]
     #[arg(long, env = "SMTP_PORT", value_parser = port, global = true)]
     pub smtp_port: Option<u16>,
-    /// User name at the mail server, where it wants one
+    /// User name at the mail server, if it requires one
     #[arg(long, env = "SMTP_USERNAME", value_parser = line, global = true)]
     pub smtp_username: Option<String>,
     /// Password at the mail server
@@ -32,7 +32,7 @@ pub struct SmtpConfig {
     /// How the connection is encrypted: starttls, tls or none [default: starttls, or tls on port 465]
     #[arg(long, env = "SMTP_SECURITY", value_parser = security, global = true)]
     pub smtp_security: Option<SmtpSecurity>,
-    /// File with the certificate of whoever signed the mail server's, where this machine does not know them (PEM)
+    /// PEM file with the certificate of the authority that signed the mail server's certificate, if this machine does not trust it
     #[arg(long, env = "SMTP_CA_FILE", global = true)]
     pub smtp_ca_file: Option<PathBuf>,
 }
@@ -99,7 +99,7 @@ impl SmtpConfig {
         };
         if security == Security::None && login.is_some() && !is_this_machine(host) {
             bail!(
-                "SMTP_SECURITY is \"none\": the password would cross the network in the clear. Use starttls or tls, or leave SMTP_USERNAME and SMTP_PASSWORD away."
+                "SMTP_SECURITY is \"none\": the password would be sent unencrypted. Use starttls or tls, or remove SMTP_USERNAME and SMTP_PASSWORD."
             )
         }
         let read = |path: &PathBuf| {

@@ -64,6 +64,6 @@ fn unknown(name: &str, known: &BTreeSet<String>) -> Error {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
     Error::invalid(
         name,
-        format!("There is no query parameter `{name}` here. There are: {}.", names.join(", ")),
+        format!("Unknown query parameter `{name}`. This address takes: {}.", names.join(", ")),
     )
 }

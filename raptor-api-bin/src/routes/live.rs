@@ -203,5 +203,5 @@ fn throttled(text: &str) -> LiveFrame {
         Ok(LiveRequest::Command { command_id, .. }) => command_id,
         _ => None,
     };
-    problem("throttled", "You send commands too quickly.", command_id)
+    problem("throttled", "You are sending commands too quickly.", command_id)
 }

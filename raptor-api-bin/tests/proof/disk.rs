@@ -1,4 +1,4 @@
-//! A small disk of the test's own: an ext4 in a file, which can be filled to the last block or made to fail.
+//! A small disk for a test: an ext4 file system in a file, which can be filled to the last block or made to fail.
 
 use crate::programs::folder;
 use std::{
@@ -14,12 +14,12 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// None where this user may not mount one, which is said, and is a failure in CI.
+    /// `None` if this user may not mount one, with a message; this fails in CI.
     pub fn new(mib: u64) -> Option<Self> {
         let own = Self { folder: folder(), repairs: 0 };
         fs::create_dir(own.root()).unwrap();
         fs::File::create(own.image()).unwrap().set_len(mib << 20).unwrap();
-        // Without blocks that are kept for root, as whom the tests run.
+        // Without blocks reserved for root, because the tests run as root.
         let made = run("mkfs.ext4", &["-q", "-m", "0", path(&own.image())]);
         if let Err(why) = made.and_then(|()| own.mount()) {
             assert!(
@@ -44,7 +44,7 @@ impl Disk {
         run("mount", &["-o", "loop,errors=remount-ro", path(&self.image()), path(&self.root())])
     }
 
-    /// Takes every block that is free.
+    /// Uses up every free block.
     pub fn fill(&self) {
         let mut filler = fs::File::options().create(true).append(true).open(self.filler()).unwrap();
         for size in [1 << 20, 4096, 1] {
@@ -67,7 +67,7 @@ impl Disk {
         fs::remove_file(self.filler()).unwrap();
     }
 
-    /// The kernel takes it for faulty and lets nobody write any more, as after a real fault. What was written before is on it.
+    /// Makes the kernel consider it faulty and read-only, as after a real fault. Earlier writes are kept.
     pub fn fail(&self) {
         run("sync", &["-f", path(&self.root())]).unwrap();
         let found = Command::new("findmnt").args(["-no", "SOURCE"]).arg(self.root()).output().unwrap();
@@ -78,13 +78,13 @@ impl Disk {
         assert_eq!(refused.kind(), ErrorKind::ReadOnlyFilesystem);
     }
 
-    /// Checks and mounts it anew, as an administrator does after a fault. Nobody may use it.
+    /// Checks and mounts it again, as an administrator does after a fault. It must not be in use.
     pub fn mend(&mut self) {
         run("umount", &[path(&self.root())]).unwrap();
-        // 1: faults were mended.
+        // 1: errors were corrected.
         let checked = Command::new("e2fsck").args(["-fy", path(&self.image())]).output().unwrap();
         assert!(checked.status.code().is_some_and(|code| code <= 1), "{checked:?}");
-        // The kernel keeps the faulty one as long as any mount namespace has it.
+        // The kernel keeps the faulty file system as long as it is mounted in any mount namespace.
         let faulty = self.image();
         self.repairs += 1;
         fs::copy(&faulty, self.image()).unwrap();
@@ -92,7 +92,7 @@ impl Disk {
         self.mount().unwrap();
     }
 
-    /// Mounts it so that nobody may write. Nobody may be writing.
+    /// Mounts it read-only. Nothing must be writing to it.
     pub fn forbid_writing(&self) {
         run("mount", &["-o", "remount,ro", path(&self.root())]).unwrap();
     }

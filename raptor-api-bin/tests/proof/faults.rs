@@ -1,4 +1,4 @@
-//! Faults: daemon and API are killed at random points under load, and the promises are checked from outside.
+//! Faults: daemon and API are killed at random points under load, and the guarantees are checked from outside.
 
 use crate::{
     EGG,
@@ -26,7 +26,7 @@ impl Chance {
         Self(seed)
     }
 
-    /// For somebody else.
+    /// A generator for another thread.
     pub fn another(&mut self) -> Self {
         Self(self.below(u64::MAX) | 1)
     }
@@ -82,7 +82,7 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
             api.kill();
         }
         if round % 2 == 0 {
-            // A crash while nobody may be there to be told.
+            // A crash while daemon and API may be away.
             crash(&crashing);
             crashes += 1;
         }
@@ -117,7 +117,7 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
     }
 }
 
-/// A container that runs `startup`, and its path.
+/// Creates a container that runs `startup`, and returns its path.
 pub fn make(api: &mut Api, template: &Value, daemon: &str, startup: &str) -> String {
     let container = api.post(
         "/containers",
@@ -157,7 +157,7 @@ fn crash(path: &str) {
     run(&["exec", &engine_name(path), "touch", "/home/container/crash"]);
 }
 
-/// All console lines that are kept, whose numbers must follow one another.
+/// All stored console lines, whose numbers must be consecutive.
 pub fn lines(api: &Api, path: &str) -> Vec<String> {
     let (mut after, mut texts) = (0, Vec::new());
     loop {

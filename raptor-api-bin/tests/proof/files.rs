@@ -1,4 +1,4 @@
-//! Files over HTTP with the real programs: what is taken away ends links and transfers at once.
+//! Files over HTTP with the real programs: losing a permission ends links and transfers at once.
 
 use crate::{
     programs::Api,
@@ -57,7 +57,7 @@ impl Scene {
         done
     }
 
-    /// A link of Mia's to the large file.
+    /// A download link for the large file, created by Mia.
     fn link(&mut self) -> String {
         self.as_mia(|scene| {
             let wanted = json!({ "paths": ["large"] });
@@ -65,7 +65,7 @@ impl Scene {
         })
     }
 
-    /// Takes something away and expects Mia's transfer to end within a second, and her link to be worth nothing.
+    /// Revokes something and expects Mia's transfer to end within a second, and her link to be invalid.
     fn cut(&mut self, what: &str, act: impl FnOnce(&Api, &Self)) {
         let link = self.link();
         let mut running = self.fixture.api.open_signed_out(&link);
@@ -140,7 +140,7 @@ fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
     assert!(!data.join(OsStr::from_bytes(b"b\xffn")).exists());
 }
 
-/// Large files go from the daemon's kernel to the API without HTTP around them.
+/// Large files go from the daemon's kernel to the API on a raw connection, without HTTP framing.
 #[test]
 fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
     let mut scene = Scene::new();
@@ -158,14 +158,14 @@ fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
     assert_eq!(range("bytes=1000001-7000000"), &bytes[1_000_001..=7_000_000]);
     assert_eq!(range("bytes=-2000000"), &bytes[10_000_000..]);
 
-    // It becomes shorter while it is read.
+    // The file is truncated while it is read.
     let large = scene.path("/files/content?path=large");
     let mut running = scene.fixture.api.open(&large);
     running.read_exact(&mut vec![0; 1 << 20]).unwrap();
     std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(1 << 26).unwrap();
     assert!(std::io::copy(&mut running, &mut std::io::sink()).is_err(), "what is missing is no end");
 
-    // A reader that takes nothing holds no daemon up that is to end.
+    // A stalled reader does not delay the shutdown of the daemon.
     std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(SIZE).unwrap();
     let mut running = scene.fixture.api.open(&large);
     running.read_exact(&mut vec![0; 1 << 20]).unwrap();

@@ -1,4 +1,4 @@
-//! What the administrator is told where the rules between containers and their host can't be set.
+//! The messages for the administrator if the rules between containers and their host can't be set.
 
 use crate::{
     faults::{READY, make, running},
@@ -18,7 +18,7 @@ fn without_the_right_to_set_rules_the_daemon_says_who_has_it() {
     told(Daemon::behind(&["setpriv", "--bounding-set", "-net_admin", "--"]), "Run the daemon as root");
 }
 
-/// The container starts, and the daemon's page says that it is not kept from the host, and what to do.
+/// The container starts, and the daemon's page says that it is not isolated from the host, and what to do.
 fn told(mut daemon: Daemon, advice: &str) {
     if !docker() {
         return;
@@ -39,7 +39,7 @@ fn told(mut daemon: Daemon, advice: &str) {
         let isolation = api.get(&format!("/daemons/{host}"))["system"]["isolation"].clone();
         (isolation["kept"] == false).then_some(isolation)
     });
-    // What the test leaves is cleared away behind it, and must not be started again meanwhile.
+    // The test's containers are removed after it, and must not be started again in the meantime.
     daemon.stop();
     let note = text(&isolation["note"]);
     assert!(note.starts_with("Containers can reach the services of this host"), "{note}");

@@ -1,4 +1,4 @@
-//! Changing `APP_KEY` with the real program, and what its log looks like.
+//! Changing `APP_KEY` with the real program, and its log.
 
 use crate::{
     programs::{Api, Daemon, folder, postgres, program, refusal_of, said_by},
@@ -19,7 +19,7 @@ fn another_app_key_is_refused_until_rotate_key_has_made_it_the_one() {
     let words = refusal_of("raptor-api", "serve", &with("APP_KEY", NEW));
     assert!(words.contains("OLD_APP_KEY") && words.contains("rotate-key"), "{words}");
     assert!(!words.contains(NEW), "{words}");
-    // Without the former key it is refused too, and says how to go on.
+    // Without the former key it is refused too, with a message that says how to continue.
     let words = refusal_of("raptor-api", "rotate-key", &with("APP_KEY", NEW));
     assert!(words.contains("--lost"), "{words}");
     let words =
@@ -79,10 +79,10 @@ fn documented() -> Vec<String> {
     lines
 }
 
-/// Has the shell run a line in a folder where the key's file is `data/app.key`, and says whether that went well, and its words.
+/// Runs a line in a shell, in a folder with the key's file `data/app.key`, and returns whether it succeeded, and its output.
 fn shell(folder: &Path, line: &str, database: &str) -> (bool, String) {
     let programs = program("raptor-api").parent().unwrap().display().to_string();
-    // Compose's is run where the key is, and finds its name in the environment.
+    // Compose's line is run in the key's folder, and gets its name from the environment.
     let inside = if line.contains("data/app.key") { folder.to_owned() } else { folder.join("data") };
     let output = Command::new("sh")
         .args(["-c", line])
@@ -97,7 +97,7 @@ fn shell(folder: &Path, line: &str, database: &str) -> (bool, String) {
     (output.status.success(), words)
 }
 
-/// Runs a line twice that is refused with these words, and makes sure that the right key is still there.
+/// Runs a line twice that is refused with this message, and checks that the right key is still there.
 fn refused_twice(folder: &Path, line: &str, database: &str, why: &str) {
     for _ in 0..2 {
         let (good, words) = shell(folder, line, database);
@@ -107,7 +107,7 @@ fn refused_twice(folder: &Path, line: &str, database: &str, why: &str) {
     }
 }
 
-/// The documented lines, and the one that they were before.
+/// The documented lines, and the one from earlier documentation.
 fn lines() -> Vec<String> {
     let bare = "mv data/app.key data/app.key.old && APP_KEY_FILE=data/app.key OLD_APP_KEY_FILE=data/app.key.old raptor-api rotate-key";
     documented().into_iter().chain([bare.to_owned()]).collect()
@@ -120,14 +120,14 @@ fn with_the_key() -> tempfile::TempDir {
     folder
 }
 
-/// What the line does once nothing is in the way: the key in `app.key` is the one.
+/// Asserts that the line has succeeded: the key in `app.key` is the new one.
 fn done(folder: &Path, database: &str) {
     let line = &documented()[0];
     let (good, words) = shell(folder, line, database);
-    assert!(good && words.contains("app.key.old out of the way"), "{words}");
+    assert!(good && words.contains("app.key.old away"), "{words}");
     let key = fs::read_to_string(folder.join("data/app.key")).unwrap();
     assert_ne!(key.trim(), KEY);
-    // It may be run again, which changes nothing.
+    // Running it again changes nothing.
     let (good, words) = shell(folder, line, database);
     assert!(good, "{words}");
     assert_eq!(fs::read_to_string(folder.join("data/app.key")).unwrap(), key);
@@ -178,10 +178,10 @@ fn a_new_key_that_the_database_refuses_does_not_stay_in_its_file() {
     // Without the former key.
     let words = refusal_of("raptor-api", "rotate-key", &env);
     assert!(words.contains("--lost") && !Path::new(&file).exists(), "{words}");
-    // No new key can be the one of sessions that are there.
+    // A new key can't be the one that signs existing sessions.
     let words = refusal_of("raptor-api", "rotate-jwt-secret", &env);
     assert!(words.contains("APP_KEY_FILE can't be used") && !Path::new(&file).exists(), "{words}");
-    // One that was there before stays.
+    // An existing file is kept.
     fs::write(&file, NEW).unwrap();
     refusal_of("raptor-api", "rotate-key", &env);
     assert_eq!(fs::read_to_string(&file).unwrap(), NEW);

@@ -1,4 +1,4 @@
-//! The proof: the real programs run a real game server from its published egg, on a real Docker Engine.
+//! End-to-end tests: the real programs run a real game server from its published egg, on a real Docker Engine.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod disk;
@@ -52,7 +52,7 @@ fn a_second_up_on_the_same_folder_is_refused_before_it_touches_anything() {
     let settings = [("API_ADDR", "127.0.0.1:0"), ("SFTP_PORT", &sftp), ("DATA_DIR", &folder)];
     let said = programs::refusal(&settings);
     assert!(said.contains("Another Raptor uses") && !said.contains("serving SFTP"), "{said}");
-    // With a database of its own it would still run the first one's containers.
+    // With another database it would still run the first one's containers.
     let said = programs::refusal(&[&settings[..], &[("DATABASE_URL", "sqlite://other.db")]].concat());
     assert!(said.contains("Another Raptor daemon") && !said.contains("serving SFTP"), "{said}");
 }
@@ -94,7 +94,7 @@ fn openttd_runs_on_a_daemon_of_its_own_with_postgresql() {
         201,
     );
     play(&mut api, &id, port, |api| {
-        // The game goes on while both programs are replaced.
+        // The game keeps running while both programs are replaced.
         daemon.stop();
         until("the daemon is said to be away", || (link(api)["state"] != "online").then_some(()));
         api.restart();
@@ -104,7 +104,7 @@ fn openttd_runs_on_a_daemon_of_its_own_with_postgresql() {
     });
 }
 
-/// Import, create, start, connect, talk, stop.
+/// Import, create, start, connect, send commands, stop.
 fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Api)) {
     let imported = api.post_bytes("/templates/import", EGG, 201);
     assert_eq!(imported["warnings"], json!([]));
@@ -157,7 +157,7 @@ fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Ap
     until("it is gone", || (api.get("/containers")["items"] == json!([])).then_some(()));
 }
 
-/// What was printed, sent and used is still known while it is offline.
+/// Output, commands and measurements are still available while it is offline.
 fn remembers(api: &Api, path: &str, daemon: &Value) {
     let found = api.get(&format!("{path}/console/search?text=CURRENT%2FMAXIMUM&limit=1"));
     let hit = &found["hits"][0];
@@ -188,7 +188,7 @@ fn remembers(api: &Api, path: &str, daemon: &Value) {
     }
 }
 
-/// Measurements are differences and written every ten seconds.
+/// Measurements are computed from differences and written every ten seconds.
 fn measured(api: &Api, of: &str) {
     until("it was measured", || {
         let history = api.get(&format!("{of}/stats/history?range=hour"));

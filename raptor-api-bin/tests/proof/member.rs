@@ -1,4 +1,4 @@
-//! `up` by a user without rights who is in the group docker.
+//! `up` by an unprivileged user who is in the group docker.
 
 use crate::{
     programs::{Api, docker},
@@ -29,7 +29,7 @@ fn up_as_a_member_of_the_group_docker_runs_containers_that_can_write_their_files
     let Some(mut api) = Api::up_in_group_docker(UID) else { return };
     assert!(api.log().contains("containers run as user 4711"), "{}", api.log());
     api.sign_in();
-    // The daemon's page says what the greeting says.
+    // The daemon's page says the same as the startup message.
     until("the host says as whom its containers run", || {
         let id = api.get("/daemons")["items"][0]["id"].clone();
         let note = api.get(&format!("/daemons/{}", text(&id)))["system"]["user_note"].clone();
@@ -54,7 +54,7 @@ fn up_as_a_member_of_the_group_docker_runs_containers_that_can_write_their_files
     let said: Vec<&str> = lines["lines"].as_array().unwrap().iter().map(|line| text(&line["text"])).collect();
     assert!(said.contains(&"4711"), "the container runs as whoever runs Raptor: {said:?}");
     assert!(said.contains(&"0"), "the installer is root: {said:?}");
-    // The panel writes what the installer and the container made, and reads all of it.
+    // The panel can write and read all files that the installer and the container created.
     let read =
         |path: &str| String::from_utf8(api.bytes(&at(&format!("/files/content?path={path}")))).unwrap();
     assert_eq!((read("/own.txt").as_str(), read("/installed.txt").as_str()), ("own\n", "by root\nmore\n"));

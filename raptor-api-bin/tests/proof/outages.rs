@@ -1,5 +1,5 @@
-//! Outages: the engine, the database, the daemon and the API are killed at random points under load, and what was promised is
-//! checked from outside. `RAPTOR_TEST_ROUNDS` is how often; `RAPTOR_TEST_SEED` repeats a run's chances.
+//! Outages: the engine, the database, the daemon and the API are killed at random points under load, and the guarantees are
+//! checked from outside. `RAPTOR_TEST_ROUNDS` is the number of rounds; `RAPTOR_TEST_SEED` repeats a run's random choices.
 
 use crate::{
     EGG,
@@ -59,7 +59,7 @@ impl World {
 
     fn online(&self) {
         until("the daemon is online and has its engine", || {
-            // For a moment, the API still refuses what needs the database that has come back.
+            // For a moment, the API still refuses requests that need the database that has come back.
             let (status, daemon) = self.api.ask(Method::GET, &format!("/daemons/{}", self.host), None);
             (status == 200
                 && daemon["connection"]["state"] == "online"
@@ -94,19 +94,19 @@ impl World {
         });
     }
 
-    /// The engine's word on it: its process, where one runs.
+    /// Its process according to the engine, if it runs.
     fn process(&self, container: &Container) -> Option<String> {
         let format = "{{.State.Running}} {{.Id}} {{.State.StartedAt}}";
         let word = self.engine.answers(&["inspect", "--format", format, &container.engine_name])?;
         word.strip_prefix("true ").map(str::to_owned)
     }
 
-    /// What the engine itself has kept of what the container printed.
+    /// The container's log in the engine.
     fn log(&self, container: &Container) -> Option<String> {
         self.engine.answers(&["logs", &container.engine_name])
     }
 
-    /// Kills some of them, in any order, at any time. Says whether the engine was among them.
+    /// Kills some of them, in random order and at random times. Returns whether the engine was among them.
     fn strike(&mut self) -> bool {
         let mut engine = false;
         let mut victims = vec!["engine", "database", "daemon", "api"];
@@ -129,7 +129,8 @@ impl World {
         engine
     }
 
-    /// Brings all back, in any order that can work, and says whether an engine came back that ends what runs.
+    /// Restarts all of them, in a random order that can work. Returns whether the engine was restarted, and so stopped its
+    /// containers.
     fn mend(&mut self) -> bool {
         let (live_restore, engine_first) = (self.chance.below(2) == 0, self.chance.below(2) == 0);
         let ends = !self.engine.runs() && !live_restore;
@@ -138,7 +139,7 @@ impl World {
         }
         self.daemon.revive(&self.key);
         self.chance.pause();
-        // An API that finds no database says so and ends.
+        // An API without a database reports that and exits.
         self.database.revive();
         self.api.revive();
         self.engine.revive(live_restore);
@@ -147,7 +148,7 @@ impl World {
         ends
     }
 
-    /// All that is there of containers: by the API, by the engine, and on the host's disk.
+    /// Checks that API, engine and disk agree on which containers exist.
     fn tidy(&self) -> Result<(), String> {
         let of_api: BTreeSet<String> = {
             let page = self.api.get("/containers?limit=100");
@@ -180,7 +181,7 @@ impl World {
     }
 }
 
-/// What is in the folder, with how large it is.
+/// The files in the folder, with their sizes.
 fn walk(folder: &std::path::Path) -> Vec<(String, u64)> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let files = entries.flatten().map(|entry| {
@@ -196,13 +197,13 @@ struct Container {
     engine_name: String,
 }
 
-/// What people do meanwhile. Every change that was acknowledged has to be there afterwards.
+/// Requests made in the meantime. Every acknowledged change must be there afterwards.
 struct Load {
     stop: Arc<AtomicBool>,
     work: JoinHandle<Done>,
 }
 
-/// The newest numbers that were acknowledged, and the newest that were tried.
+/// The newest acknowledged numbers, and the newest attempted ones.
 #[derive(Default, Debug)]
 struct Done {
     name: [u32; 2],
@@ -313,7 +314,7 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
         if world.chance.below(2) == 0 {
             world.daemon.kill();
         }
-        // The engine is there when it ends, whoever else is.
+        // The engine is up when it crashes, whatever else is.
         std::fs::write(world.daemon.data(&crashing.id).join("crash"), "").unwrap();
         crashes += 1;
         until("it has crashed", || (world.process(&crashing).as_ref() != Some(&before[2])).then_some(()));
@@ -337,7 +338,7 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
             let now = [&steady, &never].map(|container| world.process(container).unwrap());
             assert_eq!(now, before[..2], "the same processes have run all the time");
         }
-        // The pause after a crash grows; nobody wants to wait for it.
+        // The delay after crashes grows, and waiting for it takes too long.
         if world.api.get(&crashing.path)["live"]["phase"] == "offline" {
             world.api.caller().ask(
                 Method::POST,
@@ -356,12 +357,12 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
         kept(done.name, number(text(&name)), "the name");
         let file = std::fs::read_to_string(world.daemon.data(&steady.id).join("number"));
         kept(done.file, number(&file.unwrap_or_default()), "the file");
-        // What was made meanwhile goes again, so that the next round begins like this one.
+        // Deletes what was created in the meantime, so that the next round begins like this one.
         let items = world.api.get("/containers?limit=100&search=Passing")["items"].clone();
         for item in items.as_array().unwrap() {
             let path = format!("/containers/{}", text(&item["id"]));
             let (status, body) = world.api.ask(Method::DELETE, &path, None);
-            // One that the load has deleted may be gone since it was listed.
+            // The load may have deleted it since it was listed.
             assert!([202, 404].contains(&status), "{path} answered {status}: {body}");
         }
         until("nothing is left of what was deleted", || match world.tidy() {
@@ -388,9 +389,9 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
     until("nothing is left", || world.tidy().ok());
 }
 
-/// In each run, the numbers follow one another. An engine that is killed loses a line that it has read and not yet written into its
-/// own log: nobody else has had it, and its log has the same gap. The log goes with the container where that is made anew before
-/// the test can read it: one such line for each time the engine was killed.
+/// Checks that the numbers are consecutive in each run. A killed engine loses a line that it has read and not yet written to
+/// its own log: nobody else received that line, and the engine's log has the same gap. If the container is created again before
+/// the test can read the log, the log is gone; one such line is accepted for each time the engine was killed.
 fn whole(lines: &[String], engine_logs: &[String], engine_kills: u32) {
     let in_a_log = |last: u64, tick: u64| {
         let gap = format!("tick {last}\ntick {tick}\n");

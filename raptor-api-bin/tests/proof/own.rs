@@ -1,4 +1,4 @@
-//! A Docker Engine and a PostgreSQL of the test's own, which it may kill as it likes.
+//! A private Docker Engine and PostgreSQL for a test, which it can kill at will.
 
 use crate::{
     programs::{folder, free_port},
@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Whether there can be an engine of one's own; a skip is said, and is a failure in CI.
+/// Whether a private engine can be started here; prints a message if not, and fails in CI.
 pub fn possible() -> bool {
     let root = fs::metadata("/proc/self").unwrap().uid() == 0;
     let dockerd = Path::new("/usr/sbin/dockerd").exists() || Path::new("/usr/bin/dockerd").exists();
@@ -34,10 +34,10 @@ fn log(folder: &Path, name: &str) -> Stdio {
     fs::File::options().create(true).append(true).open(folder.join(name)).unwrap().into()
 }
 
-/// An engine in a network of its own, so that neither its bridges nor its rules touch those of the host's engine.
+/// An engine in its own network namespace, so that neither its bridges nor its rules affect those of the host's engine.
 pub struct Engine {
     folder: tempfile::TempDir,
-    /// Holds the network.
+    /// The process that holds the network namespace.
     space: Child,
     dockerd: Option<Child>,
 }
@@ -57,15 +57,15 @@ impl Engine {
         self.folder.path().join("docker.sock")
     }
 
-    /// Starts it where it does not run. With `live_restore`, containers live on while it is away; without, they end when
-    /// it comes back.
+    /// Starts it if it does not run. With `live_restore`, containers keep running while it is away; without, they are stopped
+    /// when it comes back.
     pub fn revive(&mut self, live_restore: bool) {
         if self.dockerd.is_some() {
             return;
         }
         let deadline = Instant::now() + Duration::from_secs(120);
         while self.answers(&["version"]).is_none() {
-            // One that comes too soon after another says what is in its way, and ends.
+            // An engine that is started too soon after another one reports the conflict and exits.
             if !self.dockerd.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None))) {
                 self.dockerd = Some(self.spawn(live_restore));
             }
@@ -88,7 +88,7 @@ impl Engine {
         command.stdout(log(path, "log")).stderr(log(path, "log")).spawn().unwrap()
     }
 
-    /// Ends it as a fault does.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         kill(&mut self.dockerd);
     }
@@ -97,7 +97,7 @@ impl Engine {
         self.dockerd.is_some()
     }
 
-    /// Gives it an image that the host's engine has.
+    /// Copies an image from the host's engine to it.
     pub fn copy(&self, image: &str) {
         let mut save = Command::new("docker").args(["save", image]).stdout(Stdio::piped()).spawn().unwrap();
         let mut load = self.command(&["load"]);
@@ -112,7 +112,7 @@ impl Engine {
         command
     }
 
-    /// What its command line says; none where that fails.
+    /// The output of its command line client, or `None` if that fails.
     pub fn answers(&self, args: &[&str]) -> Option<String> {
         let output = self.command(args).output().unwrap();
         output.status.success().then(|| String::from_utf8(output.stdout).unwrap().trim().to_owned())
@@ -173,7 +173,7 @@ impl Database {
         format!("postgres://raptor@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// A database whose tables are in `folder`; the server's own files, its log included, stay where they are.
+    /// Creates a database whose tables are in `folder`; the server's other files, including its log, stay where they are.
     pub fn on(&self, folder: &Path) -> String {
         let space = folder.join("tables");
         fs::create_dir(&space).unwrap();
@@ -201,7 +201,7 @@ impl Database {
         command
     }
 
-    /// Starts it where it does not run.
+    /// Starts it if it does not run.
     pub fn revive(&mut self) {
         if self.postmaster.is_some() {
             return;
@@ -209,7 +209,7 @@ impl Database {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let url = self.url();
         until("PostgreSQL answers", || {
-            // It refuses to start while the last processes of an earlier one are there.
+            // It refuses to start while the last processes of an earlier one are still running.
             if !self.postmaster.as_mut().is_some_and(|process| matches!(process.try_wait(), Ok(None))) {
                 let mut command = self.command("postgres");
                 let path = self.folder.path();
@@ -226,7 +226,7 @@ impl Database {
         });
     }
 
-    /// Ends it as a fault does.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         kill(&mut self.postmaster);
     }
@@ -235,7 +235,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if let Some(process) = &mut self.postmaster {
-            // As pg_ctl's fast stop.
+            // Like pg_ctl's fast stop.
             let _ = Command::new("kill").args(["-INT", &process.id().to_string()]).status();
             let _ = process.wait();
         }

@@ -12,12 +12,12 @@ use std::{
 
 pub const PASSWORD: &str = "correct horse";
 
-/// Whether Docker is to be used; a skip is said, and is a failure in CI.
+/// Whether Docker is available; prints a message if not, and fails in CI.
 pub fn docker() -> bool {
     needed("RAPTOR_TEST_DOCKER").is_some()
 }
 
-/// A fresh database where there is a PostgreSQL.
+/// A fresh database, if there is a PostgreSQL server.
 pub fn postgres() -> Option<String> {
     let server = needed("RAPTOR_TEST_PG")?;
     let name = format!("raptor_proof_{}", uuid::Uuid::now_v7().simple());
@@ -48,7 +48,7 @@ pub fn program(name: &str) -> PathBuf {
     program
 }
 
-/// A folder into which the containers' user can look.
+/// A folder that the containers' user can read.
 pub fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
@@ -56,19 +56,19 @@ pub fn folder() -> tempfile::TempDir {
     folder
 }
 
-/// Starts `raptor-api up`, which is expected to refuse, and gives what it says.
+/// Starts `raptor-api up`, which is expected to fail, and returns its output.
 pub fn refusal(env: &[(&str, &str)]) -> String {
     refusal_of("raptor-api", "up", env)
 }
 
-/// The same of another program or command.
+/// The same for another program or command.
 pub fn refusal_of(name: &str, command: &str, env: &[(&str, &str)]) -> String {
     let (good, words) = outcome_of(name, command, env);
     assert!(!good, "{words}");
     words
 }
 
-/// Runs a command that is expected to succeed, and gives what it says.
+/// Runs a command that is expected to succeed, and returns its output.
 pub fn said_by(name: &str, command: &str, env: &[(&str, &str)]) -> String {
     let (good, words) = outcome_of(name, command, env);
     assert!(good, "{words}");
@@ -88,7 +88,7 @@ fn outcome_of(name: &str, command: &str, env: &[(&str, &str)]) -> (bool, String)
 pub struct Api {
     process: Child,
     folder: tempfile::TempDir,
-    /// What is started before its name, to run it as somebody else.
+    /// A command prefix that runs it as another user.
     prefix: Vec<String>,
     args: Vec<&'static str>,
     env: Vec<(&'static str, String)>,
@@ -99,34 +99,34 @@ pub struct Api {
 }
 
 impl Api {
-    /// In the form of one process, on SQLite.
+    /// `raptor-api up` on SQLite.
     pub fn up() -> Self {
         Self::start(vec!["up"], Vec::new())
     }
 
-    /// In the form of one process, with a folder that is given.
+    /// `raptor-api up` with this data folder.
     pub fn up_in(folder: &Path) -> Self {
         Self::start(vec!["up"], vec![("DATA_DIR", folder.display().to_string())])
     }
 
-    /// In the form of one process, started in a folder that is given, which may have a file `.env`.
+    /// `raptor-api up` with this working folder, which may have a file `.env`.
     pub fn up_from(folder: &Path) -> Self {
         let prefix = vec!["env".into(), format!("--chdir={}", folder.display())];
         Self::start_as(prefix, None, vec!["up"], Vec::new())
     }
 
-    /// On its own, on SQLite.
+    /// The API alone, on SQLite.
     pub fn serve_embedded() -> Self {
         Self::start(vec!["serve"], vec![("APP_KEY", "an application key of some length".into())])
     }
 
-    /// On its own, on SQLite, with settings of its own.
+    /// The API alone, on SQLite, with these settings.
     pub fn serve_with(mut env: Vec<(&'static str, String)>) -> Self {
         env.push(("APP_KEY", "an application key of some length".into()));
         Self::start(vec!["serve"], env)
     }
 
-    /// On its own, on PostgreSQL.
+    /// The API alone, on PostgreSQL.
     pub fn serve(database: &str) -> Self {
         let env = vec![
             ("DATABASE_URL", database.to_owned()),
@@ -135,8 +135,8 @@ impl Api {
         Self::start(vec!["serve"], env)
     }
 
-    /// In the form of one process, as a user without rights who is in the group of Docker's socket. None where this can't be
-    /// tried, which is said.
+    /// `raptor-api up` as an unprivileged user who is in the group of Docker's socket. `None` if this can't be tested here,
+    /// with a message.
     pub fn up_in_group_docker(uid: u32) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
         let root = std::fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -219,12 +219,12 @@ impl Api {
         }
     }
 
-    /// A folder of its own, as `DATA_DIR` names it.
+    /// Its `DATA_DIR`.
     pub fn data_dir(&self) -> String {
         self.folder.path().join("data").display().to_string()
     }
 
-    /// Ends it; [`Api::start_again`] brings it back.
+    /// Stops it; [`Api::start_again`] starts it again.
     pub fn stop(&mut self) {
         end(&mut self.process);
     }
@@ -239,7 +239,7 @@ impl Api {
         self.wait();
     }
 
-    /// A copy of its SQLite database, made while it does not run.
+    /// Stops it, and returns a copy of its SQLite database.
     pub fn copy_database(&mut self) -> Vec<u8> {
         self.stop();
         let copy = std::fs::read(self.folder.path().join("data/raptor.db")).unwrap();
@@ -247,7 +247,7 @@ impl Api {
         copy
     }
 
-    /// Puts such a copy in the place of its database, and starts it again.
+    /// Replaces its database with such a copy, and starts it again.
     pub fn restore_database(&mut self, copy: &[u8]) {
         self.stop();
         let data = self.folder.path().join("data");
@@ -259,7 +259,7 @@ impl Api {
         self.sign_in();
     }
 
-    /// Ends it as a fault does.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         let _ = self.process.kill();
         let _ = self.process.wait();
@@ -277,7 +277,7 @@ impl Api {
         self.wait();
     }
 
-    /// What it has said.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -311,7 +311,7 @@ impl Api {
         self.send(Method::GET, path, None, 200)
     }
 
-    /// What can be downloaded there.
+    /// The downloaded bytes at this path.
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap();
         assert_eq!(answer.status(), 200, "GET {path}");
@@ -335,7 +335,7 @@ impl Api {
         self.send(Method::PUT, path, Some(("application/json", body.to_string())), 200)
     }
 
-    /// Opens an address below that of the API and gives the answer's head, and its body as it comes.
+    /// Requests a path of the API, and returns the answer once its head has arrived; the body can be streamed.
     pub fn open(&self, path: &str) -> reqwest::blocking::Response {
         self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap()
     }
@@ -346,24 +346,24 @@ impl Api {
         request.header(name, value).send().unwrap()
     }
 
-    /// The same as nobody who is signed in.
+    /// The same without signing in.
     pub fn open_signed_out(&self, url: &str) -> reqwest::blocking::Response {
         let path = url.strip_prefix("/api/v1").unwrap();
         self.http.get(format!("{}{path}", self.base)).send().unwrap()
     }
 
-    /// Anything else that answers 204.
+    /// Any request that answers 204.
     pub fn done(&self, method: Method, path: &str, body: Option<Value>) {
         self.send(method, path, body.map(|body| ("application/json", body.to_string())), 204);
     }
 
-    /// For whoever asks while the API may be away.
+    /// A client for an API that may be away.
     pub fn caller(&self) -> Caller {
         let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         Caller { base: self.base.clone(), token: self.token.clone(), http }
     }
 
-    /// Signs in as somebody else and gives what they see.
+    /// Signs in as another user.
     pub fn sign_in_as(&mut self, login: &str, password: &str) {
         let session = self.post("/auth/sign-in", json!({ "login": login, "password": password }), 200);
         self.token = session["token"].as_str().unwrap().to_owned();
@@ -380,7 +380,7 @@ impl Drop for Api {
     }
 }
 
-/// Asks an API that may be away.
+/// A client for an API that may be away.
 #[derive(Clone)]
 pub struct Caller {
     base: String,
@@ -389,7 +389,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Status and body; none where no whole answer came.
+    /// Status and body, or `None` without a complete answer.
     pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
         let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
         if let Some(body) = body {
@@ -402,13 +402,13 @@ impl Caller {
     }
 }
 
-/// A daemon that runs or will run.
+/// A daemon process, running or not.
 pub struct Daemon {
     pub port: u16,
     pub sftp_port: u16,
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
-    /// What starts it, where it does not start by itself.
+    /// The launcher that starts it, if any.
     launcher: &'static [&'static str],
     process: Option<Child>,
 }
@@ -418,7 +418,7 @@ impl Daemon {
         Self::with(Vec::new())
     }
 
-    /// With settings of its own.
+    /// A daemon with these settings.
     pub fn with(env: Vec<(&'static str, String)>) -> Self {
         let (port, sftp_port) = (free_port(), free_port());
         Self { port, sftp_port, folder: folder(), env, launcher: &[], process: None }
@@ -430,7 +430,7 @@ impl Daemon {
         self.env.push((name, value.to_owned()));
     }
 
-    /// Started by a program that takes a command and becomes it.
+    /// A daemon that is started by a program that executes it.
     pub fn behind(launcher: &'static [&'static str]) -> Self {
         let mut daemon = Self::new();
         daemon.launcher = launcher;
@@ -468,7 +468,7 @@ impl Daemon {
         self.process = Some(process);
     }
 
-    /// Ends it as a fault does.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -476,7 +476,7 @@ impl Daemon {
         }
     }
 
-    /// What it has said.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -510,7 +510,7 @@ impl Drop for Daemon {
     }
 }
 
-/// As a person or systemd ends it.
+/// Stops it with SIGTERM, like a person or systemd.
 fn end(process: &mut Child) {
     let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
     let _ = process.wait();

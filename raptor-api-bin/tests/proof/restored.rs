@@ -1,4 +1,4 @@
-//! Restored from last night: the database or the host's folder is older than the other one.
+//! After a restore: the database or the host's folder is older than the other one.
 
 use crate::{
     programs::{Api, Daemon, docker, free_port},
@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use std::process::Command;
 
-/// Writes what it was given into its folder, and answers what is typed.
+/// Writes its variable into its folder, and answers its input.
 const STARTUP: &str = "sh -c 'echo {{GREETING}} >> world.dat; echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; [ \"$line\" = crash ] && exit 3; echo \"got $line\"; done'";
 
 fn egg() -> String {
@@ -27,7 +27,7 @@ fn egg() -> String {
     egg.to_string()
 }
 
-/// An API on SQLite with a daemon of its own.
+/// An API on SQLite with a separate daemon.
 struct Scene {
     api: Api,
     daemon: Daemon,
@@ -58,7 +58,7 @@ impl Scene {
         scene
     }
 
-    /// A path below its daemon's.
+    /// A path below its daemon's in the API.
     fn at(&self, path: &str) -> String {
         format!("/daemons/{}{path}", self.host)
     }
@@ -84,7 +84,7 @@ impl Scene {
         })
     }
 
-    /// Makes a container that runs.
+    /// Creates and starts a container.
     fn make(&mut self, name: &str, port: Option<u16>) -> String {
         let draft = self.draft(name, port);
         let id = text(&self.api.post("/containers", draft, 201)["id"]).to_owned();
@@ -124,14 +124,14 @@ impl Scene {
         self.api.get(&self.at("/unknown-containers"))["items"].as_array().unwrap().clone()
     }
 
-    /// How often this was written down of a container.
+    /// How often this action was recorded for a container.
     fn told(&self, action: &str, id: &str) -> usize {
         let page = self.api.get(&format!("/activity?action={action}&limit=100"));
         let items = page["items"].as_array().unwrap().clone();
         items.iter().filter(|item| item.to_string().contains(id)).count()
     }
 
-    /// Two callers at the same time: exactly one is answered with `status`, the other with 404.
+    /// Sends a request twice at the same time: exactly one is answered with `status`, the other with 404.
     fn twice(&self, method: &Method, path: &str, body: Option<&Value>, status: u16) {
         let caller = self.api.caller();
         let ask = || caller.ask(method.clone(), path, body.cloned()).unwrap().0;
@@ -143,7 +143,7 @@ impl Scene {
         assert_eq!(answers, [status, 404], "{method} {path}");
     }
 
-    /// The daemon's folder, copied to `name` beside it while it does not run.
+    /// Copies the daemon's folder to `name` beside it while the daemon is stopped.
     fn copy_folder(&mut self, from: &str, to: &str) {
         let base = self.daemon.containers();
         let of = |name: &str| base.with_file_name(name).display().to_string();
@@ -242,7 +242,7 @@ fn strangers_are_refused(scene: &mut Scene, id: &str) {
     scene.api.sign_in();
 }
 
-/// It is as it was, and works.
+/// Asserts that it is unchanged, and works.
 fn adopted(scene: &Scene, id: &str, process: &str) {
     let path = scene.at(&format!("/unknown-containers/{id}/adopt"));
     let (status, _) = {
@@ -276,7 +276,7 @@ fn adopted(scene: &Scene, id: &str, process: &str) {
     assert_eq!(read(), "hello-Kept\nhello-Kept\n", "with the same files and variables");
     std::net::TcpStream::connect(("127.0.0.1", scene.ports[0])).unwrap();
     assert_eq!(scene.told("container.adopted", id), 1);
-    // What is changed from now on reaches the host, and an installation that is asked for runs.
+    // New changes reach the host, and a requested installation runs.
     scene.api.post(&format!("/containers/{id}/installation"), json!({ "wipe": false, "start": false }), 202);
     until("it is installed", || (scene.get(id)["installation"]["state"] == "installed").then_some(()));
     assert_eq!(scene.unknown().len(), 1);
@@ -322,7 +322,7 @@ fn a_daemon_whose_disk_is_mounted_late_goes_on_with_it_by_itself() {
     assert!(said.contains("Is its disk mounted?") && said.contains("continues automatically"), "{said}");
     assert_eq!(inspect(&id, PROCESS).unwrap(), process);
     let daemon = scene.daemon.id();
-    // As a mount does: what was there is hidden.
+    // Like a mount, which hides the folder's contents.
     std::fs::rename(&base, base.with_file_name("hidden")).unwrap();
     std::fs::rename(&disk, &base).unwrap();
     until("the problem is over", || {
@@ -365,17 +365,17 @@ fn a_container_that_was_deleted_since_the_copy_says_that_its_files_are_gone_and_
     };
     let said = until("its page says so before anybody starts it", || missing(&scene));
     assert!(said.contains("no longer has the container's files"), "{said}");
-    // Looking for its files makes the folder and no difference.
+    // Listing its files creates the folder, which makes no difference.
     assert_eq!(scene.api.get(&format!("/containers/{id}/files?path=/"))["total"], 0);
     scene.power(&id, "start");
     scene.says(&id, "It does not start on an empty folder.");
     scene.phase(&id, "offline");
     until("the start was refused for that", || missing(&scene));
     assert!(inspect(&id, PROCESS).is_none(), "nothing ran");
-    // A daemon that is started anew still knows.
+    // A restarted daemon still knows it.
     scene.without_daemon(|_| {});
     until("it is still said", || missing(&scene));
-    // The way out by a backup of the files.
+    // Fixed by restoring the files from a backup.
     std::fs::write(scene.daemon.data(&id).join("world.dat"), "from a backup\n").unwrap();
     scene.power(&id, "start");
     scene.phase(&id, "running");
@@ -403,7 +403,7 @@ fn an_older_folder_of_the_host_loses_no_event_leaves_no_installation_pending_and
     };
     install(&scene, 1);
     scene.without_daemon(|scene| scene.copy_folder("containers", "copy"));
-    // After the copy: events of all kinds, a container more and one less.
+    // After the copy: events of all kinds, a new container and a deleted one.
     install(&scene, 2);
     for count in 1..=2 {
         scene.phase(&steady, "running");
@@ -436,7 +436,7 @@ fn an_older_folder_of_the_host_loses_no_event_leaves_no_installation_pending_and
     let unknown = until("the deleted one is listed", || Some(scene.unknown()).filter(|all| all.len() == 1));
     assert_eq!(text(&unknown[0]["id"]), deleted, "{unknown:?}");
     assert_eq!(unknown[0]["phase"], "offline", "nobody started it");
-    // The way out of the one: an installation. Of the other: deleting it again.
+    // One is fixed by an installation, the other by deleting it again.
     scene.api.post(
         &format!("/containers/{younger}/installation"),
         json!({ "wipe": false, "start": true }),

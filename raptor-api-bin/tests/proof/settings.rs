@@ -1,4 +1,4 @@
-//! What is set, where, and what comes of it.
+//! Settings and their effects.
 
 use crate::{
     faults::{READY, make, running},
@@ -11,7 +11,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// What Docker says of the container at `path`.
+/// The output of `docker inspect` for the container at `path`.
 fn inspect(path: &str, format: &str) -> String {
     let name = format!("raptor-{}", path.rsplit('/').next().unwrap());
     let output = Command::new("docker").args(["inspect", "--format", format, &name]).output().unwrap();
@@ -47,7 +47,7 @@ fn what_the_file_env_sets_about_the_host_is_what_up_does() {
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
         assert_eq!(inspect(&path, "{{.Config.User}}"), "1234:1235");
     }
-    // Before its host goes away: the network is the host's to remove.
+    // Before its host is stopped, which has to remove the network.
     api.delete(&path);
     until("it is removed", || inspect(&path, "{{.Id}}").is_empty().then_some(()));
 }
@@ -72,7 +72,7 @@ fn commands_that_need_no_settings_look_at_none() {
         assert!(run(&[], name, &["openapi"]).contains("\"openapi\": \"3.1"));
         assert!(run(&[], name, &["--version"]).starts_with(name));
         assert!(run(&[], name, &["--help"]).contains("Usage:"));
-        // Nor does their help name settings that they don't look at.
+        // Their help does not list settings that they don't use.
         for args in [["openapi", "--help"], ["help", "openapi"]] {
             let help = run(&[], name, &args);
             assert!(help.contains("Usage:") && !help.contains("--outbound-allow"), "{help}");
@@ -84,7 +84,7 @@ fn commands_that_need_no_settings_look_at_none() {
         assert!(run(&[], "raptor-api", &["up", "--help"]).contains(&format!("<{setting}>")), "{setting}");
     }
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        // In a network of its own: the rules of this host stay.
+        // In a separate network namespace, so that the rules of this host stay.
         let told = run(&["unshare", "--net"], "raptor-daemon", &["remove-rules"]);
         assert!(told.contains("Daemons whose rules were removed: 0."), "{told}");
     } else {

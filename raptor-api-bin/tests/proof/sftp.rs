@@ -1,4 +1,4 @@
-//! SFTP with the real programs: the API decides over the daemon's link, and what it takes away is gone within a second.
+//! SFTP with the real programs: the API decides over the daemon's link, and revoked permissions end sessions within a second.
 
 use crate::{
     EGG,
@@ -16,7 +16,7 @@ use std::{
 
 pub const PASSWORD: &str = "correct horse";
 
-/// Steve, his container on a daemon of its own, and his programs.
+/// Steve, his container on a separate daemon, and his client programs.
 pub struct Fixture {
     pub api: Api,
     pub daemon: Daemon,
@@ -100,7 +100,7 @@ impl Fixture {
         child.wait_with_output().unwrap()
     }
 
-    /// A download that goes on for minutes.
+    /// A download that takes minutes.
     fn endless(&self, user: &str, how: &How) -> Child {
         let there = self.file("endless");
         let _ = std::fs::remove_file(&there);
@@ -116,7 +116,7 @@ impl Fixture {
         child
     }
 
-    /// Does something to the account and expects the transfer to end within a second.
+    /// Runs `act` on the account and expects the transfer to end within a second.
     fn cut(&self, what: &str, user: &str, how: &How, act: impl FnOnce(&Api)) {
         let mut child = self.endless(user, how);
         act(&self.api);

@@ -1,4 +1,4 @@
-//! Disks that are full or that fail, under the real programs.
+//! Full and failing disks with the real programs.
 
 use crate::{
     EGG,
@@ -13,11 +13,11 @@ use std::{path::Path, time::Instant};
 
 const PRINTING: &str = "sh -c 'echo \"[net] Map generated, starting game\"; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.1; done'";
 
-/// What a disk is blamed with.
+/// The codes for a full disk.
 const FULL: &[&str] = &["storage_full"];
 const FAILING: &[&str] = &["storage_read_only", "storage_failed"];
 
-/// That it was done, or that the database's disk is named as what was in the way. Gives whether it was done.
+/// Asserts that it was done, or that the answer names the database's disk as the cause. Returns whether it was done.
 fn done_or_said(api: &Api, codes: &[&str], method: Method, path: &str, body: Option<Value>) -> bool {
     let (status, answer) = api.ask(method, path, body);
     if status < 300 {
@@ -35,7 +35,7 @@ fn sign_in(api: &Api, codes: &[&str]) -> bool {
     done_or_said(api, codes, Method::POST, "/auth/sign-in", Some(login))
 }
 
-/// Writes until the database has no room left.
+/// Writes until the database is full.
 fn exhaust(api: &Api) {
     let egg: Value = serde_json::from_str(EGG).unwrap();
     let mut egg = egg.as_object().unwrap().clone();
@@ -46,7 +46,7 @@ fn exhaust(api: &Api) {
     assert!((0..2_000).any(|number| !import(number)), "the disk is not full");
 }
 
-/// Containers on the host of one process, with a user.
+/// `raptor-api up` with containers and a user.
 struct Live {
     api: Api,
     user: String,
@@ -94,7 +94,7 @@ impl Live {
     }
 }
 
-/// Warnings of the log that blame the database's disk.
+/// Number of warnings in the log about the database's disk.
 fn blamed(api: &Api) -> usize {
     api.log().lines().filter(|line| line.contains("WARN") && line.contains("the database's disk")).count()
 }
@@ -195,7 +195,7 @@ fn on_a_disk_that_has_become_read_only_people_read_and_stop_the_log_warns_once_a
     live.power(FAILING, &first, "stop");
     live.until("it is stopped", &first, |live| live["phase"] == "offline");
     assert!(!live.api.log().contains("a request failed"), "{}", live.api.log());
-    // One a minute of each code: that the disk fails, and that it is read-only since.
+    // One a minute for each code: that the disk fails, and that it is read-only afterwards.
     let most = FAILING.len() * (1 + begun.elapsed().as_secs() as usize / 60);
     let warnings = blamed(&live.api);
     assert!((1..=most).contains(&warnings), "{warnings} warnings: {}", live.api.log());
@@ -222,7 +222,7 @@ fn a_postgresql_whose_disk_is_full_answers_503_and_afterwards_everything_works_w
     exhaust(&api);
     sign_in(&api, FULL);
     assert_eq!(api.get("/users")["items"].as_array().unwrap().len(), 2);
-    // The server writes a new row for the old one, but needs no new block for the row's end.
+    // The server writes a new version of the row, but deleting it needs no new block.
     done_or_said(&api, FULL, Method::DELETE, &format!("/users/{user}"), None);
     disk.make_room();
     api.sign_in();

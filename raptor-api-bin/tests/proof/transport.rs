@@ -1,4 +1,5 @@
-//! The way between the API and a daemon: HTTPS with the key that both have, also where there was none before.
+//! The connection between the API and a daemon: HTTPS with a certificate derived from the shared key, also for daemons that
+//! used HTTP before.
 
 use crate::{
     programs::{Api, Daemon},
@@ -6,7 +7,7 @@ use crate::{
 };
 use serde_json::json;
 
-/// Lets the API take the daemon for one that was added before there was HTTPS.
+/// Makes the daemon look to the API as if it was added before there was HTTPS.
 fn forget_tls(api: &mut Api) {
     api.stop();
     let database = format!("sqlite://{}/raptor.db", api.data_dir());
@@ -32,13 +33,13 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     let is = |api: &Api, state: &str| {
         until(state, || (api.get(&path)["connection"]["state"] == state).then_some(()));
     };
-    // As a daemon of before.
+    // Like an older daemon.
     daemon.set("DAEMON_TLS", "off");
     daemon.start(key);
     is(&api, "online");
     assert_eq!(api.get(&path)["transport"], "upgrading");
     daemon.stop();
-    // And as its successor.
+    // Like its successor.
     daemon.set("DAEMON_TLS", "derived");
     daemon.start(key);
     until("it is kept", || (api.get(&path)["transport"] == "pinned").then_some(()));
@@ -49,7 +50,7 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     let address = format!("http://127.0.0.1:{}/api/v1/system", daemon.port);
     let plain = || http.get(&address).bearer_auth(key).send().unwrap().status();
     assert_eq!(plain(), reqwest::StatusCode::BAD_REQUEST);
-    // Neither side goes back.
+    // Neither side falls back to HTTP.
     daemon.stop();
     daemon.set("DAEMON_TLS", "off");
     daemon.start(key);
@@ -61,7 +62,7 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     until("HTTP is refused", || refused(&api).then_some(()));
     api.restart();
     until("after a restart, too", || refused(&api).then_some(()));
-    // Until somebody wants it so.
+    // Unless somebody chooses that.
     let mut draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port, "transport": "plain" });
     assert_eq!(api.put(&path, draft.clone())["transport"], "plain");
     is(&api, "online");

@@ -1,4 +1,4 @@
-//! Files that are kept from somebody with access.
+//! Files that are hidden from somebody with access.
 
 use crate::world::{World, on_both};
 use raptor_core::{
@@ -17,8 +17,8 @@ fn wanted(patterns: &[&str]) -> AccessChange {
     AccessChange { level: Level::Admin, permissions: ContainerSet::NONE, denied_files }
 }
 
-/// Steve's container, and somebody with access to it from whom `*.key` is kept.
-async fn ground(world: &World) -> (Actor, Actor, ContainerId) {
+/// Steve's container, and somebody with access to it for whom `*.key` is hidden.
+async fn scene(world: &World) -> (Actor, Actor, ContainerId) {
     let owner = world.user("steve", Builtin::User).await.id;
     world.user("alex", Builtin::User).await;
     world.daemon("one", "30000").await;
@@ -49,7 +49,7 @@ async fn kept_from(world: &World, actor: &Actor, id: ContainerId) -> Vec<String>
 #[tokio::test]
 async fn what_is_kept_from_somebody_goes_with_every_permit_of_theirs_and_nobody_elses() {
     on_both(|world| async move {
-        let (steve, alex, id) = ground(&world).await;
+        let (steve, alex, id) = scene(&world).await;
         assert_eq!(kept_from(&world, &alex, id).await, ["*.key"]);
         assert!(kept_from(&world, &steve, id).await.is_empty(), "the owner sees everything");
         let permit = world.raptor.authz().permit::<ReadAccess>(&steve, id).await.unwrap();
@@ -73,7 +73,7 @@ async fn what_is_kept_from_somebody_goes_with_every_permit_of_theirs_and_nobody_
 #[tokio::test]
 async fn nobody_shows_others_what_is_kept_from_them() {
     on_both(|world| async move {
-        let (steve, alex, id) = ground(&world).await;
+        let (steve, alex, id) = scene(&world).await;
         let sam: UserId = world.user("sam", Builtin::User).await.id;
         for patterns in [&[][..], &["*.pem"], &["*.key", "!a.key"], &["*.pem", "*.key"]] {
             let refused = give(&world, &alex, id, "sam", patterns).await;
@@ -112,7 +112,7 @@ async fn nobody_shows_others_what_is_kept_from_them() {
 #[tokio::test]
 async fn a_pattern_that_would_keep_nothing_is_refused() {
     on_both(|world| async move {
-        let (steve, _, id) = ground(&world).await;
+        let (steve, _, id) = scene(&world).await;
         let long = "x".repeat(257);
         let many: Vec<String> = (0..101).map(|number| format!("f{number}")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();

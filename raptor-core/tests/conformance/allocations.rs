@@ -1,4 +1,4 @@
-//! Allocations: each to one container at most, and to none while there is one to give.
+//! Allocations: each belongs to at most one container, and requests only fail when none is left.
 
 use crate::world::{World, on_both, see};
 use raptor_core::{
@@ -22,7 +22,7 @@ async fn list(world: &World, daemon: DaemonId, filter: AllocationFilter) -> Vec<
     world.raptor.allocations().list(permit, &filter, &page).await.unwrap().items
 }
 
-/// Makes `count` containers at the same time, half of them by another replica where there can be one.
+/// Creates `count` containers at the same time, half of them on another replica if there can be one.
 async fn create_at_once(world: &World, count: usize, new: &NewContainer) -> Vec<Result<ContainerId, Error>> {
     let replica = if world.raptor.shares_database() {
         World::replica(&world.url, &world.clock, &world.hosts).await

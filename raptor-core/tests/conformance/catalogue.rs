@@ -1,4 +1,5 @@
-//! The catalogue: entries fetched from a server on this machine, compared and imported, and a newer catalogue in its place.
+//! The catalogue: entries that are fetched from a server on this machine, compared and imported, and replacing it with a newer
+//! one.
 
 use crate::world::{World, count, new_user, on_both};
 use raptor_core::{
@@ -37,12 +38,12 @@ const EGG: &str = include_str!("../fixtures/eggs/openttd.json");
 const PLACE: &str = "/owner/eggs/main/trains/egg.json";
 const INDEXED: &str = "/owner/eggs/abc123/trains/egg.json";
 
-/// A web server on this machine, and what it has at which path. What it does not have is 404.
+/// A web server on this machine, with a body per path. Other paths are 404.
 #[derive(Clone)]
 struct Server {
     base: String,
     files: Arc<Mutex<HashMap<String, String>>>,
-    /// Holds its task; gone with it.
+    /// Its task, which is aborted when the last copy is dropped.
     task: Arc<tokio::task::JoinHandle<()>>,
 }
 
@@ -90,7 +91,7 @@ fn hash(file: &str) -> String {
     })
 }
 
-/// A catalogue with one egg, which hashes to this, and one of Raptor's own templates.
+/// A catalogue with one egg that has this hash, and one of Raptor's own templates.
 fn file(sha256: &str) -> Value {
     json!({
         "format": 1, "indexed_on": "2027-01-02",
@@ -111,7 +112,7 @@ fn file(sha256: &str) -> Value {
     })
 }
 
-/// A Raptor whose eggs come from `server`, where 127.0.0.1 stands for a public address.
+/// A Raptor that fetches eggs from `server`, and treats 127.0.0.1 as a public address.
 async fn connected(world: World, server: &Server) -> World {
     let base = server.base.clone();
     let public = |address: IpAddr| address == IpAddr::from([127, 0, 0, 1]);
@@ -120,7 +121,7 @@ async fn connected(world: World, server: &Server) -> World {
         .await
 }
 
-/// One that shows the catalogue with the indexed egg, which is what its source has.
+/// A Raptor with the catalogue and a server on which the indexed egg is unchanged.
 async fn ready(world: World) -> (World, Server) {
     let server = Server::new().await;
     let world = connected(world, &server).await;
@@ -177,7 +178,7 @@ async fn raptors_own_templates_need_no_network_and_are_imported_once_however_man
         assert_eq!(count(&world, told).await, 6);
         let shown = list(&world, "any docker image").await;
         assert!(shown.built_in && shown.page.items[0].template_id.is_some());
-        // One that was deleted can be chosen again.
+        // A deleted template can be chosen again.
         let id = import(&world, "python", None).await.unwrap().template.id;
         let permit = world.raptor.authz().permit::<DeleteTemplate>(&Actor::System, id).await.unwrap();
         world.raptor.templates().delete(permit).await.unwrap();
@@ -199,7 +200,7 @@ async fn an_egg_whose_hash_is_the_indexed_one_is_imported_without_a_question() {
         let made = import(&world, "trains", None).await.unwrap();
         assert_eq!((made.outcome, made.template.document.name.as_str()), (Outcome::Created, "OpenTTD"));
         assert_eq!(list(&world, "trains").await.page.items[0].template_id, Some(made.template.id));
-        // It is here: its source need not even answer.
+        // It is already imported, so its source doesn't have to answer.
         server.task.abort();
         assert_eq!(import(&world, "trains", None).await.unwrap().template.id, made.template.id);
     })
@@ -288,9 +289,9 @@ async fn a_changed_egg_is_shown_with_its_difference_and_imported_only_with_its_h
         assert_eq!(count(&world, "SELECT COUNT(*) FROM templates").await, 0);
         let made = import(&world, "trains", Some(&fetched.sha256)).await.unwrap();
         assert_eq!(made.outcome, Outcome::Created);
-        // Where the indexed file can't be fetched, nothing is made up.
+        // If the indexed file can't be fetched, there is no difference to show.
         server.remove(INDEXED);
-        // The next change is a new revision, compared with what is here, for those who may change templates.
+        // The next change is a new revision, compared with the imported one, for people who may change templates.
         let newer = changed.replacen("echo changed; ", "echo again; ", 1);
         server.put(PLACE, newer.clone());
         let fetched = fetch(&world, "trains").await.unwrap();
@@ -308,7 +309,7 @@ async fn a_changed_egg_whose_indexed_file_is_gone_is_compared_with_nothing() {
     on_both(|world| async move {
         let (world, server) = ready(world).await;
         server.put(PLACE, changed_egg());
-        // What is at the commit is not what was indexed: it is not trusted either.
+        // The file at the commit is not the indexed one, so it is not trusted either.
         server.put(INDEXED, EGG.replace("OpenTTD", "Other"));
         let fetched = fetch(&world, "trains").await.unwrap();
         assert!(!fetched.matches() && fetched.changes.is_empty());
@@ -334,7 +335,7 @@ async fn without_the_source_the_catalogue_is_still_listed_and_says_what_to_do() 
         assert!(matches!(fetch(&world, "trains").await, Err(Error::Invalid { .. })));
         server.task.abort();
         let mut refused = fetch(&world, "trains").await.map(drop);
-        // The listener ends with its task, a moment later.
+        // The listener is closed with its task, a moment later.
         while matches!(refused, Err(Error::Invalid { .. })) {
             refused = fetch(&world, "trains").await.map(drop);
         }
@@ -370,7 +371,7 @@ async fn a_bad_file_never_replaces_a_good_catalogue() {
             let Err(Error::Invalid { field, why }) = refused else { panic!("{url}: {refused:?}") };
             assert!(field == "url" && why.contains(told), "{url}: {why}");
         }
-        // The address that is set has become bad.
+        // The configured address now returns an invalid catalogue.
         server.put("/catalogue.json", "{}");
         let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();
         assert!(matches!(world.raptor.catalogue().refresh(permit).await, Err(Error::Invalid { .. })));
@@ -396,7 +397,7 @@ async fn a_newer_catalogue_is_fetched_kept_over_a_restart_and_given_up_again() {
         let world = world.restarted().await;
         let shown = list(&world, "TRAINS").await;
         assert!(!shown.built_in && shown.page.items[0].entry.name == "Trâins");
-        // Two at once: one of them is told.
+        // Two changes at once: one of them gets a conflict.
         let revision = revision(&world).await;
         let update = async |revision| {
             let permit = world.raptor.authz().allow::<UpdateCatalogueSource>(&Actor::System).unwrap();

@@ -1,4 +1,4 @@
-//! Containers: where they go, who sees them, and what their hosts are told.
+//! Containers: placement, visibility, and what is sent to their hosts.
 
 use crate::world::{World, count, on_both, run, see, until, wanted};
 use raptor_core::{
@@ -175,7 +175,7 @@ async fn a_list_shows_what_the_actor_may_see_and_is_searched_sorted_and_paged() 
         let ids =
             world.raptor.containers().list(&Actor::System, &all(), &PageRequest::default()).await.unwrap();
         let ids: Vec<_> = ids.items.iter().map(|listed| listed.id).collect();
-        // With and without ids that are bound twice, and beside other conditions.
+        // With and without duplicate ids, and combined with other conditions.
         let these = |ids: &[ContainerId]| ContainerFilter { ids: ids.to_vec(), ..all() };
         assert_eq!(names(&world, &Actor::System, these(&ids[..2])).await, ["Alpha", "beta"]);
         assert_eq!(names(&world, &Actor::System, these(&ids[1..])).await, ["beta", "delta", "Gamma"]);
@@ -227,7 +227,7 @@ async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_
         for text in ["30009", "192.0.2.1:30009", "192.0.2.2", "192.0.2"] {
             assert_eq!(names(&world, &Actor::System, search(text)).await, [""; 0], "{text}");
         }
-        // Only ASCII letters are the same in upper and lower case.
+        // Only ASCII letters are compared without regard to case.
         run(&world, "UPDATE allocations SET alias = 'Play.KÖLN.example' WHERE container_id IS NOT NULL")
             .await;
         for (text, found) in [
@@ -241,7 +241,7 @@ async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_
             ContainerFilter { daemon_id: Some(daemon.id), owner_id: Some(alex), ..search(&other_port) };
         assert_eq!(names(&world, &Actor::System, by_port).await, ["Alpha"], "beside other conditions");
 
-        // Others find it by what they may see of it.
+        // Others find it by the fields that they may see.
         let permit = world.raptor.authz().permit::<GrantAccess>(&Actor::System, beta).await.unwrap();
         let console = wanted(Level::Custom, [ContainerPermission::ConsoleRead].into_iter().collect());
         world.raptor.containers().grant(permit, "alex", console).await.unwrap();
@@ -257,7 +257,7 @@ async fn a_container_is_found_by_its_whole_id_its_port_and_its_address_by_those_
     .await;
 }
 
-/// What is listed is what is there, whatever was listed before.
+/// The list shows the current state, whatever was listed before.
 #[tokio::test]
 async fn a_list_follows_every_change_at_once() {
     on_both(|world| async move {

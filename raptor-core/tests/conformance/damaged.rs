@@ -1,4 +1,4 @@
-//! Words of the database that can't be read: they are marked, nothing else is lost with them, and they allow nothing.
+//! Database values that can't be read: they are marked, nothing else is lost with them, and they allow nothing.
 
 use crate::world::{World, count, on_both, run, see, until, wanted};
 use raptor_core::{
@@ -32,7 +32,7 @@ async fn rename(world: &World, id: ContainerId) -> Result<(), Error> {
     world.raptor.containers().update(permit, "Renamed", None).await
 }
 
-/// Writes down what no version of Raptor writes. The constraint that would refuse it is what a broken disk does not know either.
+/// Writes a value that no version of Raptor writes, without the constraint that would refuse it, as a broken disk would.
 async fn spoil(world: &World, sqlite: &'static str, postgres: &'static str) {
     run(world, if world.url.starts_with("sqlite") { sqlite } else { postgres }).await;
 }

@@ -1,4 +1,4 @@
-//! Deleting a container while its host is still being told of it.
+//! Deleting a container while its declaration is still being sent to its host.
 
 use crate::world::{World, count, on_both, run, see, until};
 use raptor_core::{
@@ -40,7 +40,7 @@ async fn a_container_deleted_while_its_declaration_is_on_its_way_is_not_left_on_
             let id = world.container(new).await.unwrap();
             is_being_declared(&host).await;
             delete(&world, id).await;
-            // Only now does the host learn of it.
+            // Only now does the host receive it.
             host.hold_up_declarations(false);
             until("nothing is to be done any more", async || jobs(&world).await == 0).await;
             assert_eq!(host.containers().await.unwrap(), [], "start: {start}");
@@ -70,7 +70,7 @@ async fn a_container_deleted_while_the_api_that_declared_it_is_killed_is_not_lef
         until("the removal is over", async || jobs(&world).await == 1).await;
         host.hold_up_declarations(false);
         until("nothing is to be done any more", async || jobs(&world).await == 0).await;
-        // Had the API been killed, its request would arrive as late, and its job would be left to another one.
+        // If the API had been killed, its request would arrive just as late, and another API would continue its job.
         let world = world.restarted().await;
         host.declare(spec).await.unwrap();
         run(&world, "INSERT INTO jobs SELECT * FROM interrupted").await;

@@ -1,4 +1,4 @@
-//! What containers printed and were told.
+//! Console history: output and commands.
 
 use crate::world::{World, on_both, see, until, wanted};
 use raptor_core::{

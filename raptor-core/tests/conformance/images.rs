@@ -1,4 +1,4 @@
-//! Which images containers may use: the template's, those that the list allows, and those that an administrator chose.
+//! The images that containers may use: the template's, those on the list, and those that an administrator chose.
 
 use crate::world::{World, on_both, see, until};
 use raptor_core::{
@@ -66,7 +66,7 @@ impl Scene {
         self.world.raptor.containers().set_startup(permit, change).await
     }
 
-    /// Its image, how that stands, and who allowed it.
+    /// Its image, why that is allowed, and who allowed it.
     async fn image(&self) -> (String, ImageStanding, Option<String>) {
         let raptor = &self.world.raptor;
         let seen = see(raptor, &self.steve, self.id).await.unwrap();
@@ -97,7 +97,7 @@ impl Scene {
         self.phase(Phase::Offline).await;
     }
 
-    /// Until the host has been told whether the image is refused.
+    /// Waits until the host knows whether the image is refused.
     async fn declared(&self, refused: bool) {
         let host = self.world.hosts.of("one");
         until("the host is told", || async {
@@ -122,7 +122,7 @@ async fn owners_choose_from_the_template_and_from_the_list_where_an_administrato
         let other = scene.choose(&scene.steve, "ghcr.io/pterodactyl/games:source").await.unwrap_err();
         assert_eq!(
             other.to_string(),
-            "Use one of the template's images, or one that the list of allowed images has."
+            "Use one of the template's images, or one from the list of allowed images."
         );
         scene.choose(&scene.steve, YOLK).await.unwrap();
         assert_eq!(scene.image().await, (YOLK.to_owned(), ImageStanding::Listed, None));
@@ -155,7 +155,7 @@ async fn an_image_that_is_no_longer_allowed_is_refused_before_the_start_and_a_re
         assert_eq!(scene.start().await.unwrap_err().code(), "image_not_allowed");
         assert_eq!(scene.image().await.1, ImageStanding::Refused);
 
-        // Both ways out.
+        // Both ways to resolve it.
         scene.choose(&Actor::System, YOLK).await.unwrap();
         scene.start().await.unwrap();
         scene.phase(Phase::Running).await;
@@ -237,14 +237,14 @@ async fn what_an_administrator_chose_stays_allowed_however_the_list_changes() {
         scene.start().await.unwrap();
         scene.phase(Phase::Running).await;
         scene.stop().await;
-        // On the list as well: the choice outlives the list.
+        // The image is on the list as well, and the choice stays valid after the list is changed.
         scene.allow(YOLKS, true).await;
         scene.choose(&root, YOLK).await.unwrap();
         scene.allow(&[], false).await;
         assert_eq!(scene.image().await, (YOLK.to_owned(), ImageStanding::Chosen, allowed));
         scene.start().await.unwrap();
         scene.phase(Phase::Running).await;
-        // The owner keeps it while other settings are saved, and does not get it back after another choice.
+        // The owner keeps it when other settings are saved, but can't return to it after another choice.
         scene.choose(&scene.steve, YOLK).await.unwrap();
         scene.choose(&scene.steve, &scene.offered).await.unwrap();
         assert_eq!(scene.image().await.2, None);

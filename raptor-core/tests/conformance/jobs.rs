@@ -1,4 +1,4 @@
-//! What is to happen on hosts happens though the API that began it is killed, and by one of them at a time.
+//! Jobs for hosts are completed even if the API that started them is killed, and by one API at a time.
 
 use crate::world::{World, count, fresh_postgres, on_both, see, until};
 use chrono::TimeDelta;
@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 const JOBS: &str = "SELECT COUNT(*) FROM jobs";
 
-/// Gives the world another Raptor, on a runtime of its own that has begun to tell the host `one` of a container and waits for it.
+/// Starts another Raptor on a separate runtime, which has begun to send a container to the host `one` and waits for it.
 fn begun_elsewhere(world: World) -> (World, Runtime) {
     let thread = std::thread::spawn(move || {
         let runtime = Runtime::new().unwrap();
@@ -35,7 +35,7 @@ fn begun_elsewhere(world: World) -> (World, Runtime) {
 async fn a_job_of_a_killed_api_is_taken_over() {
     on_both(|world| async move {
         let (mut world, runtime) = begun_elsewhere(world);
-        // Nothing of it runs any more, and nothing was tidied up.
+        // None of it runs any more, and nothing was cleaned up.
         let idle = raptor_core::Raptor::builder("app key").bcrypt_cost(4).build().await.unwrap();
         let killed = std::mem::replace(&mut world.raptor, idle);
         let url = world.url.clone();
@@ -48,7 +48,7 @@ async fn a_job_of_a_killed_api_is_taken_over() {
         if url.starts_with("sqlite") {
             until("the database is let go", async || raptor_core::store::Store::open(&url).await.is_ok())
                 .await;
-            // Its leases are by Raptor's clock.
+            // Leases use Raptor's clock.
             world.clock.advance(TimeDelta::seconds(7));
         }
         world.hosts.of("one").hold_up_declarations(false);
@@ -103,7 +103,7 @@ async fn what_a_host_was_asked_for_is_written_down_though_nobody_waits_for_it_an
             done = containers.start(permit) => panic!("the host holds it up: {done:?}"),
             () = until("the host was asked", async || host.waiting_orders() > 0) => {}
         }
-        // As of a client that disconnects, the call is gone now.
+        // The call is dropped now, as if the client had disconnected.
         const STARTS: &str = "SELECT COUNT(*) FROM activity WHERE action = 'container.power.start'";
         assert_eq!(count(&world, STARTS).await, 0);
         host.hold_up_orders(false);

@@ -1,4 +1,4 @@
-//! `APP_KEY` and `JWT_SECRET`: who has others does not start, and changing them is a command of its own.
+//! `APP_KEY` and `JWT_SECRET`: a process with different ones does not start, and there are commands that change them.
 
 use crate::world::{World, count, on_both, run, until};
 use raptor_core::{
@@ -31,7 +31,7 @@ async fn start(world: &World, app_key: &str, jwt_secret: Option<&str>) -> Result
     builder.build().await
 }
 
-/// Fails unless it does not start, and gives the code and the message.
+/// Asserts that it does not start, and returns the code and the message.
 async fn refused(world: &World, app_key: &str, jwt_secret: Option<&str>) -> (String, String) {
     let error = start(world, app_key, jwt_secret).await.err().unwrap();
     (error.code().to_owned(), error.to_string())
@@ -41,23 +41,23 @@ async fn refused(world: &World, app_key: &str, jwt_secret: Option<&str>) -> (Str
 async fn starts(world: &World, app_key: &str, jwt_secret: Option<&str>) {
     let raptor = start(world, app_key, jwt_secret).await.unwrap();
     raptor.shutdown().await;
-    let_go(world, raptor).await;
+    closed(world, raptor).await;
 }
 
-/// Waits until nothing in this process has the SQLite file.
-async fn let_go(world: &World, raptor: Raptor) {
+/// Waits until nothing in this process has the SQLite file open.
+async fn closed(world: &World, raptor: Raptor) {
     drop(raptor);
     if world.url.starts_with("sqlite") {
         until("the database is let go", async || Store::open(&world.url).await.is_ok()).await;
     }
 }
 
-/// The world's database with nobody on it.
+/// The world with its Raptor stopped.
 async fn stopped(mut world: World) -> World {
     let idle = Raptor::builder(KEY).bcrypt_cost(4).build().await.unwrap();
     let raptor = std::mem::replace(&mut world.raptor, idle);
     raptor.shutdown().await;
-    let_go(&world, raptor).await;
+    closed(&world, raptor).await;
     world
 }
 
@@ -68,7 +68,7 @@ async fn rotate(world: &World, former: Option<&str>, to: &str, lost: bool) -> Re
     done
 }
 
-/// One of everything that is sealed.
+/// Stores one of each kind of encrypted secret.
 async fn seal_one_of_each(world: &World) {
     world.daemon("one", "30000").await;
     let permit = world.raptor.authz().allow::<actions::SaveRegistry>(&Actor::System).unwrap();
@@ -101,7 +101,7 @@ async fn a_raptor_with_another_key_does_not_start_and_says_what_to_do() {
         assert_eq!(code, "jwt_secret_changed");
         assert!(message.contains("JWT_SECRET") && message.contains("rotate-jwt-secret"), "{message}");
         starts(&world, KEY, None).await;
-        // What it defaults to may as well be said.
+        // The default can also be given explicitly.
         starts(&world, KEY, Some(KEY)).await;
     })
     .await;
@@ -217,7 +217,7 @@ async fn a_jwt_secret_that_is_removed_ends_sessions_and_is_recorded() {
         drop(store);
         let noted = "SELECT COUNT(*) FROM activity WHERE action = 'keys.jwt_secret_changed'";
         assert_eq!(count(&world, noted).await, 1);
-        // The same APP_KEY, without JWT_SECRET.
+        // With the same APP_KEY and without JWT_SECRET.
         rotate(&world, Some(KEY), KEY, false).await.unwrap();
         assert_eq!(count(&world, noted).await, 2);
         assert_eq!(
@@ -249,7 +249,7 @@ async fn beside_a_running_raptor_maintenance_migrates_nothing() {
     on_both(|world| async move {
         let all = "SELECT COUNT(*) FROM _sqlx_migrations";
         let before = count(&world, all).await;
-        // As an older program leaves it, whose tables lack the last step.
+        // As an older program leaves it: without the latest migration.
         run(
             &world,
             "DELETE FROM _sqlx_migrations WHERE version = (SELECT MAX(version) FROM _sqlx_migrations)",
@@ -273,7 +273,7 @@ async fn a_running_raptor_is_found_by_whatever_name_its_connections_have() {
             return;
         }
         let world = stopped(world).await;
-        // PostgreSQL keeps 63 characters, of which maintenance leaves 51, and no others than those of ASCII.
+        // PostgreSQL keeps 63 characters, of which maintenance connections leave 51, and only ASCII.
         let names = [51, 52, 63, 64, 90].map(|length| "n".repeat(length)).into_iter();
         for name in names.chain(["caf%C3%A9".to_owned(), "%C3%A9".repeat(40)]) {
             let url = format!("{}?application_name={name}", world.url);
@@ -281,7 +281,7 @@ async fn a_running_raptor_is_found_by_whatever_name_its_connections_have() {
             let error = Store::open_for_maintenance(&url).await.err().unwrap();
             assert_eq!(error.code(), "api_running", "{name}: {error}");
             raptor.shutdown().await;
-            // Its own connections are none of an API.
+            // Its own connections don't count as those of an API.
             let store = Store::open_for_maintenance(&url).await.unwrap();
             rotate_app_key(&store, &Clock::System, None, KEY, None, false).await.unwrap();
             store.close().await;

@@ -1,4 +1,4 @@
-//! What is said of a daemon that can be reached and is still not right.
+//! The messages for daemons that can be reached but don't work.
 
 use crate::world::{link_to, on_both, until};
 use raptor_core::{
@@ -135,7 +135,7 @@ async fn what_people_type_is_fetched_from_the_panels_own_address_no_more_than_fr
     .await;
 }
 
-/// All names are at one public address.
+/// Resolves all names to one public address.
 struct Everywhere;
 
 #[async_trait::async_trait]

@@ -27,7 +27,7 @@ use std::{
     sync::Arc,
 };
 
-/// What happens to a link; nothing in the first case, without which the others would show little.
+/// What invalidates a link; nothing in the first case, which is the control.
 const CASES: [&str; 5] = ["good", "hour", "address", "password", "suspended"];
 const NEW: &str = "battery staple";
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUTyz1HwHReFVvD5obVsALAgJRNarH4TRpNePnAS laptop";
@@ -44,7 +44,7 @@ fn smtp(server: &MailServer) -> Smtp {
     Smtp::new(settings).unwrap()
 }
 
-/// Another Raptor on the same database, which sends mail by `server`.
+/// Another Raptor on the same database, which sends mail through `server`.
 async fn replica(world: &World, server: &MailServer) -> Raptor {
     Raptor::builder("app key")
         .database_url(&world.url)
@@ -56,9 +56,9 @@ async fn replica(world: &World, server: &MailServer) -> Raptor {
         .unwrap()
 }
 
-/// The same world with a Raptor that sends mail by `server`.
+/// The same world with a Raptor that sends mail through `server`.
 async fn serve(world: &mut World, server: &MailServer) -> Raptor {
-    // SQLite belongs to one: the one before has to be gone.
+    // Only one process can use SQLite, so the previous Raptor must be gone.
     let idle = Raptor::builder("app key").bcrypt_cost(4).build().await.unwrap();
     std::mem::replace(&mut world.raptor, idle).shutdown().await;
     replica(world, server).await
@@ -112,7 +112,7 @@ async fn idle(raptor: &Raptor) {
     until("nothing waits", || async { counts(raptor).await.waiting == 0 }).await;
 }
 
-/// How many rows hold something to be said, and whether any holds `text`.
+/// The number of rows with an encrypted body, and whether `text` appears in any.
 async fn sealed(world: &World, text: &str) -> (usize, bool) {
     const QUERY: &str = "SELECT sealed FROM mails WHERE sealed IS NOT NULL";
     let rows: Vec<Vec<u8>> = if world.url.starts_with("sqlite") {

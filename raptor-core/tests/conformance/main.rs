@@ -1,5 +1,5 @@
-//! One suite of promises, kept on both databases: SQLite always, PostgreSQL where `RAPTOR_TEST_PG` names a server
-//! (`postgres://user:password@host/postgres`, a user who may create databases).
+//! One test suite for both databases: always on SQLite, and on PostgreSQL if `RAPTOR_TEST_PG` names a server
+//! (`postgres://user:password@host/postgres`, with a user who may create databases).
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod access;

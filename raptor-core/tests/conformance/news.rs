@@ -1,4 +1,4 @@
-//! What is told of what happens while the database does not answer.
+//! Events that occur while the database does not answer.
 
 use crate::world::on_both;
 use raptor_core::{

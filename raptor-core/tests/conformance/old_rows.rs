@@ -1,4 +1,4 @@
-//! What older versions wrote down keeps its meaning.
+//! Rows written by older versions keep their meaning.
 
 use crate::world::{World, on_both, see, wanted};
 use raptor_core::{
@@ -12,7 +12,7 @@ use raptor_core::{
 use sqlx::{AssertSqlSafe, Connection};
 use std::collections::BTreeMap;
 
-/// What level `user` held before migration 12.
+/// The permissions of level `user` before migration 12.
 const OLD_USER: [&str; 11] = [
     "console.read",
     "console.command",
@@ -107,7 +107,7 @@ async fn daemons_lose_the_old_default_of_24_hours_for_known_keys_and_keep_what_w
     .await;
 }
 
-/// What the database was like before migration 13.
+/// Statements that undo migration 13.
 const WITHOUT_LIMITS: [&str; 6] = [
     "DROP INDEX allocations_held",
     "ALTER TABLE allocations DROP COLUMN held_by",
@@ -153,7 +153,7 @@ async fn containers_that_had_extra_allocations_before_there_was_a_limit_may_have
             let permit = world.raptor.authz().permit::<AddAllocation>(&steve, id).await.unwrap();
             assert_eq!(containers.add_allocation(permit, None).await.is_ok(), may, "one more than it had");
         }
-        // What it gives up it may have again.
+        // It can get back what it gives up.
         let allocations = see(&world.raptor, &steve, made[2]).await.unwrap().summary.allocations;
         let extra = allocations.iter().find(|allocation| !allocation.primary).unwrap().id;
         let permit = world.raptor.authz().permit::<RemoveAllocation>(&steve, made[2]).await.unwrap();

@@ -1,4 +1,4 @@
-//! Where templates come from, and the same one again.
+//! The origins of templates, and importing the same template again.
 
 use crate::world::{World, new_user, on_both};
 use raptor_core::{
@@ -24,7 +24,7 @@ use serde_json::json;
 
 const ADDRESS: &str = "https://raw.githubusercontent.com/eggs/games/main/trains.json";
 
-/// An egg, with an id of its makers or without.
+/// An egg, with or without its authors' id.
 fn egg(uuid: Option<&str>, author: &str, startup: &str) -> Vec<u8> {
     let egg = json!({
         "meta": { "version": "PTDL_v2" }, "uuid": uuid, "name": "Trains", "author": author,
@@ -87,7 +87,7 @@ async fn a_template_remembers_where_it_came_from_also_after_a_restart_and_an_edi
         let edited = world.raptor.templates().revise(permit, &edited, Some(1), None).await.unwrap().template;
         assert_eq!((edited.revision, edited.origin.as_ref()), (2, Some(&origin)), "version 1 is the file");
 
-        // A newer file from a disk: the drawing stays that of the program.
+        // A newer file from a disk: the template keeps its picture.
         let permit = authz.permit::<UpdateTemplate>(&Actor::System, made.id).await.unwrap();
         let file = egg(None, "a@b", "./newer");
         let uploaded = Some(Origin::file(Some("trains.json")));
@@ -106,7 +106,7 @@ async fn the_same_template_again_is_never_a_second_one_unless_that_is_asked_for(
     on_both(|world| async move {
         let system = &Actor::System;
         let uuid = Some("1f0e7a3c-0000-4000-8000-000000000001");
-        // By the id of its makers, by name and author, by its address.
+        // By its authors' id, by name and author, and by its address.
         for (first, again, origin) in [
             (egg(uuid, "a@b", "./1"), egg(uuid, "other@b", "./2"), Origin::file(None)),
             (egg(None, "a@b", "./1"), egg(None, "A@B", "./2"), Origin::file(None)),
@@ -196,7 +196,7 @@ async fn an_import_updates_nothing_for_those_who_may_only_import() {
         let refused =
             import(&world, &lena, &newer, Origin::file(None), OnExisting::Update).await.unwrap_err();
         assert_eq!(refused.code(), "forbidden");
-        // Neither does the file's place change, and they don't learn what is there.
+        // The stored origin does not change either, and they don't learn which templates exist.
         import(&world, &lena, &file, Origin::address(ADDRESS), OnExisting::Ask).await.unwrap();
         assert_eq!(get(&world, made.template.id).await, made.template);
         let permit = world.raptor.authz().allow::<ImportTemplate>(&lena).unwrap();
@@ -225,7 +225,7 @@ async fn an_author_is_the_same_in_upper_and_lower_case_of_any_letters() {
 async fn the_same_address_counts_before_name_and_author_also_where_the_file_itself_names_it() {
     on_both(|world| async move {
         let system = &Actor::System;
-        // More of the same name than are read, and the one from the address after them.
+        // More templates of the same name than are read, followed by the one from the address.
         for _ in 0..51 {
             let file = egg(None, "a@b", "./1");
             import(&world, system, &file, Origin::file(None), OnExisting::KeepBoth).await.unwrap();

@@ -1,5 +1,5 @@
-//! Ports: none is given away that a process still publishes, nobody takes more than the limit, and none on an address that the
-//! host lacks.
+//! Ports: one that a process still publishes is not given to others, the limit applies to everybody, and none is created on an
+//! address that the host does not have.
 
 use crate::world::{World, on_both, see, until};
 use raptor_core::{
@@ -79,8 +79,8 @@ async fn phase(world: &World, id: ContainerId, phase: Phase) {
     .await;
 }
 
-/// Two containers' worth of ground: `net1` runs with 24056 and 24057, and gives up 24057.
-async fn ground(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
+/// `net1` runs with 24056 and 24057, and gives up 24057.
+async fn scene(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
     let owner = world.user("steve", Builtin::User).await.id;
     let daemon = world.daemon("one", "24056-24058").await.id;
     let (first, second) = (with_port(world, daemon, 24056).await, with_port(world, daemon, 24057).await);
@@ -93,7 +93,7 @@ async fn ground(world: &World) -> (UserId, DaemonId, ContainerId, Allocation) {
 #[tokio::test]
 async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_restarted_or_stopped() {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let held = with_port(&world, daemon, 24057).await;
         assert_eq!(held.held_by, Some(ContainerRef { id: net1, name: "net1".into() }));
         let refused = container(&world, owner, "net2", &[port.id]).await.unwrap_err();
@@ -105,7 +105,7 @@ async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_r
         let permit = world.raptor.authz().permit::<DeleteAllocation>(&Actor::System, port.id).await.unwrap();
         let refused = world.raptor.allocations().delete(permit).await.unwrap_err();
         assert!(refused.to_string().contains("net1 still holds port 24057"), "{refused}");
-        // The automatic choice leaves it out as well.
+        // The automatic choice skips it as well.
         let net2 = container(&world, owner, "net2", &[]).await.unwrap();
         assert_eq!(with_port(&world, daemon, 24058).await.container.unwrap().id, net2);
         assert!(add(&world, &Actor::System, net2, None).await.is_err(), "there is none left");
@@ -128,7 +128,7 @@ async fn a_port_that_a_running_container_gave_up_is_not_given_away_until_it_is_r
 async fn a_port_that_a_container_gave_up_may_come_back_to_it_and_one_of_a_stopped_container_is_free_at_once()
 {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let steve = world.signed_in("steve").await.1;
         add(&world, &steve, net1, Some(port.id)).await.unwrap();
         let back = with_port(&world, daemon, 24057).await;
@@ -145,7 +145,7 @@ async fn a_port_that_a_container_gave_up_may_come_back_to_it_and_one_of_a_stoppe
 #[tokio::test]
 async fn a_plain_user_is_not_told_what_the_container_of_somebody_else_is_called() {
     on_both(|world| async move {
-        let (_, _, _, port) = ground(&world).await;
+        let (_, _, _, port) = scene(&world).await;
         let alex = world.user("alex", Builtin::User).await.id;
         let mine = container(&world, alex, "mine", &[]).await.unwrap();
         set_limit(&world, mine, 5).await.unwrap();
@@ -160,10 +160,10 @@ async fn a_plain_user_is_not_told_what_the_container_of_somebody_else_is_called(
 #[tokio::test]
 async fn a_replaced_primary_is_held_too() {
     on_both(|world| async move {
-        let (owner, daemon, net1, _) = ground(&world).await;
+        let (owner, daemon, net1, _) = scene(&world).await;
         let steve = world.signed_in("steve").await.1;
         let old = with_port(&world, daemon, 24056).await;
-        // The limit is 1 and nothing extra is left of it: replacing asks for no more.
+        // The limit of 1 is used up, and replacing needs no more.
         let permit = world.raptor.authz().permit::<AddAllocation>(&steve, net1).await.unwrap();
         world.raptor.containers().replace_allocation(permit, old.id).await.unwrap();
         let new = with_port(&world, daemon, 24058).await;
@@ -210,7 +210,7 @@ async fn the_ports_of_a_container_that_is_deleted_while_its_daemon_is_away_are_n
 #[tokio::test]
 async fn the_ports_of_a_container_that_was_deleted_by_force_are_free_once_its_host_has_removed_it() {
     on_both(|world| async move {
-        let (owner, daemon, net1, port) = ground(&world).await;
+        let (owner, daemon, net1, port) = scene(&world).await;
         let permit = world.raptor.authz().permit::<DeleteContainer>(&Actor::System, net1).await.unwrap();
         world.raptor.containers().delete(permit, true).await.unwrap();
         until("all are free", || async {
@@ -239,7 +239,7 @@ async fn an_owner_adds_no_more_than_the_limit_says_and_none_unless_somebody_set_
         set_limit(&world, id, 2).await.unwrap();
         add(&world, &steve, id, None).await.unwrap();
         assert_eq!(add(&world, &steve, id, None).await.unwrap_err().code(), "allocations");
-        // A lower limit takes nothing away.
+        // A lower limit removes nothing.
         set_limit(&world, id, 0).await.unwrap();
         let count = all(&world, daemon).await.iter().filter(|port| port.container.is_some()).count();
         assert_eq!(count, 3);
@@ -444,7 +444,7 @@ async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_aga
         assert_eq!(refused.code(), "allocations_held", "{refused}");
         let held = all(&world, daemon).await.iter().filter(|one| one.held_by.is_some()).count();
         assert_eq!(held, 1, "the one that its process publishes");
-        // Nor by adding and removing within a limit.
+        // Adding and removing within a limit does not help either.
         set_limit(&world, net1, 1).await.unwrap();
         let mut codes = Vec::new();
         for _ in 0..4 {
@@ -459,7 +459,7 @@ async fn an_owner_does_not_hold_every_port_of_a_host_by_giving_up_and_asking_aga
             }
         }
         assert_eq!(codes, ["allocations_held"; 3]);
-        // Stopped, it holds none, and may have another one.
+        // Once stopped, it holds none and can get another one.
         let permit = world.raptor.authz().permit::<StopContainer>(&Actor::System, net1).await.unwrap();
         world.raptor.containers().stop(permit).await.unwrap();
         phase(&world, net1, Phase::Offline).await;

@@ -1,4 +1,4 @@
-//! What revoking means on a host that is not connected.
+//! Revoking access while the host is not connected.
 
 use crate::world::{World, on_both};
 use raptor_core::{
@@ -23,7 +23,7 @@ async fn container(world: &World, owner: UserId, daemon: DaemonId) -> ContainerI
     world.container(new).await.unwrap()
 }
 
-/// What is said where access is taken away and where keys are deleted.
+/// The notices that are shown where access is revoked and where keys are deleted.
 async fn notices(world: &World, actor: &Actor, id: ContainerId) -> (Option<String>, Option<String>) {
     let permit = world.raptor.authz().permit::<ReadAccess>(actor, id).await.unwrap();
     let access = world.raptor.containers().access(permit).await.unwrap().notice;

@@ -1,4 +1,4 @@
-//! How containers run: installation, crashes, maintenance, registries, and what hosts tell of all that.
+//! Running containers: installation, crashes, maintenance, registries, and the events that hosts report.
 
 use crate::world::{World, on_both, see, until};
 use raptor_core::{
@@ -29,7 +29,7 @@ async fn state(world: &World, id: ContainerId) -> InstallState {
     see(&world.raptor, &Actor::System, id).await.unwrap().summary.installation.state
 }
 
-/// What daemons told of the container, the oldest first.
+/// The activity that daemons reported about the container, oldest first.
 async fn told(world: &World, id: ContainerId) -> Vec<Activity> {
     let permit =
         world.raptor.authz().permit::<actions::ReadContainerActivity>(&Actor::System, id).await.unwrap();
@@ -131,7 +131,7 @@ async fn what_happens_on_a_host_whose_folder_is_older_than_what_is_known_is_writ
         };
         crash(1).await;
         crash(2).await;
-        // Its next event has a number that is known, and another content.
+        // Its next event has a known number, but different content.
         world.hosts.of("one").go_back();
         crash(3).await;
         world.hosts.of("one").go_back();

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-/// `table.column` of everything that may not be empty, and of everything else.
+/// `table.column` of every column, NOT NULL ones and nullable ones apart.
 type Columns = BTreeSet<String>;
 
 #[tokio::test]

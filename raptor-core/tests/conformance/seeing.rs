@@ -1,4 +1,4 @@
-//! What somebody with some of the permissions sees of a container: the same in views, live streams and activity.
+//! What people with a part of the permissions see of a container: the same in views, live streams and activity.
 
 use crate::world::{PASSWORD, World, new_user, on_both, run, see, until};
 use chrono::TimeDelta;
@@ -49,7 +49,7 @@ fn custom(permissions: &[P]) -> AccessChange {
     AccessChange { level: Level::Custom, permissions, denied_files: None }
 }
 
-/// Somebody with just these permissions.
+/// A new user with exactly these permissions.
 async fn with(world: &World, owner: &Actor, id: ContainerId, name: &str, permissions: &[P]) -> Actor {
     world.user(name, Builtin::User).await;
     let permit = world.raptor.authz().permit::<GrantAccess>(owner, id).await.unwrap();
@@ -57,7 +57,7 @@ async fn with(world: &World, owner: &Actor, id: ContainerId, name: &str, permiss
     world.signed_in(name).await.1
 }
 
-/// What the live stream says of the container's state first.
+/// The first container state in the live stream.
 async fn status(world: &World, actor: &Actor, id: ContainerId) -> ContainerStatus {
     let permit = world.raptor.authz().permit::<SeeContainer>(actor, id).await.unwrap();
     let mut live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
@@ -154,7 +154,7 @@ async fn what_is_revoked_while_changes_are_missed_is_revoked_all_the_same() {
         let permit = world.raptor.authz().permit::<SeeContainer>(&reads, id).await.unwrap();
         let live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
         let mut follower = world.raptor.follow(reads.clone(), None);
-        // In one statement, so that nobody listens when the change is told.
+        // In one statement, so that nobody is listening when the change is published.
         run(
             &world,
             "WITH cut AS (SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -232,7 +232,7 @@ async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with
         };
         let reads = with(&world, &steve, id, "reads", &[P::ConsoleRead, P::StatsRead]).await;
         let mut live = open(&reads).await;
-        // What it does not show may come and go.
+        // Permissions for parts that it does not show can change.
         change(&reads, &[P::ConsoleRead, P::StatsRead, P::FileRead]).await;
         change(&reads, &[P::ConsoleRead, P::StatsRead]).await;
         let frame = live.frames.next();
@@ -253,7 +253,7 @@ async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with
         world.raptor.auth().sign_out(&reads).await.unwrap();
         assert_eq!(live.revoked.await, Revoked::Session);
 
-        // Nothing tells that a session has become too old.
+        // No event reports that a session has expired.
         let reads = world.signed_in("reads").await.1;
         let live = open(&reads).await;
         world.clock.advance(TimeDelta::days(8));

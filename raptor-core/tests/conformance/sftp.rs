@@ -1,4 +1,4 @@
-//! Public keys, and what daemons are answered about SFTP.
+//! Public keys, and the answers to daemons' questions about SFTP.
 
 use crate::world::{PASSWORD, World, ask, on_both, wanted};
 use raptor_core::{
@@ -274,7 +274,7 @@ async fn keys_are_not_doubled_and_their_number_holds_against_many_at_once() {
     .await;
 }
 
-/// Some Ed25519 public key: 32 bytes of which the last one is `n`.
+/// An Ed25519 public key: 32 bytes of which the last one is `n`.
 fn key(n: u8) -> String {
     use base64::Engine;
     let mut blob = b"\0\0\0\x0bssh-ed25519\0\0\0\x20".to_vec();

@@ -1,4 +1,4 @@
-//! How the SMTP server is reached: encryption, certificates, logins.
+//! Connecting to the SMTP server: encryption, certificates, logins.
 
 use crate::mailserver::MailServer;
 use raptor_core::mail::{
@@ -7,7 +7,7 @@ use raptor_core::mail::{
 };
 use std::{fs, path::Path, process::Command};
 
-/// Certificates as `openssl` makes them: an authority, a server's signed by it, and one that the server signed itself.
+/// Certificates made by `openssl`: an authority's, a server's signed by that authority, and a self-signed one.
 struct Certificates(tempfile::TempDir);
 
 impl Certificates {

@@ -1,4 +1,4 @@
-//! Newer files where templates came from.
+//! Newer files at the sources of templates.
 
 use crate::world::{World, on_both};
 use raptor_core::{
@@ -33,11 +33,11 @@ fn egg(startup: &str, exported_at: &str) -> String {
     .to_string()
 }
 
-/// A web server that publishes one file, and what it was asked.
+/// A web server that publishes one file, and the requests it received.
 #[derive(Clone)]
 struct Site {
     url: String,
-    /// The file with its `ETag`; none where it is gone.
+    /// The file with its `ETag`; none once it is deleted.
     file: Arc<Mutex<Option<(String, String)>>>,
     /// The status of each answer.
     answers: Arc<Mutex<Vec<u16>>>,
@@ -209,7 +209,7 @@ async fn a_template_from_a_file_is_looked_for_where_its_file_says_over_https_onl
             assert_eq!(refused.code(), "no_source", "{name}");
         }
 
-        // The same guard as elsewhere: only 127.0.0.1 stands for a public address here.
+        // The usual restriction applies: only 127.0.0.1 counts as a public address here.
         let inside = import("Inside", "https://10.0.0.1/egg.json").await;
         let problem = check(&world, inside).await.source_check.unwrap().problem.unwrap();
         assert!(problem.contains("public addresses only"), "{problem}");

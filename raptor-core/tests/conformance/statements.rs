@@ -1,5 +1,6 @@
-//! Every statement of the store is prepared on both databases: a column that one of them does not have, or a word that it does not
-//! know, is found without a test that runs the statement. The statements are read from the sources, and what can't be read fails.
+//! Prepares every statement of the store on both databases. This finds columns that one of them does not have, and syntax that
+//! it does not know, without a test that runs the statement. The statements are read from the sources; one that can't be read
+//! is a failure.
 
 use crate::world::{World, on_both};
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
@@ -10,26 +11,26 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Calls whose text is put together while the program runs, by file, with the tests that run them.
+/// Number of calls per file whose text is composed at run time, with the tests that run them.
 const PUT_TOGETHER: [(&str, usize); 3] = [
-    // `ports.rs` and `allocations.rs` of these tests give lists of ids and of ports.
+    // `ports.rs` and `allocations.rs` of these tests pass lists of ids and of ports.
     ("allocations.rs", 2),
     // Every filter and order of a list: `containers.rs` and `seeing.rs` of these tests.
     ("container_list.rs", 2),
-    // SQLite grows its file by a number of bytes: every test with a file on disk.
+    // The number of bytes by which SQLite's file grows: every test with a file on disk.
     ("reserve.rs", 1),
 ];
 
-/// Functions of sqlx that take a statement.
+/// The functions of sqlx that take a statement.
 const TAKE_SQL: [&str; 4] = ["query", "query_as", "query_scalar", "raw_sql"];
 
-/// Which databases a statement is for.
+/// The databases that a statement is for.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum For {
     Both,
     Sqlite,
     Postgres,
-    /// That stands further away than this test looks: one of them has to take it.
+    /// Decided elsewhere, where this test does not look: at least one of them has to accept it.
     Either,
 }
 
@@ -77,8 +78,8 @@ async fn every_statement_of_the_store_is_prepared_on_both_databases() {
     .await;
 }
 
-/// Files whose statements outside of a choice between both are for one database: by name, and whether it is SQLite that does not
-/// know them.
+/// Files whose statements are for one database only, unless they are in a choice between both: name, and whether it is SQLite
+/// that does not know them.
 const PREPARED_ELSEWHERE: [(&str, bool); 4] =
     [("open.rs", true), ("migration.rs", true), ("keys.rs", true), ("reserve.rs", false)];
 
@@ -92,7 +93,7 @@ async fn prepare(world: &World, text: &str) -> Result<(), sqlx::Error> {
     let pool = sqlx::PgPool::connect(&world.url).await?;
     let mut connection = pool.acquire().await?;
     match (&mut *connection).prepare(text).await {
-        // All else is right, and the types of parameters come with their values.
+        // Everything else is right, and the types of parameters come with their values.
         Err(sqlx::Error::Database(error))
             if matches!(error.code().as_deref(), Some("42P08" | "42P18" | "42725")) =>
         {
@@ -102,7 +103,7 @@ async fn prepare(world: &World, text: &str) -> Result<(), sqlx::Error> {
     }
 }
 
-/// Every statement in the sources, and how many calls of each file take a text that is put together.
+/// Every statement in the sources, and the number of calls per file with a composed text.
 fn all() -> (Vec<Statement>, BTreeMap<String, usize>) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../raptor-store/src");
     let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
@@ -155,7 +156,7 @@ fn split(stream: &TokenStream) -> Vec<TokenStream> {
 }
 
 impl File {
-    /// Notes the macros and constants that statements are made of.
+    /// Records the macros and constants that statements are composed of.
     fn note(&mut self, stream: &TokenStream) {
         let trees = trees(stream);
         for (at, tree) in trees.iter().enumerate() {
@@ -178,7 +179,7 @@ impl File {
         }
     }
 
-    /// Finds every call that takes a statement. `around` is what holds the `let`s that it may name.
+    /// Finds every call that takes a statement. `around` is the surrounding block, with the `let`s that the call can refer to.
     fn walk(&self, stream: &TokenStream, on: For, around: &TokenStream, found: &mut Found<'_>) {
         let trees = trees(stream);
         let mut here = on;
@@ -207,7 +208,7 @@ impl File {
                         self.name
                     );
                 }
-                // A choice between both.
+                // A choice between both databases.
                 TokenTree::Ident(name)
                     if (name == "Sqlite" || name == "Postgres") && group(trees.get(at + 1)).is_some() =>
                 {
@@ -229,7 +230,7 @@ impl File {
         }
     }
 
-    /// The texts that an argument may stand for.
+    /// The possible texts of an argument.
     fn texts(&self, argument: &TokenStream, around: &TokenStream, found: &mut Found<'_>) -> Vec<String> {
         let parts = split(argument);
         let [argument] = parts.as_slice() else { panic!("{}: more than a text: {argument}", self.name) };
@@ -240,7 +241,7 @@ impl File {
         if let Some(text) = self.text(argument) {
             return vec![text];
         }
-        // A name for one of several texts.
+        // A variable with one of several texts.
         let around = self::trees(around);
         let name = argument.to_string();
         let bound = around
@@ -255,7 +256,7 @@ impl File {
         texts
     }
 
-    /// The text that tokens stand for.
+    /// The text of an expression, if it is known.
     fn text(&self, tokens: &TokenStream) -> Option<String> {
         let trees = trees(tokens);
         match trees.as_slice() {
@@ -275,7 +276,7 @@ impl File {
     }
 }
 
-/// A macro's body with what it was given.
+/// A macro's body with its arguments filled in.
 fn filled(body: &TokenStream, given: &HashMap<String, TokenStream>) -> TokenStream {
     let mut out = TokenStream::new();
     let mut trees = trees(body).into_iter().peekable();
@@ -307,7 +308,7 @@ fn literals(tokens: &TokenStream, into: &mut Vec<String>) {
     }
 }
 
-/// What a literal text of Rust says.
+/// The value of a Rust string literal.
 fn unquoted(literal: &str) -> Option<String> {
     let inner = literal.strip_prefix('"')?.strip_suffix('"')?;
     let mut out = String::new();
@@ -319,7 +320,7 @@ fn unquoted(literal: &str) -> Option<String> {
         }
         match chars.next()? {
             'n' => out.push('\n'),
-            // The line goes on after the spaces of the next one.
+            // An escaped line break, which removes the spaces at the start of the next line.
             '\n' => while chars.next_if(|next| next.is_whitespace()).is_some() {},
             other => out.push(other),
         }

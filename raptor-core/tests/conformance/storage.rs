@@ -1,4 +1,4 @@
-//! Databases that refuse: for what is to be written, or because they are full, read-only or of the wrong kind.
+//! Databases that refuse to write: because of the value, or because they are full, read-only or of the wrong kind.
 
 use crate::world::{World, fresh_postgres, link_to, on_both, see, until};
 use raptor_core::{
@@ -40,7 +40,7 @@ async fn actions(raptor: &Raptor, id: ContainerId) -> Vec<(String, serde_json::V
     page.items.into_iter().map(|activity| (activity.action, activity.detail)).collect()
 }
 
-/// Runs statements on the database beside Raptor.
+/// Runs statements on the database on a separate connection.
 async fn sql(url: &str, text: &str) {
     let text = sqlx::AssertSqlSafe(text.to_owned());
     if url.starts_with("sqlite") {
@@ -85,7 +85,7 @@ async fn an_event_that_the_database_refuses_for_good_is_put_aside_and_the_next_o
             "ALTER TABLE activity ADD CHECK (action <> 'container.crashed')"
         };
         sql(&world.url, refuse).await;
-        // What is told after it comes second, whatever the container does meanwhile.
+        // The next reported event is second, whatever the container does in the meantime.
         world.hosts.of("one").crash(id, 3, ["last words".into()]).unwrap();
         let installed = async || {
             let actions = actions(&world.raptor, id).await;
@@ -122,7 +122,7 @@ async fn what_was_done_while_the_database_was_read_only_is_no_failure_and_writte
     world.daemon("one", "30000-30001").await;
     let id = running(&world).await;
     let name = world.url.rsplit_once('/').unwrap().1.to_owned();
-    // As after a failover: connections from before are cut, new ones may only read.
+    // As after a failover: existing connections are cut, and new ones are read-only.
     let switch = |read_only: &str| {
         format!(
             "ALTER DATABASE {name} SET default_transaction_read_only = {read_only};
@@ -206,7 +206,7 @@ async fn a_small_postgresql_is_not_asked_for_more_connections_than_it_has() {
     let url = fresh_postgres(&server).await;
     let name = url.rsplit_once('/').unwrap().1;
     sql(&server, &format!("ALTER DATABASE {name} CONNECTION LIMIT 7")).await;
-    // A superuser is let in beyond the limit, so what is open is counted.
+    // Superusers can exceed the limit, so the open connections are counted.
     let raptor = Raptor::builder("app key").database_url(&url).bcrypt_cost(4).build().await.unwrap();
     let asked = (0..60).map(|_| {
         let raptor = raptor.clone();

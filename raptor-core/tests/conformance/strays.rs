@@ -1,4 +1,4 @@
-//! Containers that a host has and the database does not know, as they are after it was restored from an older copy.
+//! Containers on a host that the database does not know, as after it was restored from an older copy.
 
 use crate::world::{World, count, on_both, run, see, until};
 use raptor_core::{
@@ -20,7 +20,7 @@ use raptor_core::{
     roles::Builtin,
 };
 
-/// A host with a container that runs, of which the database has lost every trace.
+/// A host with a running container that the database knows nothing about.
 struct Fixture {
     world: World,
     daemon: DaemonId,
@@ -50,7 +50,7 @@ impl Fixture {
         {
             run(&world, statement).await;
         }
-        // The API that was started on the older copy.
+        // As an API that is started on the older copy.
         let world = world.restarted().await;
         let fixture = Self { world, daemon, template, lost };
         until("it is told of", async || !fixture.strays().await.is_empty()).await;
@@ -85,7 +85,7 @@ impl Fixture {
         page.items.len() == 1
     }
 
-    /// The ports of a container of Raptor's.
+    /// The ports of a container that Raptor knows.
     async fn ports(&self, id: ContainerId) -> Vec<u16> {
         let allocations = see(&self.world.raptor, &Actor::System, id).await.unwrap().summary.allocations;
         allocations.iter().map(|allocation| allocation.port).collect()

@@ -91,7 +91,7 @@ fn order(seen: &TemplateSwitch) -> SwitchOrder {
     }
 }
 
-/// A container of Vanilla with values of its own, and the template Paper.
+/// A container of the template Vanilla with custom values, and the template Paper.
 async fn scene(world: &World, owner: &str) -> (ContainerId, TemplateId, TemplateId) {
     world.daemon("one", "30000").await;
     let owner = world.user(owner, Builtin::User).await.id;
@@ -161,7 +161,7 @@ async fn a_container_changes_to_another_template_and_keeps_the_values_that_fit()
         let wipes =
             "SELECT COUNT(*) FROM containers WHERE CAST(installation AS TEXT) LIKE '%wipe%true%start%'";
         assert_eq!(count(&world, wipes).await, 0, "its files stay");
-        // The old template is as it was, and no longer in use.
+        // The old template is unchanged, and no longer in use.
         let permit = world.raptor.authz().permit::<ReadTemplate>(&Actor::System, vanilla).await.unwrap();
         assert_eq!(world.raptor.templates().get(permit).container_count, 0);
         let permit = world.raptor.authz().permit::<ReadContainerActivity>(&Actor::System, id).await.unwrap();
@@ -228,7 +228,7 @@ async fn an_owner_needs_to_read_the_template_and_carries_nothing_into_what_it_ke
         let steve = reader(&world, "steve").await;
         let seen = look(&world, &steve, id, paper).await.unwrap();
         assert_eq!(fate(&seen, "LOCKED"), None, "it is hidden from users");
-        // It was hidden before, so its owner does not know that it is there at all.
+        // It was hidden before, so its owner does not know that it exists.
         assert_eq!(fate(&seen, "INNER"), Some(VariableFate::Default));
         assert!(!format!("{seen:?}").contains("seen by nobody"), "{seen:?}");
         let mut smuggles = order(&seen);

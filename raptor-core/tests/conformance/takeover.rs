@@ -1,4 +1,4 @@
-//! Nobody takes over an account that holds more than they do.
+//! Nobody can take over an account with more permissions than their own.
 
 use crate::world::{PASSWORD, World, new_user, on_both};
 use raptor_core::{
@@ -13,7 +13,7 @@ use raptor_core::{
     users::{User, UserChange},
 };
 
-/// Somebody with a role of their own that holds `more` beside what changing users takes.
+/// A user with a custom role that has `more` besides the permissions for changing users.
 async fn helper(world: &World, username: &str, more: &[S]) -> Actor {
     let held = [S::UsersRead, S::UsersUpdate, S::UsersDelete].into_iter().chain(more.iter().copied());
     let permissions: SystemSet = held.collect();
@@ -25,7 +25,7 @@ async fn helper(world: &World, username: &str, more: &[S]) -> Actor {
     world.signed_in(username).await.1
 }
 
-/// All that changes somebody else's account, each as its own attempt; tells what came of the attempts.
+/// Attempts each operation that changes somebody else's account, and returns the results.
 async fn attempts(world: &World, by: &Actor, user: &User) -> Vec<Result<(), Error>> {
     let (authz, users) = (world.raptor.authz(), world.raptor.users());
     let update = async || authz.permit::<UpdateUser>(by, user.id).await.unwrap();
@@ -45,7 +45,7 @@ async fn attempts(world: &World, by: &Actor, user: &User) -> Vec<Result<(), Erro
     ]
 }
 
-/// Fails unless each attempt was refused for want of `permission`, with the account as it was.
+/// Asserts that each attempt was refused because `permission` is missing, and that the account is unchanged.
 async fn all_refused(world: &World, by: &Actor, user: &User, permission: &str) {
     for attempt in attempts(world, by, user).await {
         let Err(Error::Outranked { permission: missing, message }) = attempt else { panic!("{attempt:?}") };
@@ -83,7 +83,7 @@ async fn the_account_of_an_owner_is_changed_by_those_only_who_hold_all_rights_ov
 
         all_refused(&world, &hal, &alice, "containers.read").await;
         all_refused(&world, &ida, &alice, "containers.delete").await;
-        // Who sees all containers is told which one it is; others are not told what it is called.
+        // People who see all containers see which one it is; others don't see its name.
         for (by, named) in [(&hal, false), (&ida, true)] {
             let permit = world.raptor.authz().permit::<UpdateUser>(by, alice.id).await.unwrap();
             let refused = world.raptor.users().end_sessions(permit).await.unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! Databases of older commits, with everything in them (`fixtures/old/README.md`): each is migrated, and nothing is lost.
+//! Databases of older commits with rows in every table (`fixtures/old/README.md`): each is migrated, and nothing is lost.
 
 use crate::world::{PASSWORD, fresh_postgres, link_to, see, until};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -27,30 +27,30 @@ use std::{
     sync::Arc,
 };
 
-/// The commits that left something.
+/// The commits with fixtures.
 const COMMITS: [&str; 1] = ["6dd9d24"];
 
-/// Columns that a migration fills anew on purpose. Everything else has to read as it did.
+/// Columns that a migration rewrites on purpose. All others must be unchanged.
 const REWRITTEN: [(&str, &str); 3] = [
-    // Access of the level `user` keeps its rights as `custom`.
+    // Access of the level `user` keeps its permissions as `custom`.
     ("container_access", "level"),
     ("container_access", "permissions"),
     // The former default of 24 hours becomes 0.
     ("daemons", "sftp_offline_hours"),
 ];
 
-/// Columns that a migration moves elsewhere. Tests of their own say that what was in them is kept.
+/// Columns that a migration moves elsewhere. Separate tests check that their contents are kept.
 const MOVED: [(&str, &str); 1] = [("containers", "stop_timeout_ms")];
 
-/// A database that an older Raptor left.
+/// A database of an older Raptor.
 struct Old {
     url: String,
-    /// What that Raptor answered about it.
+    /// The answers of that Raptor's API.
     said: Value,
     _folder: Option<tempfile::TempDir>,
 }
 
-/// Every row of every table as text, without what is rewritten.
+/// Every row of every table as text, without rewritten columns.
 type Rows = BTreeMap<String, Vec<String>>;
 
 impl Old {
@@ -71,7 +71,7 @@ impl Old {
         Self { url, said: said(commit, "postgres.json"), _folder: None }
     }
 
-    /// All rows, of the columns that `shape` names; of all columns unless given.
+    /// All rows, with the columns in `shape`, or all columns if it is `None`.
     async fn rows(
         &self,
         shape: Option<&BTreeMap<String, Vec<String>>>,
@@ -139,7 +139,7 @@ impl Old {
         }
     }
 
-    /// Today's Raptor on it, an hour later, with all hosts away.
+    /// The current Raptor on it, an hour later, with all hosts away.
     async fn raptor(&self) -> Raptor {
         self.raptor_with(|builder| builder).await
     }
@@ -266,7 +266,7 @@ async fn everybody_signs_in_to_an_old_database_with_the_old_password_and_has_the
                 let now = see(&raptor, &actor, id).await.ok().map(|seen| seen.summary.permissions);
                 let had = had["containers"].get(name).map(names);
                 let now = now.map(set);
-                // Users who hold everything also hold what was added since.
+                // Users with all permissions also have those that were added since.
                 if had.as_ref().is_some_and(|had| had.contains("container.delete")) {
                     assert!(now.as_ref().unwrap().is_superset(had.as_ref().unwrap()), "{username}, {name}");
                 } else {
@@ -328,7 +328,7 @@ async fn the_permits_of_an_old_database_are_those_of_before_and_files_kept_from_
 #[tokio::test]
 async fn containers_of_an_old_database_keep_the_images_that_they_have() {
     on_both(|old| async move {
-        // As an administrator of that commit could set it, unchecked.
+        // As an administrator of that commit could set it, without a check.
         let odd = "registry.example.com/Odd/Image";
         let lobby = old.containers().find(|(name, _)| *name == "lobby").unwrap().1;
         let change = format!("UPDATE containers SET image = '{odd}' WHERE name_key = 'lobby'");
@@ -344,7 +344,7 @@ async fn containers_of_an_old_database_keep_the_images_that_they_have() {
         }
         let paula = signed_in(&raptor, "paula").await.unwrap();
         assert_eq!(see(&raptor, &paula, lobby).await.unwrap().summary.image, odd);
-        // The host is away, and that is all that is in the way.
+        // The only obstacle is that the host is away.
         let permit = raptor.authz().permit::<StartContainer>(&paula, lobby).await.unwrap();
         let away = raptor.containers().start(permit).await.unwrap_err();
         assert!(matches!(away, Error::Unavailable { .. }), "{away}");
@@ -385,7 +385,7 @@ async fn keys_secrets_and_settings_of_an_old_database_still_work() {
         for (name, id) in ["one", "two", "three"].map(|name| (name, old.daemon(name))) {
             let daemon = &daemons.iter().find(|one| one.daemon.id == id).unwrap().daemon;
             assert_eq!((daemon.name.as_str(), daemon.sftp_read_only), (name, name == "two"));
-            // The link says so when a key can't be read under APP_KEY.
+            // The link reports if a key can't be decrypted with APP_KEY.
             let state = link_to(&raptor, id).await.unwrap().message.unwrap_or_default();
             assert!(!state.contains("APP_KEY"), "{name}: {state}");
         }
@@ -425,7 +425,7 @@ async fn templates_of_an_old_database_have_no_origin_and_learn_it_at_the_next_im
 #[tokio::test]
 async fn templates_of_an_old_database_are_checked_where_their_files_say_that_they_are_published() {
     on_both(|old| async move {
-        // No public address, so that nothing is fetched; `document` is text on SQLite and JSON on PostgreSQL.
+        // Not a public address, so that nothing is fetched; `document` is text on SQLite and JSON on PostgreSQL.
         let (open, close) = match old.url.starts_with("sqlite") {
             true => ("json_set(document, '$.update_url', '", "')"),
             false => ("jsonb_set(document::jsonb, '{update_url}', '\"", "\"')"),

@@ -30,7 +30,7 @@ async fn a_container_is_followed_until_it_runs_by_those_who_may_see_it_and_no_lo
         containers.grant(permit, "alex", wanted(Level::User, ContainerSet::NONE)).await.unwrap();
         let see = async |actor| authz.permit::<SeeContainer>(actor, id).await.unwrap();
 
-        // The host has it a moment after it was made.
+        // The host receives it a moment after it was created.
         containers.wait_until(see(&steve).await, Phase::Offline).await.unwrap();
         let mut states = containers.watch(see(&alex).await);
         assert_eq!(states.next().await.unwrap().phase, Phase::Offline, "what is known comes first");

@@ -29,15 +29,15 @@ use std::{
 
 const EGG: &[u8] = include_bytes!("../fixtures/eggs/openttd.json");
 
-/// Access with nothing kept from whoever gets it.
+/// Access without hidden files.
 pub fn wanted(level: Level, permissions: ContainerSet) -> AccessChange {
     AccessChange { level, permissions, denied_files: None }
 }
 
-/// Each password in this suite.
+/// The password of every user in this suite.
 pub const PASSWORD: &str = "correct horse";
 
-/// A fresh Raptor and how to open another replica on the same database.
+/// A fresh Raptor, and what is needed to open another replica on the same database.
 pub struct World {
     pub raptor: Raptor,
     pub url: String,
@@ -56,7 +56,7 @@ impl Hosts {
         self.0.lock().unwrap().entry(daemon.to_owned()).or_default().clone()
     }
 
-    /// Puts this host behind the daemon of this name.
+    /// Uses this host for the daemon of this name.
     pub fn put(&self, daemon: &str, host: SimulatedHost) {
         self.0.lock().unwrap().insert(daemon.to_owned(), host);
     }
@@ -69,7 +69,7 @@ impl Hosts {
     }
 }
 
-/// Runs `promise` on SQLite, and on PostgreSQL where there is one. SQLite's folder stays until the promise has been kept.
+/// Runs `promise` on SQLite, and on PostgreSQL if there is one. SQLite's folder is kept until `promise` has ended.
 pub async fn on_both<F: Future<Output = ()>>(promise: impl Fn(World) -> F) {
     let world = World::sqlite().await;
     let folder = world.folder.clone();
@@ -107,7 +107,7 @@ impl World {
         Self { raptor, url, clock, hosts, folder }
     }
 
-    /// Another Raptor on the same database (PostgreSQL only: SQLite belongs to one).
+    /// Another Raptor on the same database (PostgreSQL only: one process at a time can use SQLite).
     pub async fn replica(url: &str, clock: &Clock, hosts: &Hosts) -> Raptor {
         Self::built(url, clock, hosts, |builder| builder).await
     }
@@ -122,7 +122,7 @@ impl World {
         let builder = Raptor::builder("app key")
             .database_url(url)
             .bcrypt_cost(4)
-            // Web servers of the tests stand for public ones.
+            // The tests' web servers count as public ones.
             .outbound(Outbound::default().allowed(|address| address == IpAddr::from([127, 0, 0, 1])))
             .clock(clock.clone())
             .connector(Arc::new(move |daemon, _| hosts.connect(daemon)));
@@ -134,16 +134,16 @@ impl World {
         raptor
     }
 
-    /// The same after Raptor was ended and started again on the same database.
+    /// The same world after Raptor was stopped and started again on the same database.
     pub async fn restarted(self) -> Self {
         self.rebuilt(|builder| builder).await
     }
 
-    /// The same after Raptor was ended and built otherwise on the same database.
+    /// The same world after Raptor was stopped and built differently on the same database.
     pub async fn rebuilt(self, change: impl FnOnce(Builder) -> Builder) -> Self {
         let Self { raptor, url, clock, hosts, folder } = self;
         raptor.shutdown().await;
-        // What it held of the database's file is let go with the last of it.
+        // The database file is closed when its last handle is dropped.
         drop(raptor);
         let deadline = Instant::now() + Duration::from_secs(10);
         while url.starts_with("sqlite") && raptor_core::store::Store::open(&url).await.is_err() {
@@ -154,7 +154,7 @@ impl World {
         Self { raptor, url, clock, hosts, folder }
     }
 
-    /// A daemon with allocations on these ports; waits until its link is up.
+    /// Creates a daemon with allocations on these ports, and waits until its link is up.
     pub async fn daemon(&self, name: &str, ports: &str) -> Daemon {
         let draft = DaemonDraft {
             name: name.into(),
@@ -185,7 +185,7 @@ impl World {
         self.raptor.templates().import_as(permit, EGG, origin, beside).await.unwrap().template
     }
 
-    /// Makes a container as the system.
+    /// Creates a container as the system.
     pub async fn container(&self, new: NewContainer) -> Result<ContainerId, Error> {
         let permit = self.raptor.authz().allow::<actions::CreateContainer>(&Actor::System).unwrap();
         self.raptor.containers().create(permit, new).await
@@ -220,7 +220,7 @@ pub async fn link_to(raptor: &Raptor, id: DaemonId) -> Option<Connection> {
     raptor.daemons().get(permit).connection
 }
 
-/// What a daemon's question about SFTP is answered.
+/// The answer to a daemon's question about SFTP.
 pub async fn ask(raptor: &Raptor, daemon: DaemonId, question: SftpQuestion) -> SftpAnswer {
     let permit = raptor.authz().permit::<actions::AskAsDaemon>(&Actor::System, daemon).await.unwrap();
     raptor.sftp().answer(permit, question).await.unwrap()
@@ -246,7 +246,7 @@ pub fn new_user(username: &str, role_id: RoleId) -> NewUser {
     }
 }
 
-/// Asks again and again until `met`, for ten seconds at most.
+/// Polls `met` until it is true, for at most ten seconds.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut met: impl FnMut() -> F) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !met().await {
@@ -255,7 +255,7 @@ pub async fn until<F: Future<Output = bool>>(what: &str, mut met: impl FnMut() -
     }
 }
 
-/// Runs a statement behind Raptor's back.
+/// Runs a statement on the database, without Raptor.
 pub async fn run(world: &World, statement: &'static str) {
     if world.url.starts_with("sqlite") {
         let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();
@@ -268,7 +268,7 @@ pub async fn run(world: &World, statement: &'static str) {
     }
 }
 
-/// The number that a statement gives.
+/// The number that a statement returns.
 pub async fn count(world: &World, statement: &'static str) -> i64 {
     if world.url.starts_with("sqlite") {
         let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();

@@ -33,7 +33,7 @@ pub fn parse_ips(text: &str) -> Result<Vec<IpAddr>> {
         network.hosts().map(|ip| ip.to_canonical()).collect()
     };
     if ips.iter().any(|ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())) {
-        let why = "Addresses that begin with fe80: hold on one link only, and Docker can't publish ports on them. Use another \
+        let why = "Addresses that begin with fe80: are valid on one link only, and Docker can't publish ports on them. Use another \
                    address of the host, or ::.";
         return Err(Error::invalid("ip", why));
     }
@@ -71,7 +71,7 @@ pub fn check_reach(ips: &[IpAddr], host: &str, has: &[IpAddr], given: &[IpAddr])
         return Err(Error::invalid("ip", why));
     }
     if let Some(ip) = ips.iter().find(|ip| !all_given && !given.contains(ip)) {
-        let why = format!("{host} gives out {} only (AVAILABLE_IPS), and not {ip}.", list(given.iter()));
+        let why = format!("{host} allows only {} (AVAILABLE_IPS), not {ip}.", list(given.iter()));
         return Err(Error::invalid("ip", why));
     }
     Ok(())
@@ -157,7 +157,7 @@ mod tests {
         );
         let given = ["203.0.113.5".parse().unwrap()];
         assert!(check("203.0.113.5", &given).is_ok());
-        assert!(check("0.0.0.0", &given).unwrap_err().to_string().contains("gives out 203.0.113.5 only"));
+        assert!(check("0.0.0.0", &given).unwrap_err().to_string().contains("allows only 203.0.113.5"));
         assert!(
             check_reach(&["10.99.99.99".parse().unwrap()], "one", &[], &any).is_ok(),
             "a host that does not say"

@@ -17,7 +17,7 @@ impl Ports {
             Error::invalid(
                 field,
                 format!(
-                    "{part:?} is no port. Use ports of 1 to 65535 and ranges, such as 25565, 25570-25580."
+                    "{part:?} is not a port. Use ports of 1 to 65535 and ranges, such as 25565, 25570-25580."
                 ),
             )
         };

@@ -139,7 +139,7 @@ impl Mount {
             return Err(Error::invalid(
                 "mounts",
                 format!(
-                    "{} is taken inside a container. Use a place of its own, such as /mnt/shared.",
+                    "{} is already used inside containers. Use another path, such as /mnt/shared.",
                     self.target
                 ),
             ));

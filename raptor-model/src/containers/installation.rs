@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// The message for an installation whose result is only known from the host's status.
-const ENDED_UNHEARD: &str = "The host had finished this installation before the database was restored, and its report is lost. Look at the files; install again where in doubt.";
+const ENDED_UNHEARD: &str = "The host had finished this installation before the database was restored, and its report is lost. Check the files, and install again if in doubt.";
 
 /// How an installation stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

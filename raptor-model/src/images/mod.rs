@@ -105,7 +105,7 @@ impl ImagePolicy {
             ImageStanding::Listed if self.for_owners => Ok(ChosenImage { image, allowed_by: None }),
             _ if self.for_owners && !self.patterns.is_empty() => Err(Error::invalid(
                 "image",
-                "Use one of the template's images, or one that the list of allowed images has.",
+                "Use one of the template's images, or one from the list of allowed images.",
             )),
             _ => Err(Error::invalid("image", "Use one of the template's images.")),
         }

@@ -45,11 +45,11 @@ impl Pattern {
         // Characters that are invalid in a reference are invalid in a pattern, too.
         match Reference::parse(&body.replace('*', "x")) {
             Ok(_) if !body.starts_with('~') => Ok(Self(text.to_owned())),
-            Err(Error::Invalid { why, .. }) if why.contains("lower case") => {
-                wrong(format!("The names of images are in lower case; {text:?} matches none."))
+            Err(Error::Invalid { why, .. }) if why.contains("lower-case") => {
+                wrong(format!("Image names are lower-case; {text:?} matches none."))
             }
             _ => wrong(format!(
-                "{text:?} is no pattern of images. Use one such as ghcr.io/owner/name:* or docker.io/library/*."
+                "{text:?} is not an image pattern. Use one such as ghcr.io/owner/name:* or docker.io/library/*."
             )),
         }
     }
@@ -144,13 +144,13 @@ mod tests {
     #[test]
     fn a_pattern_that_can_match_nothing_or_other_hosts_is_refused_with_a_sentence() {
         for (pattern, said) in [
-            ("", "is no pattern"),
-            ("ghcr.io/owner name/*", "is no pattern"),
-            ("https://ghcr.io/*", "is no pattern"),
-            ("~~a", "is no pattern"),
+            ("", "is not an image pattern"),
+            ("ghcr.io/owner name/*", "is not an image pattern"),
+            ("https://ghcr.io/*", "is not an image pattern"),
+            ("~~a", "is not an image pattern"),
             ("*/yolks", "Write out the registry"),
             ("ghcr.*/pterodactyl/yolks", "Write out the registry"),
-            ("ghcr.io/Owner/*", "lower case"),
+            ("ghcr.io/Owner/*", "lower-case"),
             ("a*b*c*d*e*f*", "at most"),
         ] {
             let refused = Pattern::parse(pattern, "patterns.0").unwrap_err();

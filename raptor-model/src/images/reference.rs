@@ -11,7 +11,7 @@ const MAX_NAME: usize = 255;
 /// The longest tag, in bytes.
 const MAX_TAG: usize = 128;
 
-const HELP: &str = "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it for one that is on the host already.";
+const HELP: &str = "Use an image reference such as registry.example.com/owner/name:tag, with ~ before it if it is already on the host.";
 
 /// A complete image reference: registry, name, and a tag or a digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ impl Reference {
         if !path.split('/').all(is_part) {
             let lower = path.to_ascii_lowercase();
             if lower != path && lower.split('/').all(is_part) {
-                let why = format!("The names of images are in lower case: use {lower} in place of {path}.");
+                let why = format!("Image names are lower-case: use {lower} in place of {path}.");
                 return Err(Error::invalid("image", why));
             }
             return Err(wrong());
@@ -219,7 +219,7 @@ mod tests {
             assert!(refused.contains("registry.example.com/owner/name:tag"), "{image}: {refused}");
         }
         let refused = check_image("ghcr.io/Owner/Name:Tag").unwrap_err().to_string();
-        assert_eq!(refused, "The names of images are in lower case: use owner/name in place of Owner/Name.");
+        assert_eq!(refused, "Image names are lower-case: use owner/name in place of Owner/Name.");
         assert!(check_image(&format!("{}/name", "a".repeat(256))).is_err());
         assert!(check_image(&format!("debian:{}", "a".repeat(129))).is_err());
     }

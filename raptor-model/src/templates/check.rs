@@ -53,7 +53,7 @@ pub fn check(template: &Template) -> Result<()> {
         if file.path.split('/').any(|part| part == "..") || file.path.trim_matches('/').is_empty() {
             return refuse(
                 format!("config_files.{place}.path"),
-                "Use a path inside of the container's folder, such as config/server.properties.",
+                "Use a path inside the container's folder, such as config/server.properties.",
             );
         }
     }

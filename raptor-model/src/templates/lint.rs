@@ -18,13 +18,13 @@ pub(super) const RESERVED: [&str; 7] = [
 #[must_use]
 pub(super) fn of_the_system(env: &str) -> Option<&'static str> {
     match env {
-        "PATH" => Some("programs are looked for there only, and may not be found"),
-        "HOME" => Some("programs look there for their settings instead of in the image's home folder"),
-        "BASH_ENV" | "ENV" | "PROMPT_COMMAND" => Some("shells run what it names before anything else"),
-        "IFS" | "SHELL" | "SHELLOPTS" | "BASHOPTS" => Some("shells read commands differently with it"),
-        name if name.starts_with("LD_") => {
-            Some("every program in the container is loaded differently with it")
+        "PATH" => Some("programs are only searched for there, and may not be found"),
+        "HOME" => Some("programs read their settings there instead of in the image's home folder"),
+        "BASH_ENV" | "ENV" | "PROMPT_COMMAND" => {
+            Some("shells run the file that it names before anything else")
         }
+        "IFS" | "SHELL" | "SHELLOPTS" | "BASHOPTS" => Some("it changes how shells read commands"),
+        name if name.starts_with("LD_") => Some("it changes how every program in the container is loaded"),
         _ => None,
     }
 }
@@ -38,24 +38,30 @@ pub fn lint(template: &Template) -> Vec<ImportWarning> {
     let copies = capitals::of(names());
     let known: BTreeSet<&str> = names().chain(copies.iter().map(|copy| copy.name.as_str())).collect();
     if template.images.is_empty() {
-        warn("images".into(), "There is no image; each container needs one of its own.".into());
+        warn("images".into(), "There is no image; one must be set for each container.".into());
     }
     if template.startup.trim().is_empty() {
-        warn("startup".into(), "There is no startup command; each container needs one of its own.".into());
+        warn("startup".into(), "There is no startup command; one must be set for each container.".into());
     }
     let commands = template.startup_commands.iter().map(|choice| choice.command.as_str());
     let commands: BTreeSet<&str> = commands.chain([template.startup.as_str()]).collect();
     for name in
         commands.iter().flat_map(|command| placeholders::unknown(command, &known)).collect::<BTreeSet<_>>()
     {
-        warn("startup".into(), format!("{{{{{name}}}}} names nothing and stays as it is written."));
+        warn("startup".into(), format!("{{{{{name}}}}} is not a known placeholder and stays as it is."));
     }
     for line in &template.done {
         if line.contains("change this ") {
-            warn("done".into(), format!("{line:?} was never filled in by the makers; no output will fit."));
+            warn(
+                "done".into(),
+                format!("{line:?} was never filled in by the template's authors; no output will match it."),
+            );
         }
         if line.strip_prefix("regex:").is_some_and(|pattern| regex::Regex::new(pattern).is_err()) {
-            warn("done".into(), format!("{line:?} is no pattern and is looked for as it is written."));
+            warn(
+                "done".into(),
+                format!("{line:?} is not a valid pattern and is searched for as plain text."),
+            );
         }
     }
     for file in &template.config_files {
@@ -65,9 +71,9 @@ pub fn lint(template: &Template) -> Vec<ImportWarning> {
             texts.chain([file.path.as_str()]).flat_map(|text| placeholders::unknown(text, &known)).collect();
         for name in names {
             let why = if name.starts_with("config.") {
-                "is the daemon's own and not given to containers; it becomes empty"
+                "is a setting of the daemon that containers don't get; it becomes empty"
             } else {
-                "names nothing and becomes empty"
+                "is not a known placeholder and becomes empty"
             };
             warn(format!("config_files.{}", file.path), format!("{{{{{name}}}}} {why}."));
         }

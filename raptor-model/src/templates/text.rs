@@ -50,7 +50,7 @@ fn read(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
     }
     let twice = |key: &String| ImportWarning {
         path: key.clone(),
-        message: "This key is there twice; the last one counts.".into(),
+        message: "This key appears twice; the last one is used.".into(),
     };
     if text.trim_start().starts_with(['{', '[']) {
         REPEATED.take();

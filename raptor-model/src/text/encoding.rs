@@ -306,7 +306,7 @@ impl<'de> Deserialize<'de> for Encoding {
         let name = Cow::<'de, str>::deserialize(deserializer)?;
         let unknown = || {
             D::Error::custom(format!(
-                "{name} is no encoding that can be edited; use one such as UTF-8, windows-1252 or GBK"
+                "{name} is not an encoding that can be edited; use one such as UTF-8, windows-1252 or GBK"
             ))
         };
         Self::named(&name).ok_or_else(unknown)

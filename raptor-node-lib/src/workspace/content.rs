@@ -98,7 +98,7 @@ impl Workspace {
                 let before = self.upload(upload)?;
                 if offset != before.received_bytes {
                     return Err(FileError::Invalid(format!(
-                        "The next chunk must begin at byte {}.",
+                        "The next chunk must start at byte {}.",
                         before.received_bytes
                     )));
                 }
@@ -183,7 +183,7 @@ pub(super) fn receive(file: &File, mut offset: u64, end: u64, mut body: Body) ->
     while let Some(piece) = runtime.block_on(body.next()) {
         let piece = piece?;
         if offset.saturating_add(piece.len() as u64) > end {
-            return Err(FileError::Invalid(format!("More than the announced {end} bytes were sent.")));
+            return Err(FileError::Invalid(format!("More bytes were sent than the announced {end}.")));
         }
         file.write_at(&piece, offset)?;
         offset += piece.len() as u64;

@@ -12,8 +12,8 @@ use uuid::Uuid;
 const FOLDER: &str = "operations";
 /// Most paths recorded per operation.
 const NAMED: usize = 20;
-const BROKEN_OFF: &str = "The daemon was restarted in the middle of this. Begin it anew: what was copied, unpacked or deleted by \
-                          then stays so, and half an archive or download is gone.";
+const BROKEN_OFF: &str = "The daemon was restarted during this operation. Start it again. What was copied, unpacked or deleted by \
+                          then stays, and partial archives and downloads were deleted.";
 
 impl Workspace {
     /// Records a running operation. If that fails, e.g. on a full disk, the operation runs nevertheless.

@@ -232,7 +232,7 @@ fn enough(count: usize) -> FileResult<()> {
     match count {
         0 => Err(FileError::Invalid("Name at least one file.".into())),
         1..=MAX_PATHS => Ok(()),
-        _ => Err(FileError::TooMuch(format!("Name up to {MAX_PATHS} files at once."))),
+        _ => Err(FileError::TooMuch(format!("Name at most {MAX_PATHS} files."))),
     }
 }
 

@@ -42,12 +42,12 @@ impl Workspace {
         let name = match name {
             Some(name) => name.to_owned(),
             None => name_of(&answer).ok_or_else(|| {
-                FileError::Invalid("The address does not say what the file is called. Give it a name.".into())
+                FileError::Invalid("The address does not contain a file name. Enter a name.".into())
             })?,
         };
         let target = into.join(&name)?;
         if target.parent().as_ref() != Some(into) {
-            return Err(FileError::Invalid("The name may not hold a slash.".into()));
+            return Err(FileError::Invalid("The name can't contain a slash.".into()));
         }
         // Checked now rather than after the download.
         self.root.check(&target)?;

@@ -64,7 +64,7 @@ impl Workspace {
         let content = content.filter(|content| !content.is_empty()).map(str::to_lowercase);
         let name = Name::new(name)?;
         if matches!(name, Name::Any) && content.is_none() {
-            return Err(FileError::Invalid("Say what to look for: a name, or text in files.".into()));
+            return Err(FileError::Invalid("Enter what to search for: a name, or text in files.".into()));
         }
         let mut hits = FileHits { items: Vec::new(), more: false };
         for step in self.root.walk(path)? {

@@ -205,6 +205,6 @@ fn stalled() -> FileError {
 fn too_much() -> FileError {
     let mib = MAX_TEXT / 1_048_576;
     FileError::TooMuch(format!(
-        "A text of up to {mib} MiB can be edited. Of a larger one the end can be read: name `tail_bytes`."
+        "A text of up to {mib} MiB can be edited. To read the end of a larger one, use `tail_bytes`."
     ))
 }

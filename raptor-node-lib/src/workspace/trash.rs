@@ -45,7 +45,7 @@ impl Workspace {
         let count = notes.flatten().filter(|entry| entry.name.ends_with(".json")).count();
         if count.saturating_add(more) > MAX_BEYOND {
             return Err(FileError::TooMuch(format!(
-                "The disk limit is reached and {count} things are in the trash already. Empty it, or delete for good."
+                "The disk limit is reached and {count} items are in the trash already. Empty the trash, or delete permanently."
             )));
         }
         Ok(())
@@ -72,7 +72,7 @@ impl Workspace {
                 let _ = self.drop_trash_note(id);
                 Err(match error {
                     FileError::OverLimit { .. } | FileError::NoSpace { .. } => FileError::TooMuch(
-                        "There is no room left to move it into the trash. Empty the trash, or delete for good."
+                        "There is no room to move it to the trash. Empty the trash, or delete it permanently."
                             .into(),
                     ),
                     other => other,

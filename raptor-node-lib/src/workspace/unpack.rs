@@ -41,7 +41,7 @@ impl Bounds<'_> {
     pub(super) fn entry(&mut self) -> FileResult<()> {
         self.entries += 1;
         if self.entries > MAX_ENTRIES {
-            return Err(FileError::TooMuch(format!("The archive holds more than {MAX_ENTRIES} files.")));
+            return Err(FileError::TooMuch(format!("The archive contains more than {MAX_ENTRIES} files.")));
         }
         self.progress.file()
     }
@@ -51,7 +51,7 @@ impl Bounds<'_> {
         let bomb = self.bytes > LARGE && self.bytes / MAX_RATIO > self.packed;
         if bomb || self.bytes > MAX_BYTES {
             return Err(FileError::TooMuch(
-                "The archive becomes far larger than an honest one of its size would.".into(),
+                "The archive is far larger unpacked than a normal one of its size would be.".into(),
             ));
         }
         self.progress.bytes(bytes)

@@ -63,7 +63,7 @@ impl Workspace {
             Ok(note) if note.path == *path && note.size_bytes == size_bytes && note.replace == replace => {
                 self.upload(id).map(Some)
             }
-            Ok(_) => Err(FileError::Invalid("Another upload has this id. Begin with a new one.".into())),
+            Ok(_) => Err(FileError::Invalid("Another upload has this id. Use a new one.".into())),
             Err(FileError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -244,5 +244,5 @@ pub(super) struct Existing {
 }
 
 fn only(here: u64, all: u64) -> FileError {
-    FileError::Invalid(format!("Only {here} of {all} bytes are here. Send the rest first."))
+    FileError::Invalid(format!("Only {here} of {all} bytes have arrived. Send the rest first."))
 }

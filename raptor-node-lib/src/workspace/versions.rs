@@ -25,7 +25,7 @@ impl Workspace {
     pub(super) fn keep_version(&self, path: &FilePath, by: &str) {
         match self.try_keep(path, by) {
             Ok(()) | Err(FileError::NotFound | FileError::OverLimit { .. } | FileError::NoSpace { .. }) => {}
-            Err(error) => tracing::warn!(%error, %path, "an earlier version was not kept"),
+            Err(error) => tracing::warn!(%error, %path, "saving an earlier version failed"),
         }
     }
 

@@ -1,4 +1,4 @@
-//! The engine goes away for a while, and what it runs lives on: nothing that was accepted meanwhile is lost.
+//! The engine is away for a while and its containers keep running: nothing that was accepted in the meantime is lost.
 
 use crate::world::{ECHO, SAVES, World, docker, docker_output};
 use raptor_model::{
@@ -17,11 +17,11 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-/// How long a stop may take in these tests, and more than that.
+/// The stop timeout in these tests, and a longer time.
 const STOP_MS: u64 = 3_000;
 const LONGER: Duration = Duration::from_millis(4_500);
 
-/// The way to the engine, which can be cut, or left open while nothing gets through.
+/// The connection to the engine, which can be cut, or left open without passing anything.
 struct Line {
     socket: PathBuf,
     relay: Option<JoinHandle<()>>,
@@ -67,7 +67,7 @@ impl Line {
     }
 }
 
-/// Passes on what comes, but for while the line is frozen.
+/// Forwards the bytes, unless the line is frozen.
 async fn pass(
     mut from: tokio::net::unix::OwnedReadHalf,
     mut to: tokio::net::unix::OwnedWriteHalf,
@@ -97,7 +97,7 @@ fn by_signal(spec: &mut ContainerSpec) {
     spec.stop = StopRule::Signal { signal: "SIGTERM".into() };
 }
 
-/// Past its time to stop, it still runs: it was not killed for what it was never asked.
+/// It still runs after its stop timeout: it was not killed, because it never received the stop.
 async fn waits(world: &World) {
     tokio::time::sleep(LONGER).await;
     assert_eq!(world.inspect("{{.State.Running}}"), "true");
@@ -182,7 +182,7 @@ async fn an_engine_that_hangs_with_the_stop_in_its_hands_does_not_make_a_kill_of
         world.host.power(world.id, PowerAction::Stop, "").await.unwrap();
         waits(&world).await;
         if rule.is_none() {
-            // Its time to stop is over, and it was not killed. A signal is still on its way, so its time has not begun.
+            // Its stop timeout is over, and it was not killed: the signal is still on its way, so the timeout has not begun.
             world.line("Docker does not answer, so it may not have passed on the stop.").await;
             assert_eq!(world.inspect("{{.State.Running}}"), "true");
         }
@@ -319,7 +319,7 @@ async fn what_was_made_while_the_engine_is_away_is_not_started_unasked_when_it_i
     line.cut().await;
     let world =
         World::on(line.socket.clone(), ECHO, |spec| spec.policy.restart = RestartPolicy::Always).await;
-    // The engine is asked about it for two seconds, and again later.
+    // The engine is polled about it for two seconds, and again later.
     tokio::time::sleep(LONGER).await;
     line.mend();
     while world.host.system().await.unwrap().docker_problem.is_some() {

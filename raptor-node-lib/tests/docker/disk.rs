@@ -1,4 +1,4 @@
-//! Disk limits that the kernel keeps, on file systems that the tests make in a file and mount.
+//! Disk limits enforced by the kernel, on file systems that the tests create in a file and mount.
 
 use crate::world::{World, docker};
 use raptor_model::{
@@ -10,7 +10,7 @@ use raptor_model::{
 };
 use std::{fs, path::Path, process::Command};
 
-/// Fills its disk by its own writes, and says how far it came.
+/// Fills its disk by its own writes, and prints whether everything fitted.
 const FILL: &str = "sh -c 'echo ready; while read line; do dd if=/dev/zero of=big bs=1M count=40 2>/dev/null && echo all || echo refused; done'";
 const MIB: u64 = 1024 * 1024;
 
@@ -20,7 +20,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// None where this user or this kernel can't have it, which is said.
+    /// `None` if this user or this kernel can't create it, with a message.
     fn new(kind: &str, make: &[&str], options: &str) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("image");
@@ -66,15 +66,15 @@ fn output(program: &str, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Where the kernel takes not a byte more, what is there is listed, put into the trash and back, and deleted.
+/// When the kernel accepts no more bytes, existing files can be listed, moved to the trash and back, and deleted.
 async fn full_but_not_locked(world: &World, data: &Path) {
     let ask = |request| world.host.handle(world.id, Scoped { request, denied: Vec::new() });
     let paths = || vec![FilePath::parse("big").unwrap()];
-    // To the last block, which the process may have left.
+    // Up to the last block, which the process may have left free.
     let mut fill = fs::File::options().append(true).open(data.join("big")).unwrap();
     while std::os::unix::fs::MetadataExt::blocks(&fs::metadata(data.join("big")).unwrap()) < 1 << 20
         && std::io::Write::write_all(&mut fill, &[1; 4_096]).is_ok()
-        // Root may pass an ext4 quota.
+        // Root can exceed an ext4 quota.
         && fs::metadata(data.join("big")).unwrap().len() < 12 * MIB
     {}
     drop(fill);
@@ -106,7 +106,7 @@ async fn full_but_not_locked(world: &World, data: &Path) {
     }
 }
 
-/// The promises, on any file system whose quotas the kernel keeps. `limited`: whether some limit of 10 MiB is set on it.
+/// The tests for any file system with kernel quotas. `limited`: whether a limit of 10 MiB is set on it.
 async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     let mut world = World::at(mount, FILL, |spec| spec.limits.disk_mib = 10).await;
     let limits = world.host.system().await.unwrap().disk_limits;
@@ -122,20 +122,20 @@ async fn promises(file_system: &str, mount: &Path, limited: impl Fn() -> bool) {
     assert_eq!(world.until("there", |_| true).await.phase, Phase::Running, "it goes on");
     full_but_not_locked(&world, &data).await;
 
-    // A higher limit holds at once.
+    // A higher limit applies at once.
     world.change(|spec| spec.limits.disk_mib = 100).await;
     world.host.command(world.id, "fill", "").await.unwrap();
     world.line("all").await;
     assert_eq!(length(), 40 * MIB);
 
-    // Nor is what is there in the way of the next start.
+    // The existing files don't prevent the next start either.
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     world.phase(Phase::Running).await;
     assert!(limited() && length() == 40 * MIB);
 
-    // What people do with files goes through the folder beside: it must not end at the quota's border.
+    // File operations use the folder beside it, and must not fail at the quota's boundary.
     fs::create_dir(data.join("maps")).unwrap();
     fs::write(data.join("maps/one"), "x").unwrap();
     for path in ["big", "maps"] {

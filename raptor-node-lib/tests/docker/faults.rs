@@ -1,4 +1,4 @@
-//! What keeps a container from running, as the codes and sentences that lead to a way out.
+//! Faults that keep a container from running: their codes and messages.
 
 use crate::{
     pull::Registry,
@@ -15,7 +15,7 @@ use raptor_model::{
 };
 use std::{net::TcpListener, time::Duration};
 
-/// Starts it and waits until that has failed; gives the sentence and the code.
+/// Starts it, waits until that has failed, and returns the message and the code.
 async fn failed(world: &World) -> (String, Fault) {
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let over = |status: &ContainerStatus| {
@@ -148,7 +148,7 @@ async fn the_end_of_a_process_is_told_before_its_files_are_measured_and_a_full_d
         return;
     }
     let fills = "sh -c 'dd if=/dev/zero of=full bs=1M count=12; exit 3'";
-    // The host must not find the full disk before the process has ended.
+    // The host must not notice the full disk before the process has ended.
     let world = World::unmeasured(fills, |spec| {
         spec.limits.disk_mib = 10;
         spec.policy.restart = RestartPolicy::Never;

@@ -1,4 +1,4 @@
-//! What people do on the host with the engine's own commands, and what accidents do to the daemon's folder.
+//! The engine's own commands used on the host, and damage to the daemon's folder.
 
 use crate::world::{ECHO, SAVES, World, docker, docker_output, spec_of};
 use raptor_model::{
@@ -20,7 +20,7 @@ fn by_signal(spec: &mut ContainerSpec) {
     spec.stop = StopRule::Signal { signal: "SIGTERM".into() };
 }
 
-/// Which process of it runs.
+/// The id of its running process.
 fn process(world: &World) -> String {
     world.inspect("{{.State.Running}} {{.State.StartedAt}}")
 }
@@ -76,7 +76,7 @@ async fn what_is_started_again_with_dockers_own_commands_is_looked_after() {
         assert_ne!(world.inspect("{{.State.StartedAt}}"), before);
         let text = format!("after {}", command[0]);
         let deadline = tokio::time::Instant::now() + crate::world::PATIENCE;
-        // What is typed while it is started again may still go to the process that ended.
+        // Input during the restart may still go to the process that ended.
         while !world.texts(LineKind::Output).await.contains(&format!("got {text}")) {
             assert!(tokio::time::Instant::now() < deadline, "{command:?}\n{}", world.transcript().await);
             let _ = world.host.command(world.id, &text, "").await;
@@ -158,7 +158,7 @@ async fn what_runs_goes_on_when_the_data_disk_is_not_mounted_and_nothing_is_star
     std::fs::rename(&world.base, &disk).unwrap();
     std::fs::create_dir(&world.base).unwrap();
     for _ in 0..2 {
-        // Also where a daemon was started on the empty folder before.
+        // Also if a daemon was started on the empty folder before.
         world.restart_daemon().await;
         let problem = world.host.system().await.unwrap().folder_problem.unwrap();
         assert!(
@@ -166,7 +166,7 @@ async fn what_runs_goes_on_when_the_data_disk_is_not_mounted_and_nothing_is_star
                 && problem.contains("1 container") | problem.contains("a container"),
             "{problem}"
         );
-        // As the API does with what the host says it lacks.
+        // As the API does with containers that the host reports as missing.
         world.host.declare(spec.clone()).await.unwrap();
         let status = world.phase(Phase::Running).await;
         assert!(status.problem.unwrap().contains("Is its disk mounted?"));
@@ -186,7 +186,7 @@ async fn what_runs_goes_on_when_the_data_disk_is_not_mounted_and_nothing_is_star
     std::fs::rename(&disk, &world.base).unwrap();
     world.restart_daemon().await;
     assert_eq!(world.host.system().await.unwrap().folder_problem, None);
-    // Its own memory says that it ran; it was stopped by a person meanwhile, which the disk does not know.
+    // In the daemon's memory it runs; in the meantime a person stopped it, which is not stored on disk.
     world.until("settled", |now| now.phase == Phase::Running || now.phase == Phase::Offline).await;
     let _ = world.host.power(world.id, PowerAction::Start, "").await;
     world.phase(Phase::Running).await;

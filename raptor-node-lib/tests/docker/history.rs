@@ -1,4 +1,4 @@
-//! What is kept of the past: consoles while they are flooded, and measurements.
+//! History: flooded consoles, and measurements.
 
 use crate::world::{ECHO, PATIENCE, World, docker};
 use futures_util::{StreamExt, TryStreamExt};
@@ -13,7 +13,7 @@ use raptor_model::{
 use std::time::{Duration, Instant};
 
 const LINES: u64 = 100_000;
-/// Prints so many lines as fast as it can when it is told to.
+/// Prints 100,000 lines as fast as it can after it receives a line.
 const FLOOD: &str = r#"/bin/sh -c 'echo ready; read go; /bin/busybox awk '\''BEGIN { for (i = 1; i <= 100000; i++) printf "line %06d of a burst\n", i }'\''; read end'"#;
 
 async fn text(world: &World, export: ConsoleExport) -> String {
@@ -62,7 +62,7 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
             slowest = slowest.max(begun.elapsed());
             searches += 1;
             assert!(found.hits.iter().all(|hit| hit.text.contains("7777 of")));
-            // A download of what is there, taken by somebody slow, goes on beside it.
+            // A download by a slow reader runs at the same time.
             let export = ConsoleExport { gzip: true, ..ConsoleExport::default() };
             let mut download = world.host.export_console(world.id, export).await.unwrap();
             let _ = download.try_next().await.unwrap();
@@ -78,7 +78,7 @@ async fn searches_and_downloads_during_a_flood_hold_nobody_up_and_lose_nothing()
 
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
-    // All of it can be read and found while it is offline.
+    // All lines can be read and found while it is offline.
     let mut search = ConsoleSearch {
         text: Some(r"^line \d\d7777 ".into()),
         regex: true,
@@ -144,7 +144,7 @@ async fn memory_is_what_a_container_cannot_give_back_and_the_page_cache_stands_b
         return;
     }
     const MIB: u64 = 1024 * 1024;
-    // Read twice, pages count as used lately, which is no reason not to give them back.
+    // After a second read, pages count as recently used, but can still be reclaimed.
     let reads = "sh -c 'dd if=/dev/zero of=big bs=1M count=100 2>/dev/null; sync; cat big big >/dev/null; echo ready; read line'";
     let world = World::new(reads, |spec| spec.limits.memory_mib = 256).await;
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();

@@ -1,4 +1,4 @@
-//! Containers apart from their host.
+//! Containers are isolated from their host.
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use raptor_model::{
@@ -14,10 +14,10 @@ use std::{
     time::Duration,
 };
 
-/// Reads a line, and tells what a server there said, or `nothing`.
+/// Reads an address, and prints what the server there sent, or `nothing`.
 const VISIT: &str = "sh -c 'echo ready; while read address port; do nc -w 2 $address $port </dev/null >said 2>&1; \
     grep -q welcome said && echo \"$address $port: welcome\" || echo \"$address $port: nothing\"; done'";
-/// Serves on port 38431 of its own.
+/// Serves on its own port 38431.
 const SERVE: &str = "sh -c 'echo ready; while true; do echo welcome | nc -l -p 38431; done'";
 
 async fn started(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> World {
@@ -43,7 +43,7 @@ async fn reaches(world: &World, address: &str, port: u16) -> bool {
     }
 }
 
-/// A service of the host on all its addresses, and its port.
+/// Starts a service of the host on all its addresses, and returns its port.
 fn service() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -70,13 +70,13 @@ fn rules() -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// The chain that this world's host made for what is meant for the host itself.
+/// The chain that this world's host created for traffic to the host itself.
 fn chain(world: &World) -> String {
     let instance = std::fs::read_to_string(world.base.join(".raptor/instance")).unwrap();
     format!("RAPTOR-HOST-{}", &instance[instance.len() - 5..])
 }
 
-/// Whether rules can be set here; a skip is said.
+/// Whether rules can be set here; prints a message if the test is skipped.
 async fn kept(world: &World) -> bool {
     let isolation = world.host.system().await.unwrap().isolation.unwrap();
     if !isolation.kept {
@@ -106,7 +106,7 @@ async fn a_container_reaches_no_service_of_its_host_but_names_and_published_port
 
     let published =
         PortBinding { ip: [0, 0, 0, 0].into(), port: 38_431, protocol: Protocol::Tcp, primary: true };
-    // Another container of the same daemon: what it publishes is as open as to anybody outside.
+    // Another container of the same daemon: its published ports can be reached as from outside.
     let mut server = crate::world::spec(SERVE);
     server.ports = vec![published];
     let id = server.id;
@@ -125,7 +125,7 @@ async fn a_container_reaches_no_service_of_its_host_but_names_and_published_port
     assert!(!reaches(&visitor, &inside, 38_431).await, "its own address is not published");
     visitor.host.remove(id).await.unwrap();
 
-    // What the administrator opens is open.
+    // Destinations that the administrator allows can be reached.
     visitor.host.shutdown().await;
     let reach = vec![format!("host:{port}").parse().unwrap()];
     visitor.host = Host::builder(&visitor.base).reach(reach).build().await.unwrap();
@@ -134,7 +134,7 @@ async fn a_container_reaches_no_service_of_its_host_but_names_and_published_port
         assert!(tokio::time::Instant::now() < deadline, "what was opened is closed\n{:#?}", rules());
     }
 
-    // The engine's servers for names may be private: they are asked from within the container's network.
+    // The engine's DNS servers may have private addresses: queries come from inside the container's network.
     let asked = docker_output(&[
         "exec",
         &format!("raptor-{}", visitor.id),
@@ -163,7 +163,7 @@ async fn rules_come_back_when_others_lose_them_and_go_with_the_last_network() {
     let jump =
         rules().into_iter().find(|rule| rule.starts_with("-A INPUT") && rule.contains(&chain)).unwrap();
     let delete: Vec<_> = jump.replacen("-A", "-D", 1).split(' ').map(str::to_owned).collect();
-    // As a reload of the host's own rules does.
+    // As after a reload of the host's own rules.
     assert!(Command::new("iptables").arg("-w").args(&delete).status().unwrap().success());
     assert!(Command::new("iptables").args(["-w", "-F", &chain]).status().unwrap().success());
     let deadline = tokio::time::Instant::now() + PATIENCE;

@@ -151,7 +151,7 @@ async fn a_failed_installation_says_why_and_can_be_tried_again_or_dropped() {
     assert_eq!(numbers, [(1, true), (2, false), (3, true)]);
 }
 
-/// The end of published scripts that install everything and fail harmlessly, or not at all in another place.
+/// Published scripts often install everything and then end with a command that fails harmlessly.
 #[tokio::test]
 async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_nothing_starts_after_it() {
     if !docker() {
@@ -181,7 +181,7 @@ async fn a_scripts_own_exit_code_is_a_warning_unless_the_template_is_strict_and_
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
 
-    // What is no end of the script's own is a failure still.
+    // An end that the script did not cause itself is still a failure.
     let second = |script: &str| InstallSpec { number: 2, strict: false, ..install(script) };
     world.change(|spec| spec.install = Some(second("echo killed; exit 137"))).await;
     assert_eq!(installed(&world, 2).await.hold, Some(Hold::InstallFailed));
@@ -252,7 +252,7 @@ async fn a_new_daemon_goes_on_with_an_installation_without_losing_a_line() {
     let steps = world.texts(LineKind::Install).await;
     assert_eq!(steps, (1..=30).map(|n| format!("step {n}")).collect::<Vec<_>>());
 
-    // What ended while nobody looked is judged all the same.
+    // A script that ended while no daemon ran is judged the same way.
     world
         .change(|spec| {
             spec.install = Some(InstallSpec { number: 2, ..install("echo short; sleep 1; exit 7") })
@@ -281,7 +281,7 @@ async fn an_installation_past_the_disk_limit_is_stopped_and_says_so_with_its_log
     if !docker() {
         return;
     }
-    // Into the container's folder, and into the installer's own root file system: it does not end by itself.
+    // It writes into the container's folder, or into the installer's own root file system, and does not end by itself.
     for place in ["/mnt/server/fill", "/fill"] {
         let script = format!(
             "echo writing; dd if=/dev/zero of={place} bs=1M count=80 2>/dev/null; echo wrote; sleep 300"
@@ -303,7 +303,7 @@ async fn an_installation_past_the_disk_limit_is_stopped_and_says_so_with_its_log
             Happening::Installed { problem: Some(why), lines, .. }
                 if *why == problem && lines.iter().any(|line| line.contains("writing"))
         )));
-        // And its files are not locked.
+        // Its files can still be used.
         let request = FileRequest::Search { path: FilePath::ROOT, name: Some("*".into()), content: None };
         world.host.handle(world.id, Scoped { request, denied: Vec::new() }).await.unwrap();
     }

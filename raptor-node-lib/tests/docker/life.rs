@@ -1,4 +1,4 @@
-//! Starting, running, ending.
+//! Starting, running, stopping.
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, spec};
 use futures_util::StreamExt;
@@ -45,7 +45,7 @@ async fn an_image_that_is_not_allowed_is_not_started_by_the_host_itself_and_what
     world.change(|spec| spec.image_refused = Some(why.into())).await;
     world.host.command(world.id, "ping", "steve").await.unwrap();
     world.line("got ping").await;
-    // Nobody asked for the start after a crash.
+    // The start after a crash was requested by nobody.
     world.crash();
     let status = world.until("refused", |status| status.problem.as_deref() == Some(why)).await;
     assert_eq!((status.phase, status.started_at), (Phase::Offline, None));
@@ -71,11 +71,11 @@ async fn a_console_in_gbk_is_read_and_written_as_gbk() {
     world.line("got say 你好").await;
     let refused = world.host.command(world.id, "say 😀", "steve").await.unwrap_err().to_string();
     assert!(refused.contains("GBK can't represent “😀”"), "{refused}");
-    // Another daemon reads it alike.
+    // A restarted daemon reads it the same way.
     world.restart_daemon().await;
     world.host.command(world.id, "say 再见", "steve").await.unwrap();
     world.line("got say 再见").await;
-    // A change holds at once.
+    // A change applies at once.
     world.change(|spec| spec.console_encoding = None).await;
     world.host.command(world.id, "say 😀", "steve").await.unwrap();
     world.line("got say 😀").await;
@@ -244,7 +244,7 @@ async fn whoever_was_stopped_stays_stopped_when_the_daemon_returns_unless_it_is_
     world.phase(Phase::Offline).await;
     other(&world.host, Phase::Offline).await;
     world.restart_daemon().await;
-    // By the time the one runs again, the other would have begun to.
+    // By the time the first one runs again, the other would have started too.
     other(&world.host, Phase::Running).await;
     assert_eq!(world.until("there", |_| true).await.phase, Phase::Offline);
     world.host.remove(always_id).await.unwrap();
@@ -403,7 +403,7 @@ async fn removing_what_is_being_made_leaves_nothing_behind_at_any_moment() {
         tokio::time::sleep(Duration::from_millis(wait * 6)).await;
         world.host.remove(id).await.unwrap();
     }
-    // The engine may take a moment to end what nobody waits for any more.
+    // The engine may take a moment to end what nothing waits for any more.
     tokio::time::sleep(Duration::from_secs(2)).await;
     for id in ids {
         let name = format!("name=raptor-{id}");
@@ -458,7 +458,7 @@ async fn a_configuration_file_that_could_not_be_edited_is_told_until_a_start_edi
     world.host.power(world.id, PowerAction::Kill, "").await.unwrap();
     world.phase(Phase::Offline).await;
 
-    // Another daemon still knows it.
+    // A restarted daemon still knows it.
     world.restart_daemon().await;
     let status = world.phase(Phase::Offline).await;
     assert_eq!(status.config_problems, [said]);

@@ -1,4 +1,4 @@
-//! The host on a real Docker Engine. Needs the image that `cargo xtask images` makes; `cargo xtask test` does all that.
+//! The host on a real Docker Engine. Needs the image that `cargo xtask images` builds; `cargo xtask test` does both.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod away;

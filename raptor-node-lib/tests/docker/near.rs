@@ -1,4 +1,4 @@
-//! Back ends on 127.0.0.1, for the proxy of the same owner: the field's guide for networks of servers.
+//! Back ends on 127.0.0.1 for the proxy of the same owner, as guides for networks of Minecraft servers recommend.
 
 use crate::world::{PATIENCE, World, docker, docker_output, installed, spec};
 use raptor_model::{
@@ -10,10 +10,10 @@ use raptor_model::{
 use raptor_node_lib::Host;
 use std::{path::Path, process::Command, time::Duration};
 
-/// Answers who connects over TCP, with the name of its host.
+/// Answers TCP connections with its host name.
 const SERVE: &str = "sh -c 'echo ready; while true; do hostname | nc -l -p 38451; done'";
 const PORT: u16 = 38_451;
-/// Answers who sends over UDP, in the network namespace of a container.
+/// Answers UDP packets, in the network namespace of a container.
 const SERVE_UDP: &str = "use IO::Socket::INET; my $s = IO::Socket::INET->new(LocalPort => 38451, Proto => 'udp') or die $!; \
     $| = 1; print \"bound\\n\"; while ($s->recv(my $m, 99)) { $s->send(\"heard $m\") }";
 const ASK_UDP: &str = "use IO::Socket::INET; my $s = IO::Socket::INET->new(PeerAddr => $ARGV[0], PeerPort => 38451, Proto => 'udp'); \
@@ -57,13 +57,13 @@ fn pid(id: ContainerId) -> Option<String> {
     (output.status.success() && pid != "0").then_some(pid)
 }
 
-/// What the template's placeholder became in its configuration.
+/// The value of the template's placeholder in the container's configuration file.
 fn interface(base: &Path, id: ContainerId) -> String {
     let text = std::fs::read_to_string(base.join(id.to_string()).join("proxy.properties")).unwrap();
     text.trim().strip_prefix("address=").unwrap().to_owned()
 }
 
-/// What a process in the container hears at its interface, over TCP and over UDP.
+/// The answers that a process in the container gets at its interface, over TCP and over UDP.
 fn asks(base: &Path, from: ContainerId) -> (String, String) {
     let (address, pid) = (interface(base, from), pid(from).unwrap());
     let run = |command: &[&str]| {
@@ -138,7 +138,7 @@ async fn an_allocation_on_the_loopback_is_reached_by_its_owners_other_containers
         }
         for stranger in strangers {
             assert_eq!(asks(base, stranger), (String::new(), String::new()), "another owner's");
-            // Nor by way of the address that its neighbours use.
+            // Nor through the address that its neighbours use.
             let address = interface(base, alone);
             let tried = format!("nc -w 2 {address} {PORT} </dev/null; true");
             assert_eq!(docker_output(&["exec", &format!("raptor-{stranger}"), "sh", "-c", &tried]), "");

@@ -1,4 +1,4 @@
-//! Folders of older daemons (`raptor-core/tests/fixtures/old/README.md`), read by today's.
+//! Folders of older daemons (`raptor-core/tests/fixtures/old/README.md`), read by the current one.
 
 use crate::world::{PATIENCE, docker, docker_output};
 use futures_util::TryStreamExt;
@@ -56,7 +56,7 @@ impl Old {
         self.said["containers"][name].as_str().unwrap().parse().unwrap()
     }
 
-    /// Today's host on it, at the time when the old daemon ended.
+    /// The current host on it, at the time when the old daemon ended.
     async fn host(&self, socket: Option<&Path>) -> Host {
         let made_at = self.said["made_at"].as_str().unwrap().parse().unwrap();
         let builder = Host::builder(&self.base).clock(Clock::manual(made_at));
@@ -183,7 +183,7 @@ async fn a_container_that_an_old_daemon_started_is_taken_over_as_it_runs() {
     }
 }
 
-/// The container as it was, on this host: what it has printed is in the console of the old folder already.
+/// Runs the container as it was, on this host: its output so far is already in the console of the old folder.
 fn start_as_the_old_daemon_did(old: &Old, name: &str) {
     let mut arguments: Vec<String> = ["run", "-dit", "--name", name].map(str::to_owned).to_vec();
     for (label, value) in old.running["labels"].as_object().unwrap() {
@@ -205,7 +205,7 @@ fn start_as_the_old_daemon_did(old: &Old, name: &str) {
         script,
     ]);
     docker_output(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    // This machine's present uptime instead of that of the machine where the fixture was made.
+    // This machine's current uptime instead of that of the machine where the fixture was created.
     let state = old.base.join(".raptor").join(old.id("lobby").to_string()).join("state.json");
     let mut saved: Value = serde_json::from_slice(&std::fs::read(&state).unwrap()).unwrap();
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();

@@ -1,4 +1,4 @@
-//! The address that a container's connections come from, as a server outside of the host sees it.
+//! The source address of a container's connections, as a server outside the host sees it.
 
 use crate::world::{ECHO, World, docker};
 use raptor_model::{
@@ -25,7 +25,7 @@ while True:
     peer.close()
 ";
 
-/// Another host, by a network namespace: it sees what leaves this one.
+/// Another host, in a network namespace: it sees the traffic that leaves this one.
 struct Outside {
     name: String,
     server: Child,
@@ -58,7 +58,7 @@ impl Drop for Outside {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
-        // The pair of interfaces goes with it.
+        // This also deletes the pair of interfaces.
         let _ = Command::new("ip").args(["netns", "delete", &self.name]).status();
     }
 }
@@ -67,7 +67,7 @@ fn ip(args: &[&str]) {
     assert!(Command::new("ip").args(args).status().unwrap().success(), "ip {args:?}");
 }
 
-/// What the server sees a container as.
+/// The address that the server sees for a container.
 fn seen(world: &World) -> String {
     let command = format!("nc -w 3 {SERVER} 5000 </dev/null");
     let name = format!("raptor-{}", world.id);
@@ -98,7 +98,7 @@ async fn connections_come_from_the_address_that_was_chosen_and_from_no_other() {
     assert_eq!(seen(&other), HOST);
     assert_eq!(seen(&chosen), SECOND.to_string());
 
-    // What somebody else flushed comes back, and in between nothing leaves under another address.
+    // Flushed rules are restored, and in between nothing leaves with another address.
     let rules =
         |args: &[&str]| Command::new("iptables").args(["--wait", "-t", "nat"]).args(args).output().unwrap();
     let listed = String::from_utf8(rules(&["-S", "POSTROUTING"]).stdout).unwrap();

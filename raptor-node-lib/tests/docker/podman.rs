@@ -1,4 +1,4 @@
-//! The same host on Podman's socket: an engine of the test's own, with its own images, networks and state.
+//! The same host on Podman's socket: a separate engine for the test, with its own images, networks and state.
 
 use crate::world::{ECHO, PATIENCE, World, docker, installed, served};
 use raptor_model::{
@@ -17,20 +17,20 @@ use std::{
 const PROGRAMS: [&str; 2] = ["/usr/bin/podman", "/usr/lib/podman/netavark"];
 const IMAGE: &str = "raptor-test/busybox:1";
 
-/// Podman's service, which may go and come; containers don't need it.
+/// Podman's service, which can be stopped and started; containers don't need it.
 struct Engine {
     folder: tempfile::TempDir,
     service: Option<Child>,
 }
 
 impl Engine {
-    /// None where Podman is missing, which is a failure in CI.
+    /// `None` if Podman is not installed, which is a failure in CI.
     fn start() -> Option<Self> {
         if !PROGRAMS.into_iter().all(installed) {
             return None;
         }
         let mut engine = Self { folder: tempfile::tempdir().unwrap(), service: None };
-        // Its own choices are more than whoever runs this may have.
+        // Podman's defaults exceed the limits of the user who runs this.
         let limits = "[containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n";
         fs::write(engine.at("containers.conf"), limits).unwrap();
         let mut save = Command::new("docker").args(["save", IMAGE]).stdout(Stdio::piped()).spawn().unwrap();
@@ -72,13 +72,13 @@ impl Engine {
         served("Podman", || UnixStream::connect(self.socket()));
     }
 
-    /// From now on what is sent to it waits unread.
+    /// From now on, data sent to it stays unread.
     fn stop_service(&self) {
         let service = self.service.as_ref().unwrap().id().to_string();
         assert!(Command::new("kill").args(["-STOP", &service]).status().unwrap().success());
     }
 
-    /// Waits until exactly `bytes` wait unread in one of its connections.
+    /// Waits until exactly `bytes` are unread in one of its connections.
     async fn has_unread(&self, bytes: usize) {
         let (socket, bytes) = (self.socket(), bytes.to_string());
         let deadline = Instant::now() + PATIENCE;
@@ -112,7 +112,7 @@ impl Drop for Engine {
         let _ = self.podman().args(["rm", "--all", "--force", "--time", "0"]).output();
         let _ = self.podman().args(["network", "prune", "--force"]).output();
         self.kill_service();
-        // Podman may leave its storage mounted on itself.
+        // Podman may leave its storage bind-mounted.
         let _ = Command::new("umount").arg(self.at("storage")).stderr(Stdio::null()).status();
     }
 }
@@ -124,7 +124,7 @@ async fn answers(world: &World, word: &str) {
 
 #[tokio::test]
 async fn a_container_lives_on_podman_as_it_does_on_docker() {
-    // Its image is made by Docker.
+    // Docker builds its image.
     if !docker() {
         return;
     }
@@ -155,7 +155,7 @@ async fn a_container_lives_on_podman_as_it_does_on_docker() {
     world.line("got three").await;
     answers(&world, "four").await;
     assert_eq!(engine.says(&["inspect", "--format", "{{.State.Pid}}", &name]), process);
-    // The terminal repeats what is typed.
+    // The terminal echoes its input.
     let lines = ["hello ready", "one", "got one", "two", "got two", "three", "got three", "four", "got four"];
     assert_eq!(world.texts(LineKind::Output).await, lines);
 

@@ -1,4 +1,4 @@
-//! Ports that something else on the host has, and addresses that it lacks.
+//! Ports that something else on the host uses, and addresses that the host does not have.
 
 use crate::world::{ECHO, World, docker};
 use raptor_model::{
@@ -16,7 +16,7 @@ fn binding(ip: impl Into<IpAddr>, port: u16) -> PortBinding {
     PortBinding { ip: ip.into(), port, protocol: Protocol::Both, primary: true }
 }
 
-/// Starts it and waits until that has failed; gives the problem and what can be done about it.
+/// Starts it, waits until that has failed, and returns the problem and the fault code.
 async fn failed(world: &World) -> (String, Option<Fault>) {
     world.host.power(world.id, PowerAction::Start, "").await.unwrap();
     let status =

@@ -1,4 +1,4 @@
-//! Images from a registry of the test's own: Debian's, on this machine.
+//! Images from a local registry that the test starts, from Debian's package.
 
 use crate::world::{ECHO, PATIENCE, World, docker, docker_output, installed, served};
 use futures_util::StreamExt;
@@ -19,13 +19,13 @@ use std::{
 const PROGRAM: &str = "/usr/bin/docker-registry";
 const USER: &str = "raptor";
 const PASSWORD: &str = "secret";
-/// `PASSWORD` as htpasswd has it.
+/// `PASSWORD` in htpasswd's format.
 const ACCOUNT: &str = "raptor:$2y$05$c0Vboo4pkbLwgQJG.W3OCepK46nIo30AVxntYpxckufmxofQyVKqK";
-/// Layers of the image beside those that it begins with, and bytes of each.
+/// Number of layers added to the base image, and bytes of each.
 const LAYERS: u32 = 3;
 const LAYER: usize = 32 << 20;
 
-/// A registry that asks who one is.
+/// A registry that requires a login.
 pub struct Registry {
     process: Child,
     pub host: String,
@@ -33,7 +33,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// None where the program is missing, which is a failure in CI.
+    /// `None` if the program is not installed, which is a failure in CI.
     pub fn start() -> Option<Self> {
         if !installed(PROGRAM) {
             return None;
@@ -58,12 +58,12 @@ impl Registry {
         Some(registry)
     }
 
-    /// The login that it takes.
+    /// The login that it accepts.
     pub fn login(&self) -> RegistryLogin {
         RegistryLogin { host: self.host.clone(), username: USER.into(), password: PASSWORD.into() }
     }
 
-    /// Makes an image of several layers, brings it here and forgets it on this engine.
+    /// Builds an image of several layers, pushes it to the registry and removes it from this engine.
     fn publish(&self) -> String {
         let image = format!("{}/games/layers:1", self.host);
         let context = self.folder.path().join("context");
@@ -83,7 +83,7 @@ impl Registry {
         image
     }
 
-    /// With the engine's old builder, which needs nothing else, and logins of its own.
+    /// With the engine's old builder, which needs nothing else, and with separate logins.
     fn docker(&self, args: &[&str]) {
         let mut docker = Command::new("docker");
         docker.args(args).env("DOCKER_BUILDKIT", "0").env("DOCKER_CONFIG", self.folder.path());
@@ -103,7 +103,7 @@ fn there(image: &str) -> bool {
     Command::new("docker").args(["image", "inspect", image]).output().unwrap().status.success()
 }
 
-/// Waits until it could not be downloaded so many times.
+/// Waits until the download has failed `times` times.
 async fn refused(world: &World, times: usize) {
     let deadline = Instant::now() + PATIENCE;
     while world.transcript().await.matches("can't be downloaded").count() < times {

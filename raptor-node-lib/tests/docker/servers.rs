@@ -1,4 +1,4 @@
-//! Servers that behave badly, and one that behaves oddly.
+//! Servers that behave badly or unusually.
 
 use crate::world::{PATIENCE, World, docker, docker_output};
 use futures_util::StreamExt;
@@ -41,7 +41,7 @@ async fn what_forks_without_end_is_kept_within_its_processes_and_can_be_killed()
     if !docker() {
         return;
     }
-    // The shell that forks ends when it may fork no more; what it forked stays, and so does the one that waits for lines.
+    // The forking shell ends when it can't fork any more; its children stay, and so does the shell that reads lines.
     let bomb =
         "sh -c 'echo ready; read line; (while true; do sleep 1000 & done) & while read line; do :; done'";
     let world = running(bomb, |spec| spec.limits.pids = 40).await;

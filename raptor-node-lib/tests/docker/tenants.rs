@@ -1,4 +1,4 @@
-//! Tenants apart from one another and from the host, and what they leave.
+//! Tenants are isolated from one another and from the host, and leave nothing behind.
 
 use crate::world::{ECHO, World, docker, docker_output};
 use raptor_model::{
@@ -7,7 +7,7 @@ use raptor_model::{
     node::{InstallSpec, Node, PortBinding, PowerAction, Protocol},
 };
 
-/// Serves its name on port 5000 and says which address it has.
+/// Serves on port 5000 and prints its address.
 const SERVE: &str = "sh -c 'hostname -i; echo ready; while true; do echo served | nc -l -p 5000; done'";
 
 async fn started(startup: &str, change: impl FnOnce(&mut raptor_model::node::ContainerSpec)) -> World {
@@ -21,7 +21,7 @@ fn address(world: &World) -> String {
     world.inspect("{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}")
 }
 
-/// Whether a process in `from` reaches `address`.
+/// Whether a process in `from` can reach `address`.
 fn reaches(from: &World, address: &str) -> bool {
     let command = format!("echo x | nc -w 2 {address} 5000");
     let output = std::process::Command::new("docker")
@@ -202,7 +202,7 @@ async fn what_belongs_to_nothing_is_removed_when_the_daemon_returns_and_others_t
     }
     world.engine_says("{{.State.Running}}", &name, "true").await;
     world.host.shutdown().await;
-    // As after a removal that a crash cut short: state and files are gone, the container is not.
+    // As after a removal that a crash interrupted: state and files are gone, the container is not.
     std::fs::remove_dir_all(world.base.join(".raptor").join(id.to_string())).unwrap();
     std::fs::remove_dir_all(world.base.join(id.to_string())).unwrap();
     world.restart_daemon().await;

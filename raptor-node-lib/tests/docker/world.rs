@@ -21,7 +21,7 @@ use std::{
 pub const PATIENCE: Duration = Duration::from_secs(40);
 const SCAN_EVERY: Duration = Duration::from_secs(1);
 
-/// Whether Docker is to be used; a skip is said, and is a failure in CI.
+/// Whether Docker is available; prints a message if not, and fails in CI.
 pub fn docker() -> bool {
     if std::env::var_os("RAPTOR_TEST_DOCKER").is_some() {
         return true;
@@ -31,7 +31,7 @@ pub fn docker() -> bool {
     false
 }
 
-/// Whether a program that some tests need is there; a skip is said, and is a failure in CI.
+/// Whether a program that some tests need is installed; prints a message if not, and fails in CI.
 pub fn installed(program: &str) -> bool {
     let there = Path::new(program).exists();
     if !there {
@@ -41,7 +41,7 @@ pub fn installed(program: &str) -> bool {
     there
 }
 
-/// Waits until a server that was just started takes connections.
+/// Waits until a server that was just started accepts connections.
 pub fn served<T>(what: &str, connect: impl Fn() -> std::io::Result<T>) {
     let deadline = Instant::now() + PATIENCE;
     while let Err(error) = connect() {
@@ -54,7 +54,7 @@ pub struct World {
     pub host: Host,
     pub base: PathBuf,
     pub id: ContainerId,
-    /// The engine's, where it is not Docker's usual one.
+    /// The engine's socket, if it is not Docker's default.
     socket: Option<PathBuf>,
     /// How often the host measures the files.
     scan_every: Duration,
@@ -66,17 +66,17 @@ impl World {
         Self::at(&std::env::temp_dir(), startup, change).await
     }
 
-    /// On a host that does not measure files while containers run.
+    /// A world whose host does not measure files while containers run.
     pub async fn unmeasured(startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
         Self::build(&std::env::temp_dir(), None, Duration::from_secs(3_600), startup, change).await
     }
 
-    /// On the engine behind `socket`.
+    /// A world on the engine behind `socket`.
     pub async fn on(socket: PathBuf, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
         Self::build(&std::env::temp_dir(), Some(socket), SCAN_EVERY, startup, change).await
     }
 
-    /// With its files in a new folder below `place`.
+    /// A world with its files in a new folder below `place`.
     pub async fn at(place: &Path, startup: &str, change: impl FnOnce(&mut ContainerSpec)) -> Self {
         Self::build(place, None, SCAN_EVERY, startup, change).await
     }
@@ -91,7 +91,7 @@ impl World {
         let folder = tempfile::tempdir_in(place).unwrap();
         let base = folder.path().join("containers");
         std::fs::create_dir(&base).unwrap();
-        // The containers' user has to come as far as its own folder.
+        // The containers' user must be able to reach its own folder.
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).unwrap();
         let host = Self::host(&base, socket.as_deref(), scan_every).await;
@@ -150,7 +150,7 @@ impl World {
         lines.into_iter().map(|line| format!("{} {:?} {}\n", line.seq, line.kind, line.text)).collect()
     }
 
-    /// The daemon dies and another one takes its place.
+    /// Kills the daemon and starts another one in its place.
     pub async fn restart_daemon(&mut self) {
         self.host.shutdown().await;
         self.host = Self::host(&self.base, self.socket.as_deref(), self.scan_every).await;
@@ -166,7 +166,7 @@ impl World {
         builder.build().await.unwrap()
     }
 
-    /// Declares a change.
+    /// Changes the specification and declares it.
     pub async fn change(&self, change: impl FnOnce(&mut ContainerSpec)) {
         let mut spec = spec_of(&self.base, self.id);
         spec.revision += 1;
@@ -174,7 +174,7 @@ impl World {
         self.host.declare(spec).await.unwrap();
     }
 
-    /// Everything that the host has told the API and that was not acknowledged.
+    /// All events that the host has reported and that are not acknowledged.
     pub async fn happened(&self) -> Vec<Happened> {
         let mut events = self.host.events().await.unwrap();
         let mut happened = Vec::new();
@@ -187,13 +187,13 @@ impl World {
         }
     }
 
-    /// The texts of lines of one kind.
+    /// The console lines of one kind.
     pub async fn texts(&self, kind: LineKind) -> Vec<String> {
         let lines = self.host.console(self.id, None, 1_000).await.unwrap();
         lines.into_iter().filter(|line| line.kind == kind).map(|line| line.text).collect()
     }
 
-    /// Waits until the engine says so of one of its containers.
+    /// Waits until `docker inspect` with this format returns `wanted` for one of its containers.
     pub async fn engine_says(&self, format: &str, name: &str, wanted: &str) {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         while docker_output(&["inspect", "--format", format, name]) != wanted {
@@ -202,7 +202,7 @@ impl World {
         }
     }
 
-    /// Kills its process, as a crash does: nobody told the engine.
+    /// Kills its process without the engine's knowledge, like a crash.
     pub fn crash(&self) {
         let pid = self.inspect("{{.State.Pid}}");
         assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
@@ -215,7 +215,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        // Begun is enough: the host is told to end, and restarts nothing that is removed here.
+        // Starting it is enough: the host shuts down, and restarts nothing that is removed here.
         let _ = self.host.shutdown().now_or_never();
         let name = format!("raptor-{}", self.id);
         let _ = Command::new("docker").args(["rm", "-f", &name, &format!("{name}-installer")]).output();
@@ -260,14 +260,14 @@ pub fn spec(startup: &str) -> ContainerSpec {
     }
 }
 
-/// Says that it is ready, then repeats what it reads, until it reads `stop`.
+/// Prints that it is ready, then repeats its input until it reads `stop`.
 pub const ECHO: &str = "sh -c 'echo {{GREETING}} ready; while read line; do [ \"$line\" = stop ] && exit 0; echo \"got $line\"; done'";
 
-/// Saves when it is asked to end by a signal.
+/// Saves when it receives the signal to stop.
 pub const SAVES: &str =
     "sh -c 'trap \"echo SAVING; exit 0\" TERM; echo {{GREETING}} ready; while true; do sleep 0.1; done'";
 
-/// The declaration that the daemon of `base` has.
+/// The specification that the daemon of `base` has stored.
 pub fn spec_of(base: &Path, id: ContainerId) -> ContainerSpec {
     let spec = base.join(".raptor").join(id.to_string()).join("spec.json");
     serde_json::from_slice(&std::fs::read(spec).unwrap()).unwrap()

@@ -1,4 +1,5 @@
-//! An engine that does not answer: what was accepted is carried out when it is back, and nobody is declared dead meanwhile.
+//! An engine that does not answer: accepted requests are carried out when it is back, and no container is considered dead in
+//! the meantime.
 
 use crate::world::{World, pass};
 use raptor_model::{

@@ -1,4 +1,4 @@
-//! Crashing: counted, told once, answered by pauses that grow, and given up.
+//! Crashes are counted and reported once, restarts are delayed more and more, and finally stop.
 
 use crate::world::{World, pass, seconds};
 use raptor_model::{

@@ -1,4 +1,4 @@
-//! What is told of the end of a process, and when.
+//! Which events the end of a process causes, and when.
 
 use crate::world::{World, pass, seconds};
 use futures_util::StreamExt;

@@ -1,4 +1,4 @@
-//! Removing: whatever is under way, nothing is left and nothing comes back.
+//! Removing: whatever is in progress, nothing is left and nothing comes back.
 
 use crate::world::{World, pass, seconds};
 use raptor_model::{
@@ -7,7 +7,7 @@ use raptor_model::{
 };
 use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
-/// It is gone from the host, the engine and the disk, and stays so.
+/// Asserts that it is gone from the host, the engine and the disk, and stays gone.
 async fn gone(world: &World) {
     pass(120).await;
     assert_eq!(world.host.containers().await.unwrap(), []);

@@ -1,4 +1,4 @@
-//! A daemon that dies and comes back, at every step of what it was doing.
+//! A daemon that is killed and restarted at every step of what it was doing.
 
 use crate::world::{World, pass, seconds};
 use raptor_model::{

@@ -7,7 +7,7 @@ use raptor_model::{
 };
 use raptor_node_lib::runtime::{Call, InjectedFault, Script};
 
-/// The calls of a start that may come to their end after nobody waits for them any more.
+/// The calls of a start that can complete after nothing waits for them any more.
 const LATE: [Call; 5] = [Call::Pull, Call::Network, Call::Create, Call::Attach, Call::Start];
 
 #[tokio::test(start_paused = true)]

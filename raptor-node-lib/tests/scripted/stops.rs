@@ -84,7 +84,7 @@ async fn a_process_that_crashes_while_it_stops_has_stopped_and_is_not_started_ag
 async fn a_stop_on_its_way_to_a_process_that_has_just_ended_is_answered_once_and_kills_nothing_later() {
     let world = World::running(|_| {}).await;
     world.engine.exit(world.id, 1);
-    // Both are under way at the same time, in either order.
+    // Both are in progress at the same time, in either order.
     let stopped = world.host.power(world.id, PowerAction::Stop, "").await;
     assert!(matches!(stopped, Ok(()) | Err(NodeError::Refused(Refused::Offline))), "{stopped:?}");
     world.phase(Phase::Offline).await;

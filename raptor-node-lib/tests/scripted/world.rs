@@ -14,7 +14,7 @@ use raptor_node_lib::{Host, runtime::Scripted};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use tokio::time::Instant;
 
-/// In paused time: nobody waits for it unless what is waited for never comes.
+/// In paused time, this only elapses if the awaited condition is never met.
 const PATIENCE: Duration = Duration::from_secs(900);
 
 pub struct World {
@@ -29,13 +29,13 @@ pub const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Lets time pass.
+/// Advances the time by this many seconds.
 pub async fn pass(time: u64) {
     tokio::time::sleep(seconds(time)).await;
 }
 
 impl World {
-    /// With a container that was never started.
+    /// A world with a container that was never started.
     pub async fn new(change: impl FnOnce(&mut ContainerSpec)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let base = folder.path().join("containers");
@@ -49,7 +49,7 @@ impl World {
         Self { host, engine, id, base, _folder: folder }
     }
 
-    /// With a container that runs.
+    /// A world with a running container.
     pub async fn running(change: impl FnOnce(&mut ContainerSpec)) -> Self {
         let world = Self::new(change).await;
         world.start().await;
@@ -95,14 +95,14 @@ impl World {
         lines.into_iter().map(|line| format!("{} {:?} {}\n", line.seq, line.kind, line.text)).collect()
     }
 
-    /// What its processes wrote.
+    /// The output of its processes.
     pub async fn output(&self) -> Vec<String> {
         let lines = self.host.console(self.id, None, 1_000).await.unwrap();
         let output = lines.into_iter().filter(|line| line.kind == LineKind::Output);
         output.map(|line| line.text).collect()
     }
 
-    /// What the host has told the API for good.
+    /// The events that the host has reported to the API.
     pub async fn happened(&self) -> Vec<Happening> {
         let mut events = self.host.events().await.unwrap();
         let deadline = Instant::now() + Duration::from_millis(100);
@@ -115,20 +115,20 @@ impl World {
         happened
     }
 
-    /// The engine is away from now on until so many seconds have passed.
+    /// Makes the engine unavailable for this many seconds.
     pub async fn outage(&self, time: u64) {
         self.engine.go_away();
         pass(time).await;
         self.engine.come_back();
     }
 
-    /// The daemon dies and another one takes its place. The engine knows nothing of it.
+    /// Kills the daemon and starts another one in its place. The engine does not notice.
     pub async fn restart_daemon(&mut self) {
         self.host.shutdown().await;
         self.host = host(&self.base, &self.engine).await;
     }
 
-    /// No process of it runs, and none will: it takes longer than three pauses after crashes in a row.
+    /// Asserts that no process of it runs, and none starts within three delays after crashes in a row.
     pub async fn stays_offline(&self) {
         let (before, starts) = (self.phase(Phase::Offline).await, self.engine.starts(self.id));
         pass(90).await;

@@ -1,4 +1,4 @@
-//! Who gets in, what they may do, and how it ends.
+//! Who can sign in, what they may do, and how sessions end.
 
 use crate::clients::{PYTHON, has_paramiko};
 use crate::world::{PASSWORD, World, bounded, has, noise, soon};
@@ -26,7 +26,7 @@ async fn by_password(world: &World, login: &str, password: &str) -> Output {
         command.args(["-o", option]);
     }
     command.args(["-b", "/dev/null", &format!("{login}@127.0.0.1")]);
-    // A batch turns prompts off; sshpass answers one.
+    // Batch mode disables prompts; sshpass answers one.
     command.args(["-o", "BatchMode=no"]);
     bounded(&mut command).await
 }
@@ -56,7 +56,7 @@ async fn a_right_password_gets_in_and_nothing_else_does() {
     world.host.shutdown().await;
 }
 
-/// OpenSSH's client with a program that types the password whenever it is asked; each time with a prompt of its own.
+/// OpenSSH's client with a program that enters the password at each prompt.
 async fn typed(world: &World, password: &str, methods: &str) -> Output {
     let typist = world.own().join("typist");
     fs::write(&typist, format!("#!/bin/sh\necho \"$1\" >> prompts\necho '{password}'\n")).unwrap();
@@ -94,7 +94,7 @@ async fn a_typed_password_gets_in_and_a_wrong_one_counts_once_however_often_it_i
     world.host.shutdown().await;
 }
 
-/// Begins a download that takes as long as it is let.
+/// Starts a download that never finishes by itself.
 async fn endless(world: &World) -> tokio::process::Child {
     world.key().await;
     fs::create_dir_all(world.data()).unwrap();
@@ -140,13 +140,13 @@ async fn a_key_that_is_removed_and_an_epoch_that_has_passed_end_the_session() {
 async fn a_session_is_looked_at_again_when_the_control_side_comes_back() {
     let mut world = World::new().await;
     let mut child = endless(&world).await;
-    world.send_control_away().await;
+    world.disconnect_control().await;
     world.rules.lock().unwrap().granted = false;
     let received = || fs::metadata(world.own().join("endless")).map_or(0, |file| file.len());
     let before = received();
     soon("it goes on while nobody says otherwise", || received() > before + (4 << 20)).await;
     assert!(child.try_wait().unwrap().is_none());
-    world.call_control().await;
+    world.connect_control().await;
     tokio::time::timeout(Duration::from_secs(1), child.wait()).await.unwrap().unwrap();
     world.host.shutdown().await;
 }
@@ -155,16 +155,16 @@ async fn a_session_is_looked_at_again_when_the_control_side_comes_back() {
 async fn with_the_control_side_away_known_keys_work_and_passwords_do_not() {
     let mut world = World::new().await;
     world.key().await;
-    world.send_control_away().await;
+    world.disconnect_control().await;
     assert!(!world.try_sftp(&[], "ls").await.status.success(), "not known yet");
-    world.call_control().await;
+    world.connect_control().await;
     world.sftp(&[], "ls").await;
-    world.send_control_away().await;
+    world.disconnect_control().await;
     world.sftp(&[], "mkdir offline").await;
     if has("sshpass") {
         assert!(!by_password(&world, &world.login(), PASSWORD).await.status.success());
     }
-    world.call_control().await;
+    world.connect_control().await;
     let rules = world.rules.clone();
     soon("what was done meanwhile is told", || {
         let reports = &rules.lock().unwrap().reports;
@@ -173,10 +173,10 @@ async fn with_the_control_side_away_known_keys_work_and_passwords_do_not() {
             && told(|deed| matches!(deed, HostAction::SftpChanges { .. }))
     })
     .await;
-    // The administrator says: never.
+    // The administrator disables cached keys.
     world.change(|rules| rules.grant.keep_seconds = 0).await;
     world.sftp(&[], "ls").await;
-    world.send_control_away().await;
+    world.disconnect_control().await;
     assert!(!world.try_sftp(&[], "ls").await.status.success());
     world.host.shutdown().await;
 }
@@ -229,9 +229,9 @@ async fn every_operation_needs_its_permission() {
         world.change(|rules| rules.grant.permissions = ContainerSet::ALL.without(permission)).await;
         let refused = world.try_sftp(&[], batch).await;
         let why = String::from_utf8_lossy(&refused.stderr).into_owned();
-        // Without the right to look, a client finds nothing to get.
+        // Without permission to list, a client finds nothing to download.
         let said = why.contains("ermission denied") || why.contains("not found");
-        // OpenSSH takes a folder that can't be listed for no failure.
+        // OpenSSH does not treat a folder that can't be listed as a failure.
         assert!((!refused.status.success() || batch == "ls") && said, "{batch}: {why}");
     }
     assert_eq!(fs::read_to_string(world.data().join("file")).unwrap(), "text");
@@ -336,7 +336,7 @@ async fn the_disk_limit_holds_however_it_is_written() {
     world.host.shutdown().await;
 }
 
-/// However full it is, what is there is seen and removed, by SFTP and by what the panel asks.
+/// However full it is, existing files can be listed and removed, by SFTP and by the panel's requests.
 #[tokio::test(flavor = "multi_thread")]
 async fn past_the_disk_limit_files_are_listed_read_and_removed() {
     let world = World::limited(8).await;

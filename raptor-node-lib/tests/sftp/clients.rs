@@ -1,4 +1,4 @@
-//! What clients do, with the real ones.
+//! Operations of real clients.
 
 use crate::world::{PASSWORD, World, bounded, has, noise, run};
 use std::{
@@ -85,7 +85,7 @@ async fn many_requests_ahead_do_not_stall_a_large_file() {
     world.sftp(&[], "mkdir x").await;
     let path = world.data().join("large");
     let file = fs::File::create(&path).unwrap();
-    // Sparse: what counts is what goes over the wire.
+    // A sparse file: only the transferred bytes matter.
     file.set_len(384 * 1024 * 1024).unwrap();
     for flags in [&["-R", "2000"][..], &["-R", "512", "-B", "32768"], &["-R", "2000", "-B", "4096"]] {
         let begun = Instant::now();
@@ -222,7 +222,7 @@ async fn lftp_mirrors_and_resumes() {
     world.host.shutdown().await;
 }
 
-/// Debian's, which has paramiko.
+/// Debian's Python, which has paramiko.
 pub const PYTHON: &str = "/usr/bin/python3";
 
 pub async fn has_paramiko() -> bool {
@@ -312,7 +312,7 @@ transport.close()
 "#;
     let port = world.port.to_string();
     run(Command::new(PYTHON).args(["-c", script, &port, &world.login(), PASSWORD])).await;
-    // The wrong one, the right one, and whether it still holds.
+    // The wrong password, the right one, and the check whether it is still valid.
     assert_eq!(world.rules.lock().unwrap().questions, 3);
     world.host.shutdown().await;
 }

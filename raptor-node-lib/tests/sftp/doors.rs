@@ -1,4 +1,4 @@
-//! Who gets in: crowds of connections, old clients, and people who mistype.
+//! Signing in: many connections, old clients, and mistyped passwords.
 
 use crate::world::{PASSWORD, World, bounded};
 use std::{net::SocketAddr, os::unix::fs::PermissionsExt, process::Output};
@@ -8,7 +8,7 @@ use tokio::{
     process::Command,
 };
 
-/// A connection from this address that never says anything.
+/// A connection from this address that never sends anything.
 async fn idle(world: &World, from: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{from}:0").parse().unwrap()).unwrap();
@@ -27,7 +27,7 @@ async fn idle_connections_make_room_the_oldest_first_and_those_who_have_signed_i
     let world = World::new().await;
     std::fs::create_dir_all(world.data()).unwrap();
     std::fs::write(world.data().join("there.txt"), "here").unwrap();
-    // Somebody who has signed in, and goes on asking afterwards.
+    // A signed-in session, which is used again afterwards.
     let mut session = world.command(&["-b", "-"]).await;
     session.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
     let mut session = session.spawn().unwrap();
@@ -40,14 +40,14 @@ async fn idle_connections_make_room_the_oldest_first_and_those_who_have_signed_i
         assert!(read > 0, "{heard}");
         heard.push_str(&String::from_utf8_lossy(&piece[..read]));
     }
-    // As many as one address may have, and more: its own oldest ones go.
+    // More connections than one address may have: its own oldest ones are closed.
     let mut first = idle(&world, "127.0.0.2").await;
     let mut others = Vec::new();
     for _ in 0..64 {
         others.push(idle(&world, "127.0.0.2").await);
     }
     is_closed(&mut first).await;
-    // As many as there may be in all, and more, from other addresses.
+    // More connections than allowed in total, from other addresses.
     for address in 3..12 {
         for _ in 0..64 {
             others.push(idle(&world, &format!("127.0.0.{address}")).await);
@@ -77,7 +77,7 @@ async fn a_trusted_proxy_brings_as_many_as_it_wants() {
     world.host.shutdown().await;
 }
 
-/// What OpenSSH says to a server with one algorithm of each kind.
+/// Runs OpenSSH's client with one algorithm of each kind.
 async fn with(world: &World, kex: &str) -> Output {
     let flags = [
         "-o",
@@ -108,7 +108,7 @@ async fn old_clients_are_let_in_only_where_that_was_chosen() {
         let output = with(&world, kex).await;
         assert!(output.status.success(), "{kex}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    // SHA-1 is not among them, and clients of today are served as before.
+    // SHA-1 is not among them, and current clients are served as before.
     assert!(!with(&world, "diffie-hellman-group14-sha1").await.status.success());
     world.sftp(&[], "ls\n").await;
     let key = world.folder.path().join("containers/.raptor/sftp/host_rsa");
@@ -120,7 +120,7 @@ async fn old_clients_are_let_in_only_where_that_was_chosen() {
 async fn a_mistyped_password_is_corrected_on_the_same_connection() {
     let world = World::new().await;
     for method in ["password", "keyboard-interactive"] {
-        // Two wrong ones, then the right one.
+        // Two wrong passwords, then the right one.
         let typed = world.own().join(format!("typed-{method}"));
         let script = format!(
             "#!/bin/sh\necho x >> {typed}\n[ $(wc -l < {typed}) -gt 2 ] && echo '{PASSWORD}' || echo wrong$(wc -l < {typed})\n",

@@ -1,4 +1,4 @@
-//! Peers that mean harm, or are broken. Whatever they send, the host goes on and serves the next one.
+//! Malicious or broken peers. Whatever they send, the host keeps running and serves the next one.
 
 use crate::world::{PASSWORD, World, noise};
 use bytes::{BufMut, BytesMut};
@@ -20,7 +20,7 @@ impl client::Handler for Trusting {
 
 type Channel = russh::Channel<client::Msg>;
 
-/// A channel on which SFTP may be spoken.
+/// Signs in and opens a channel with the SFTP subsystem.
 async fn channel(world: &World) -> (client::Handle<Trusting>, Channel) {
     let config = Arc::new(client::Config::default());
     let mut handle = client::connect(config, ("127.0.0.1", world.port), Trusting).await.unwrap();
@@ -30,7 +30,7 @@ async fn channel(world: &World) -> (client::Handle<Trusting>, Channel) {
     (handle, channel)
 }
 
-/// Whether somebody else is served.
+/// Asserts that another client is served.
 async fn still_serves(world: &World) {
     let (_handle, mut channel) = channel(world).await;
     channel.data(&[0, 0, 0, 5, 1, 0, 0, 0, 3][..]).await.unwrap();
@@ -46,15 +46,15 @@ async fn still_serves(world: &World) {
     tokio::time::timeout(Duration::from_secs(10), answered).await.unwrap();
 }
 
-/// Numbers that look random and are the same each time.
-struct Dice(u64);
+/// A pseudo-random number generator with a fixed seed.
+struct Rng(u64);
 
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
+impl Rng {
+    fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % (sides.max(1) as u64)).unwrap()
+        usize::try_from(self.0 % (bound.max(1) as u64)).unwrap()
     }
 }
 
@@ -62,16 +62,16 @@ impl Dice {
 #[tokio::test(flavor = "multi_thread")]
 async fn rubbish_before_and_during_the_handshake_harms_nobody() {
     let world = World::new().await;
-    let mut dice = Dice(42);
+    let mut rng = Rng(42);
     for round in 0..60 {
         let mut stream = TcpStream::connect(("127.0.0.1", world.port)).await.unwrap();
-        let rubbish = noise(1 + dice.roll(2_000));
+        let rubbish = noise(1 + rng.below(2_000));
         if round % 3 > 0 {
             let _ = stream.write_all(b"SSH-2.0-Test\r\n").await;
         }
         if round % 3 == 2 {
-            // The head of a packet with a length that is wrong in every way.
-            let length = [0_u32, 1, 4, 5, 35_001, u32::MAX][dice.roll(6)];
+            // The header of a packet with all kinds of wrong lengths.
+            let length = [0_u32, 1, 4, 5, 35_001, u32::MAX][rng.below(6)];
             let _ = stream.write_all(&length.to_be_bytes()).await;
             let _ = stream.write_all(&[0, 20]).await;
         }
@@ -85,7 +85,7 @@ async fn rubbish_before_and_during_the_handshake_harms_nobody() {
 #[tokio::test(flavor = "multi_thread")]
 async fn any_packet_is_answered_or_ends_its_own_session_only() {
     let world = World::new().await;
-    let mut dice = Dice(7);
+    let mut rng = Rng(7);
     let deadline = std::time::Instant::now() + Duration::from_secs(8);
     let mut rounds = 0;
     while std::time::Instant::now() < deadline {
@@ -93,7 +93,7 @@ async fn any_packet_is_answered_or_ends_its_own_session_only() {
         let (_handle, mut channel) = channel(&world).await;
         channel.data(&[0, 0, 0, 5, 1, 0, 0, 0, 3][..]).await.unwrap();
         for _ in 0..200 {
-            if channel.data(&packet(&mut dice)[..]).await.is_err() {
+            if channel.data(&packet(&mut rng)[..]).await.is_err() {
                 break;
             }
             while let Ok(Some(_)) = tokio::time::timeout(Duration::ZERO, channel.wait()).await {}
@@ -106,8 +106,8 @@ async fn any_packet_is_answered_or_ends_its_own_session_only() {
     world.host.shutdown().await;
 }
 
-/// A packet that is nearly right: some type, some fields, cut or of a wrong length now and then.
-fn packet(dice: &mut Dice) -> Vec<u8> {
+/// An almost valid packet: some type, some fields, sometimes truncated or with a wrong length.
+fn packet(rng: &mut Rng) -> Vec<u8> {
     let kinds =
         [3, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 200, 200, 0, 1, 2, 101, 255];
     let words = [
@@ -132,25 +132,25 @@ fn packet(dice: &mut Dice) -> Vec<u8> {
         "\0\0\0\u{2}",
     ];
     let mut body = BytesMut::new();
-    body.put_u8(kinds[dice.roll(kinds.len())]);
-    body.put_u32(u32::try_from(dice.roll(1 << 16)).unwrap());
-    for _ in 0..dice.roll(6) {
-        match dice.roll(5) {
-            0 => body.put_u32(u32::try_from(dice.roll(64)).unwrap()),
-            1 => body.put_u64([0, 1, u64::MAX, u64::from(u32::MAX), 1 << 40][dice.roll(5)]),
-            2 => body.put_slice(&noise(dice.roll(40))),
+    body.put_u8(kinds[rng.below(kinds.len())]);
+    body.put_u32(u32::try_from(rng.below(1 << 16)).unwrap());
+    for _ in 0..rng.below(6) {
+        match rng.below(5) {
+            0 => body.put_u32(u32::try_from(rng.below(64)).unwrap()),
+            1 => body.put_u64([0, 1, u64::MAX, u64::from(u32::MAX), 1 << 40][rng.below(5)]),
+            2 => body.put_slice(&noise(rng.below(40))),
             _ => {
-                let word = words[dice.roll(words.len())];
-                let lie = if dice.roll(12) == 0 { 1_000_000 } else { 0 };
+                let word = words[rng.below(words.len())];
+                let lie = if rng.below(12) == 0 { 1_000_000 } else { 0 };
                 body.put_u32(u32::try_from(word.len() + lie).unwrap());
                 body.put_slice(word.as_bytes());
             }
         }
     }
-    if dice.roll(8) == 0 {
-        body.truncate(dice.roll(body.len()));
+    if rng.below(8) == 0 {
+        body.truncate(rng.below(body.len()));
     }
-    let length = match dice.roll(200) {
+    let length = match rng.below(200) {
         0 => 0,
         1 => u32::MAX,
         _ => u32::try_from(body.len()).unwrap(),
@@ -173,7 +173,7 @@ async fn whoever_reads_nothing_holds_no_memory_and_nobody_up() {
     open.put_u32(1);
     open.put_u32(0);
     channel.data(&framed(&open)[..]).await.unwrap();
-    // Requests for 5 GiB, of which no reply is taken.
+    // Requests for 5 GiB, without reading any reply.
     for number in 0..20_000_u64 {
         let mut read = BytesMut::new();
         read.put_u8(5);

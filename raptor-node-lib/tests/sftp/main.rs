@@ -1,4 +1,4 @@
-//! SFTP with the clients that people use. One that is not installed is said, and counts as a failure in CI.
+//! SFTP with commonly used clients. If one is not installed, a message is printed, and the test fails in CI.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod access;

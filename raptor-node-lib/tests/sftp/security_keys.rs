@@ -1,5 +1,5 @@
-//! Keys that a hardware token holds (`sk-…@openssh.com`): OpenSSH's client, and an agent that signs as a token does
-//! (PROTOCOL.u2f and draft-ietf-sshm-ssh-agent).
+//! Keys on hardware tokens (`sk-…@openssh.com`): OpenSSH's client, and an agent that signs like a token (PROTOCOL.u2f and
+//! draft-ietf-sshm-ssh-agent).
 
 use crate::world::{World, bounded};
 use ring::{
@@ -17,10 +17,10 @@ use tokio::{
 const IDENTITIES: u8 = 11;
 const SIGN: u8 = 13;
 const FAILURE: [u8; 1] = [5];
-/// Somebody has touched the token, in a signature's flags.
+/// The flag of a signature that says that the token was touched.
 const TOUCHED: u8 = 1;
 
-/// What a token does.
+/// How the token behaves.
 enum Token {
     Ed25519(Ed25519KeyPair),
     P256(EcdsaKeyPair),
@@ -72,15 +72,15 @@ fn string(data: &[u8]) -> Vec<u8> {
     [&(data.len() as u32).to_be_bytes()[..], data].concat()
 }
 
-/// A positive number as SSH writes it: the first bit is a sign.
+/// A positive number in SSH's encoding, whose first bit is the sign.
 fn mpint(bytes: &[u8]) -> Vec<u8> {
     let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     let sign = bytes.get(start).is_some_and(|byte| byte & 0x80 != 0);
     [&[0][..usize::from(sign)], &bytes[start..]].concat()
 }
 
-/// Answers one client; `change` alters what it is to sign.
-async fn attend(mut client: UnixStream, token: Arc<Token>, change: bool) -> std::io::Result<()> {
+/// Answers one client; with `change`, the data to be signed is altered.
+async fn answer_client(mut client: UnixStream, token: Arc<Token>, change: bool) -> std::io::Result<()> {
     loop {
         let mut request = vec![0; client.read_u32().await? as usize];
         client.read_exact(&mut request).await?;
@@ -88,7 +88,7 @@ async fn attend(mut client: UnixStream, token: Arc<Token>, change: bool) -> std:
         let answer = match request[0] {
             IDENTITIES => [&[12, 0, 0, 0, 1][..], &string(&blob), &string(b"token")].concat(),
             SIGN => {
-                // The key, then what is to be signed.
+                // The key, then the data to be signed.
                 let rest = &request[5 + blob.len()..];
                 let length = u32::from_be_bytes(rest[..4].try_into().unwrap()) as usize;
                 let mut data = rest[4..4 + length].to_vec();
@@ -101,15 +101,15 @@ async fn attend(mut client: UnixStream, token: Arc<Token>, change: bool) -> std:
     }
 }
 
-/// Whether OpenSSH gets in with that token alone.
-async fn gets_in(world: &World, token: &Arc<Token>, change: bool) -> bool {
+/// Whether OpenSSH can sign in with only that token.
+async fn can_sign_in(world: &World, token: &Arc<Token>, change: bool) -> bool {
     let socket = world.own().join("agent");
     let _ = fs::remove_file(&socket);
     let listener = UnixListener::bind(&socket).unwrap();
     let token = token.clone();
     let agent = tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
-            tokio::spawn(attend(client, token.clone(), change));
+            tokio::spawn(answer_client(client, token.clone(), change));
         }
     });
     let mut command = tokio::process::Command::new("sftp");
@@ -133,11 +133,11 @@ async fn gets_in(world: &World, token: &Arc<Token>, change: bool) -> bool {
 async fn a_key_on_a_token_gets_in_by_its_signature_alone() {
     let world = World::new().await;
     for token in [Token::ed25519(), Token::p256()].map(Arc::new) {
-        assert!(!gets_in(&world, &token, false).await, "nobody added it");
+        assert!(!can_sign_in(&world, &token, false).await, "nobody added it");
         let fingerprint = token.public_key().fingerprint(HashAlg::Sha256).to_string();
         world.rules.lock().unwrap().fingerprints.push(fingerprint);
-        assert!(gets_in(&world, &token, false).await);
-        assert!(!gets_in(&world, &token, true).await, "the signature is of something else");
+        assert!(can_sign_in(&world, &token, false).await);
+        assert!(!can_sign_in(&world, &token, true).await, "the signature is of something else");
     }
     world.host.shutdown().await;
 }

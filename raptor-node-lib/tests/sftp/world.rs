@@ -1,4 +1,4 @@
-//! A host with one container, a control side that answers it, and programs that call it.
+//! A host with one container, a control side that answers its questions, and client programs.
 
 use futures_util::StreamExt;
 use raptor_model::{
@@ -22,7 +22,7 @@ use tokio::{process::Command, task::JoinHandle};
 
 pub const PASSWORD: &str = "correct horse";
 
-/// What the control side knows.
+/// The control side's answers.
 #[derive(Clone)]
 pub struct Rules {
     pub granted: bool,
@@ -46,14 +46,14 @@ impl World {
         Self::limited(0).await
     }
 
-    /// With a disk limit in MiB.
+    /// A world with a disk limit in MiB.
     pub async fn limited(disk_mib: u64) -> Self {
         Self::made(disk_mib, |builder| builder).await
     }
 
-    /// Of a host that is built otherwise.
+    /// A world whose host is built with `change`.
     pub async fn made(disk_mib: u64, change: impl FnOnce(Builder) -> Builder) -> Self {
-        // On tmpfs where there is one: what is measured is not the disk.
+        // On tmpfs if there is one, so that the disk does not affect measurements.
         let place = if Path::new("/dev/shm").exists() { "/dev/shm" } else { "/tmp" };
         let folder = tempfile::Builder::new().prefix("raptor-sftp-").tempdir_in(place).unwrap();
         let container = ContainerId::generate();
@@ -75,7 +75,7 @@ impl World {
         host.declare(spec(container, disk_mib)).await.unwrap();
         let port = host.system().await.unwrap().sftp.unwrap().port;
         let mut world = Self { host, port, container, rules, folder, control: None };
-        world.call_control().await;
+        world.connect_control().await;
         world
     }
 
@@ -95,8 +95,8 @@ impl World {
         change(builder).build().await.unwrap()
     }
 
-    /// The control side is there again.
-    pub async fn call_control(&mut self) {
+    /// Connects the control side again.
+    pub async fn connect_control(&mut self) {
         let (host, rules) = (self.host.clone(), self.rules.clone());
         let mut events = host.events().await.unwrap();
         self.control = Some(tokio::spawn(async move {
@@ -117,15 +117,15 @@ impl World {
         }));
     }
 
-    /// The control side goes away.
-    pub async fn send_control_away(&mut self) {
+    /// Disconnects the control side.
+    pub async fn disconnect_control(&mut self) {
         if let Some(control) = self.control.take() {
             control.abort();
             let _ = control.await;
         }
     }
 
-    /// Changes what is granted and hints at it.
+    /// Changes the granted rights and notifies the host.
     pub async fn change(&self, change: impl FnOnce(&mut Rules)) {
         change(&mut self.rules.lock().unwrap());
         self.host.tell(HostMessage::Recheck { user_id: None, container_id: None }).await.unwrap();
@@ -135,7 +135,7 @@ impl World {
         self.folder.path().join("containers").join(self.container.to_string())
     }
 
-    /// A folder of the client's own.
+    /// A new folder for a client.
     pub fn own(&self) -> PathBuf {
         let own = self.folder.path().join("client");
         std::fs::create_dir_all(&own).unwrap();
@@ -146,7 +146,7 @@ impl World {
         format!("steve.{}", self.container.short())
     }
 
-    /// A key pair whose public half the control side knows.
+    /// A key pair whose public key the control side knows.
     pub async fn key(&self) -> PathBuf {
         let path = self.own().join("id_ed25519");
         if path.exists() {
@@ -160,7 +160,7 @@ impl World {
         path
     }
 
-    /// OpenSSH's options for signing in by that key, without the port.
+    /// OpenSSH's options for signing in with that key, without the port.
     pub async fn options(&self) -> Vec<String> {
         let key = self.key().await;
         let mut options = Vec::new();
@@ -186,7 +186,7 @@ impl World {
         command
     }
 
-    /// Runs `sftp` with a batch of commands, of which none may fail.
+    /// Runs `sftp` with a batch of commands, all of which must succeed.
     pub async fn sftp(&self, flags: &[&str], batch: impl AsRef<[u8]>) -> String {
         let output = self.try_sftp(flags, batch).await;
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -262,14 +262,14 @@ pub async fn run(command: &mut Command) -> Output {
     output
 }
 
-/// Runs a program, which must end: what stalls is a failure.
+/// Runs a program, which must end within a time limit.
 pub async fn bounded(command: &mut Command) -> Output {
     let running = command.kill_on_drop(true).stdin(std::process::Stdio::null()).output();
     let ended = tokio::time::timeout(Duration::from_secs(120), running).await;
     ended.unwrap_or_else(|_| panic!("it stalls: {command:?}")).unwrap()
 }
 
-/// Whether a program is there; where it is not, that is said, and fails in CI.
+/// Whether a program is installed; if not, prints a message, and fails in CI.
 pub fn has(program: &str) -> bool {
     let found = std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default())
         .any(|folder| folder.join(program).exists());
@@ -280,7 +280,7 @@ pub fn has(program: &str) -> bool {
     found
 }
 
-/// Bytes that no cipher or file system makes smaller.
+/// Incompressible bytes.
 pub fn noise(bytes: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut data = Vec::with_capacity(bytes + 8);
@@ -294,7 +294,7 @@ pub fn noise(bytes: usize) -> Vec<u8> {
     data
 }
 
-/// Waits until something is so, for some seconds.
+/// Waits until `is` is true, for a few seconds.
 pub async fn soon(what: &str, mut is: impl FnMut() -> bool) {
     let deadline = std::time::Instant::now() + Duration::from_secs(30);
     while !is() {

@@ -10,7 +10,7 @@ impl Reader {
         for (path, entry) in self.embedded(config, "files") {
             let at = format!("config.files.{path}");
             let Some(find) = entry.get("find").and_then(Value::as_object) else {
-                self.warn(&at, "It names no edits and was left out.");
+                self.warn(&at, "It lists no edits and was left out.");
                 continue;
             };
             let Some(parser) = entry.get("parser").and_then(Value::as_str).and_then(parser) else {
@@ -18,7 +18,7 @@ impl Reader {
                 continue;
             };
             if path.split('/').any(|part| part == "..") || path.trim_matches('/').is_empty() {
-                self.warn(&at, "It lies outside of the container's folder and was left out.");
+                self.warn(&at, "It is outside the container's folder and was left out.");
                 continue;
             }
             self.keep(&format!("/config/files/{}", escape(&path)), Some(&entry), &["parser", "find"]);
@@ -39,7 +39,7 @@ impl Reader {
                 Ok(Value::Array(list)) if list.is_empty() => Map::new(),
                 Ok(Value::Null) => Map::new(),
                 Ok(_) => {
-                    self.warn(&at, "This is no object and was left out.");
+                    self.warn(&at, "This is not an object and was left out.");
                     Map::new()
                 }
                 Err(error) => {

@@ -17,7 +17,7 @@ impl Reader {
                     map.iter().map(|(label, image)| (label.clone(), plain(image))).collect(),
                 ),
                 (list @ Some(Value::Array(_)), _, _) => {
-                    self.warn("docker_images", "The images have no labels; they are called by their names.");
+                    self.warn("docker_images", "The images have no labels; their names are shown instead.");
                     ("docker_images", strings(list).iter().map(pair).collect())
                 }
                 (_, list @ Some(Value::Array(_)), _) => ("images", strings(list).iter().map(pair).collect()),
@@ -29,10 +29,10 @@ impl Reader {
         let mut images: Vec<TemplateImage> = Vec::new();
         for (label, image) in found {
             if image != image.trim() {
-                self.warn(at, format!("There were blanks around {:?}; they were left out.", image.trim()));
+                self.warn(at, format!("Spaces around {:?} were removed.", image.trim()));
             }
             match check_image(&image) {
-                Err(_) => self.warn(at, format!("{image:?} is no image reference and was left out.")),
+                Err(_) => self.warn(at, format!("{image:?} is not an image reference and was left out.")),
                 Ok(image) => {
                     let label = Some(label.trim().to_owned()).filter(|label| !label.is_empty());
                     let label = label.unwrap_or_else(|| image.clone());

@@ -82,7 +82,7 @@ impl Reader {
         if source.get("name").is_none() || looks < 2 {
             return Err(Error::invalid(
                 "body",
-                "This is no template. Raptor reads eggs of PTDL_v1, PTDL_v2 and PLCN_v1 to PLCN_v3, and its own format.",
+                "This is not a template. Raptor reads eggs of PTDL_v1, PTDL_v2 and PLCN_v1 to PLCN_v3, and its own format.",
             ));
         }
         let format = if version.starts_with("PLCN") || source.get("startup_commands").is_some() {
@@ -95,9 +95,9 @@ impl Reader {
         let found = if version.is_empty() {
             "It names no version".into()
         } else {
-            format!("{version} is no known version")
+            format!("{version} is not a known version")
         };
-        self.warn("meta.version", format!("{found}; it was read like {format}."));
+        self.warn("meta.version", format!("{found}; it was read as {format}."));
         Ok(format.to_owned())
     }
 
@@ -211,7 +211,7 @@ impl Reader {
         if lines.iter().any(String::is_empty) {
             self.warn(
                 "config.startup.done",
-                "An empty text is in every line: it counts as running at its first output.",
+                "An empty text matches every line: the container counts as running at its first output.",
             );
         }
         lines

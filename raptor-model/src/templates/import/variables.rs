@@ -23,11 +23,11 @@ impl Reader {
             let env = text("env_variable").trim().to_owned();
             let at = format!("variables.{place}");
             if !is_env(&env) {
-                self.warn(&at, format!("{env:?} can't be a variable's name; it was left out."));
+                self.warn(&at, format!("{env:?} is not a valid variable name; it was left out."));
                 continue;
             }
             if variables.iter().any(|variable| variable.env == env) {
-                self.warn(&at, format!("{env} is there twice; the first one counts."));
+                self.warn(&at, format!("{env} is defined twice; the first one is used."));
                 continue;
             }
             let mut rules = match entry.get("rules") {
@@ -36,7 +36,7 @@ impl Reader {
                 _ => String::new(),
             };
             if rules.trim_matches(['|', ' ']).is_empty() {
-                self.warn(&at, format!("{env} has no rules; any text is taken."));
+                self.warn(&at, format!("{env} has no rules; any text is accepted."));
                 rules = "nullable|string".into();
             }
             let mut default_value = text("default_value");

@@ -111,7 +111,8 @@ fn method(id: &[u8], properties: &[u8]) -> FileResult<(Method, u64)> {
         [0x03, 0x03, 0x01, 0x1B] => (Method::Bcj2, 0),
         [0x06, ..] => {
             return Err(FileError::Invalid(
-                "The archive is encrypted. Unpack it where its password may be known, and upload it as a zip.".into(),
+                "The archive is encrypted. Unpack it on your own machine, and upload its files as a zip."
+                    .into(),
             ));
         }
         [0x04, 0x01, 0x09] => return Err(unknown("Deflate64")),
@@ -133,13 +134,13 @@ fn dictionary(bits: u8) -> FileResult<u64> {
 
 fn unknown(what: &str) -> FileError {
     FileError::Invalid(format!(
-        "The archive is packed with {what}, which Raptor can't unpack. Pack it with LZMA2, 7-Zip's usual way, or as a zip."
+        "The archive is compressed with {what}, which Raptor can't unpack. Create it with LZMA2, 7-Zip's default, or as a zip."
     ))
 }
 
 pub(super) fn too_large(memory: u64) -> FileError {
     FileError::TooMuch(format!(
-        "Unpacking the archive takes a dictionary of {} MiB; Raptor allows 256 MiB. Pack it with a smaller one, or as a zip.",
+        "Unpacking the archive takes a dictionary of {} MiB; Raptor allows 256 MiB. Create it with a smaller one, or as a zip.",
         memory / 1_048_576
     ))
 }

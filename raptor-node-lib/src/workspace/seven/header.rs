@@ -52,7 +52,7 @@ pub(super) fn read(file: &mut File) -> FileResult<Option<Header>> {
     file.read_exact(&mut start).map_err(|_| damaged())?;
     let mut fields = Bytes(&start);
     if fields.array::<6>()? != MAGIC {
-        return Err(FileError::Invalid("This is no 7z archive.".into()));
+        return Err(FileError::Invalid("This is not a 7z archive.".into()));
     }
     let (version, sum) = (fields.array::<2>()?, fields.u32()?);
     if version[0] != 0 || crc(fields.0) != sum {
@@ -92,7 +92,7 @@ fn unpacked(file: &mut File, packed: &[u8]) -> FileResult<Vec<u8>> {
     let (Some(block), [packed]) = (&streams.first, &*streams.packed) else { return Err(damaged()) };
     let [coder] = &*block.coders.0 else {
         return Err(FileError::Invalid(
-            "The archive's list of files is packed in a way that Raptor does not know.".into(),
+            "The archive's list of files is compressed with a method that Raptor does not support.".into(),
         ));
     };
     if coder.memory > MAX_HEADER_DICTIONARY {
@@ -308,7 +308,7 @@ fn crc(bytes: &[u8]) -> u32 {
 }
 
 pub(super) fn damaged() -> FileError {
-    FileError::Invalid("The archive is damaged, or is not all here.".into())
+    FileError::Invalid("The archive is damaged or incomplete.".into())
 }
 
 fn too_many() -> FileError {

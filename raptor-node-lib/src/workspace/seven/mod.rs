@@ -79,9 +79,7 @@ impl Target<'_> {
             let sum = sums.get(next).copied().flatten();
             next += 1;
             let unpacked = match self.damaged.is_some() && entry.has_stream && sum.is_none() {
-                true => {
-                    self.leave_out(entry, "What was packed before it is damaged, and it has no checksum.")
-                }
+                true => self.leave_out(entry, "The data before it is damaged, and it has no checksum."),
                 false => self.entry(entry, content, sum),
             };
             unpacked.map(|()| true).map_err(|error| {
@@ -139,9 +137,9 @@ impl Target<'_> {
         let attributes = if entry.has_windows_attributes { entry.windows_attributes } else { 0 };
         let mode = if attributes & IS_UNIX == 0 { 0o644 } else { attributes >> 16 };
         match mode & KIND {
-            _ if entry.is_anti_item => Err(refused("It stands for something to be deleted.")),
+            _ if entry.is_anti_item => Err(refused("It marks something for deletion.")),
             _ if attributes & (IS_UNIX | IS_REPARSE_POINT) == IS_REPARSE_POINT => {
-                Err(refused("It is a link of Windows."))
+                Err(refused("It is a Windows link."))
             }
             0 | FOLDER if entry.is_directory => self.folder(name, modified),
             0 | FILE if !entry.is_directory => self.file(name, mode, modified, content),
@@ -150,7 +148,7 @@ impl Target<'_> {
                 content.read_to_end(&mut target).map_err(|error| damage(broken(error)))?;
                 self.link(name, &escape(&target), modified)
             }
-            _ => Err(refused("It is neither a file, a folder nor a link to be used.")),
+            _ => Err(refused("It is not a file, a folder or a supported link.")),
         }
     }
 }

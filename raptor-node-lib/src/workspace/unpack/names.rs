@@ -34,7 +34,7 @@ impl Names {
             "cp437" | "ibm437" => Ok(Self::Cp437),
             other => Encoding::for_label(other.as_bytes()).map(Self::Of).ok_or_else(|| {
                 FileError::Invalid(format!(
-                    "{label:?} is no encoding that is known here. Use cp437, gbk, shift_jis or the like."
+                    "{label:?} is not a known encoding. Use one such as cp437, gbk or shift_jis."
                 ))
             }),
         }

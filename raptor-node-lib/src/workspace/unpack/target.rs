@@ -160,7 +160,7 @@ impl<'w> Target<'w> {
 
     fn place(&self, name: &str) -> Result<FilePath, Fault> {
         self.into.join(name).map_err(|error| match error {
-            raptor_model::node::PathError::Outside => refused("It leads out of the folder."),
+            raptor_model::node::PathError::Outside => refused("It is outside the folder."),
             other => Fault::LeftOut(other.to_string()),
         })
     }
@@ -276,13 +276,13 @@ impl<'w> Target<'w> {
     /// Extracts a hard link as a copy of a file that was extracted before.
     pub(super) fn twin(&mut self, name: &str, of: &str) -> Result<(), Fault> {
         let source = match self.elsewhere.get(&self.place(of)?) {
-            Some(None) => return Err(refused("The file that this is another name of was left out.")),
+            Some(None) => return Err(refused("It is a hard link to a file that was left out.")),
             Some(Some(path)) => path.clone(),
             None => self.place(of)?,
         };
         let mut file = match self.workspace.root.open_file(&source, Open::READ) {
             Err(FileError::NotFound) => {
-                return Err(refused("The file that this is another name of is not in the archive."));
+                return Err(refused("It is a hard link to a file that is not in the archive."));
             }
             other => other?,
         };
@@ -306,7 +306,7 @@ impl<'w> Target<'w> {
                 return Ok(free);
             }
         }
-        Err(refused("There is a file of this name already, and of all names like it."))
+        Err(refused("A file with this name already exists, and so do files with all similar names."))
     }
 
     /// Prepares a file's destination, creating its parent folders.
@@ -326,9 +326,9 @@ impl<'w> Target<'w> {
                 self.elsewhere.insert(path, Some(free.clone()));
                 Ok(Destination { path: free, replace: false })
             }
-            _ if there.kind == Kind::Folder => Err(refused("There is a folder of this name.")),
+            _ if there.kind == Kind::Folder => Err(refused("A folder with this name already exists.")),
             Existing::Replace => Ok(Destination { path, replace: true }),
-            Existing::Skip => Err(refused("There is a file of this name already.")),
+            Existing::Skip => Err(refused("A file with this name already exists.")),
         }
     }
 }

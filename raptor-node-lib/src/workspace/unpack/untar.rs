@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use tar::EntryType as Type;
 
 /// The reason for leaving out an entry with a damaged header.
-const HEADER_DAMAGED: &str = "Its header is damaged. What follows is unpacked from the next whole header on.";
+const HEADER_DAMAGED: &str = "Its header is damaged. Unpacking continues at the next intact header.";
 
 /// Where extraction begins.
 #[derive(Clone, Copy)]
@@ -71,7 +71,7 @@ impl Target<'_> {
             };
             let name = text(&entry.path_bytes());
             let unpacked = match std::mem::take(&mut nameless) {
-                true => Err(refused("The header with its whole name is damaged.")),
+                true => Err(refused("The header with its full name is damaged.")),
                 false => self.tar_entry(&mut entry, &name, &text),
             };
             self.settle(&name, unpacked)?;

@@ -90,7 +90,7 @@ fn bytes_statuses_and_choices_are_described_so_that_generators_understand_them()
     let settings = raptor_core::containers::Settings::default();
     assert_eq!(default("NewContainer", "stop_timeout_ms"), json!(settings.stop_timeout_ms));
     assert_eq!(default("NewContainer", "allocation_count"), json!(1));
-    let codes = schema("Problem")["properties"]["code"]["anyOf"][0]["enum"].as_array().unwrap();
+    let codes = schema("ProblemCode")["enum"].as_array().unwrap();
     assert!(codes.contains(&json!("not_found")) && codes.len() > 50);
 }
 

@@ -103,7 +103,7 @@ pub const ACTIONS: &[&str] = &[
 
 /// What an action can be done to, in alphabetical order. Activity on nothing in particular, such as on a setting, has an empty text.
 pub const SUBJECTS: &[&str] =
-    &["allocation", "container", "daemon", "registry", "role", "ssh_key", "template", "user"];
+    &["allocation", "container", "daemon", "registry", "role", "session", "ssh_key", "template", "user"];
 
 #[cfg(test)]
 mod tests {

@@ -64,7 +64,7 @@ async fn a_container_goes_where_there_is_most_room() {
         homes.sort_unstable();
         assert_eq!(homes, ["one", "one", "two", "two"]);
         let refused = world.container(of(steve, "E", template)).await.unwrap_err().to_string();
-        for lack in ["away: it is not online", "one: it has 0 free allocations", "two: it has 0 free"] {
+        for lack in ["away: it is offline", "one: it has 0 free allocations", "two: it has 0 free"] {
             assert!(refused.contains(lack), "{refused}");
         }
     })

@@ -301,7 +301,7 @@ async fn nobody_takes_the_ports_of_a_host_by_giving_up_one_after_another() {
         replace().await.unwrap();
         let refused = replace().await.unwrap_err();
         assert_eq!(refused.code(), "allocations_held", "{refused}");
-        assert!(refused.to_string().starts_with("net1 still holds"), "{refused}");
+        assert!(refused.to_string().starts_with("net1 still uses"), "{refused}");
 
         set_limit(&world, id, 1).await.unwrap();
         for _ in 0..20 {

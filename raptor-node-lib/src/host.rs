@@ -42,6 +42,9 @@ use std::{
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio_stream::wrappers::WatchStream;
 
+/// How long a shutdown waits for the host's tasks, which end where they wait next.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// This host's containers. Cheap to clone.
 #[derive(Clone)]
 pub struct Host(pub(crate) Arc<Inner>);
@@ -85,8 +88,9 @@ impl Host {
     pub async fn shutdown(&self) {
         self.0.context.stop.cancel();
         self.0.context.tasks.close();
-        // Whoever waits for a process would wait for its end.
-        let _ = tokio::time::timeout(Duration::from_millis(200), self.0.context.tasks.wait()).await;
+        // Every task ends where it waits next. On a busy host that takes a moment, and until then one could still take the end of
+        // a process for a crash.
+        let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, self.0.context.tasks.wait()).await;
         self.keep_history().await;
         self.0.context.kept.release();
     }
@@ -103,7 +107,7 @@ impl Host {
         let root = Root::measured(&place.data, &place.state.files(), context.uid, context.gid, usage)
             .map_err(|error| match FileError::from(error) {
                 // The disk is full, read-only or failing, which is no fault of ours.
-                subscription @ (FileError::NoSpace { .. } | FileError::Io(_)) => subscription.into(),
+                refused @ (FileError::NoSpace { .. } | FileError::Io(_)) => refused.into(),
                 other => NodeError::Internal(format!("The container's folder can't be used: {other}")),
             })?;
         Ok(root.denying(&Denied::new(&spec.denied_files)))

@@ -229,7 +229,8 @@ impl Supervisor {
             self.resume().await;
         }
         self.apply_install().await;
-        loop {
+        // A message that came with the shutdown is for the next daemon, which asks the engine itself.
+        while !stop.is_cancelled() {
             let (stop_at, calm_at) = (self.stop_at, self.calm_at);
             let (again_at, install_by, retry_install_at) =
                 (self.again_at, self.install_by, self.retry_install_at);

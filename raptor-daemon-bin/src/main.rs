@@ -1,4 +1,4 @@
-//! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
+//! `raptor-daemon`: configuration, logs, serving, and leaving containers running at the end.
 
 use anyhow::Context;
 use raptor_daemon::{
@@ -15,7 +15,7 @@ use raptor_server::{
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one address at most: an API has one for each console that is watched and each file on its way.
+/// Maximum number of connections per address: an API has one for each watched console and each file in transfer.
 const PER_ADDRESS: usize = 5_000;
 
 #[tokio::main]
@@ -58,7 +58,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;
-    // A port of SFTP that is taken is logged and tried again: containers matter more.
+    // If the SFTP port is in use, that is logged and retried: containers matter more.
     if let Some(problem) = raptor_model::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");
     }
@@ -88,10 +88,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is wrong with the folder, and what mends it.
+/// The error for a folder that can't be used, with how to fix it.
 fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
     let advice = match error.kind() {
-        // In use: the sentence says it all.
+        // It is in use, which the sentence explains.
         ErrorKind::WouldBlock => return anyhow::anyhow!(error),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers run on"

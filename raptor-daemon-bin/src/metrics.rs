@@ -1,4 +1,4 @@
-//! What Prometheus reads: `GET /metrics`, for holders of the daemon's key.
+//! Metrics for Prometheus: `GET /metrics`, with the daemon's key.
 
 use crate::routes::Shared;
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
@@ -15,7 +15,7 @@ use raptor_server::{
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Containers are measured once a second; where none runs, nothing comes.
+/// How long to wait for measurements, which are sent once a second while a container runs.
 const MEASURING: Duration = Duration::from_millis(1_500);
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -24,7 +24,7 @@ pub(crate) fn routes() -> Router<Shared> {
 
 #[derive(Deserialize)]
 struct MetricsQuery {
-    /// Whether each container has series of its own.
+    /// Whether to include series for each container.
     #[serde(default)]
     containers: bool,
 }
@@ -58,7 +58,8 @@ fn host(page: &mut Page, system: &SystemInfo) {
     }
 }
 
-/// What the running containers use now. Asked of each by itself: the host's own stream is the API's, which answers its questions.
+/// The current usage of the running containers. Each is requested separately: the host's own stream belongs to the API, which
+/// answers its questions.
 async fn measured(node: &Shared, containers: &[ContainerStatus]) -> Vec<ContainerStats> {
     let running = containers.iter().filter(|container| container.phase == Phase::Running);
     let measuring = running.map(|container| async move {

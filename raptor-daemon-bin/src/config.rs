@@ -86,7 +86,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 fn api_key(text: &str) -> Result<Secret, String> {
     if is_easily_guessed(text) {
         return Err(format!(
-            "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or have it show a new one on the daemon's page. For a program of your own, `head -c 32 /dev/urandom | base64` makes one of {KEY_LENGTH} characters or more"
+            "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or create a new one on the daemon's page. For your own programs, `head -c 32 /dev/urandom | base64` creates a key; use {KEY_LENGTH} characters or more"
         ));
     }
     Ok(Secret::new(text))

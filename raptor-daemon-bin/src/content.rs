@@ -85,7 +85,7 @@ async fn write_files(
     body: Body,
 ) -> Answer<Json<FileAnswer>> {
     let request: Scoped<FileWrite> = serde_json::from_str(&query.request)
-        .map_err(|error| NodeError::Invalid(format!("The request is not understood: {error}.")))?;
+        .map_err(|error| NodeError::Invalid(format!("The request can't be parsed: {error}.")))?;
     let body = body.into_data_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed();
     Ok(Json(node.write_file(id, request, body).await?))
 }

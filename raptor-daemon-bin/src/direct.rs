@@ -44,7 +44,7 @@ pub(crate) fn answer(connection: OnUpgrade, content: Box<dyn Direct>) -> Respons
     tokio::spawn(async move {
         if let Err(error) = send(connection, content).await {
             // The reader counts the bytes, so it notices.
-            tracing::debug!(%error, "a file was not sent to its end");
+            tracing::debug!(%error, "a file was not sent completely");
         }
     });
     let named = [(header::CONNECTION, "upgrade"), (header::UPGRADE, PROTOCOL)];

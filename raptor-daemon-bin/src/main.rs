@@ -36,7 +36,7 @@ async fn run() -> anyhow::Result<()> {
         Command::Setup(setup) => say(raptor_daemon::setup::run(&setup, std::io::stdin().lock())?)?,
         Command::RemoveRules => {
             let removed = raptor_node_lib::remove_rules().context("the firewall can't be changed")?;
-            say(format!("Daemons whose rules were removed: {removed}. Those that run put theirs back."))?;
+            say(format!("Daemons whose rules were removed: {removed}. Running daemons restore theirs."))?;
         }
         Command::Serve => serve(config).await?,
     }
@@ -73,17 +73,17 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let again = tokio::select! {
         () = http::serve(listener, transport, router, limits, end) => false,
         () = shutdown_signal() => {
-            tracing::info!("ending; containers run on");
+            tracing::info!("stopping; containers keep running");
             false
         }
         () = host.disk_came_back() => {
-            tracing::info!("the disk is mounted again: starting anew with it; containers run on");
+            tracing::info!("the disk is mounted again: restarting to use it; containers keep running");
             true
         }
     };
     let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
     if again {
-        start_again().context("the daemon can't be started again; start it by hand")?;
+        start_again().context("the daemon can't restart itself; start it by hand")?;
     }
     Ok(())
 }
@@ -94,10 +94,10 @@ fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
         // It is in use, which the sentence explains.
         ErrorKind::WouldBlock => return anyhow::anyhow!(error),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers run on"
+            "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers keep running"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start the daemon again; containers run on"
+            "its file system is read-only, which the system does after a disk fault. Check `dmesg`, mount it for writing, then start the daemon again; containers keep running"
         }
         _ => "set it to a folder that this user may write to",
     };

@@ -46,13 +46,17 @@ async fn metrics(State(node): State<Shared>, Query(query): Query<MetricsQuery>) 
 
 fn host(page: &mut Page, system: &SystemInfo) {
     let up = f64::from(u8::from(system.docker_problem.is_none()));
-    page.single("docker_up", "Whether Docker answers", up);
-    page.single("cpu_percent", "CPU use of the host in percent of all its CPUs", system.cpu_percent);
+    page.single("docker_up", "1 if Docker answers, otherwise 0", up);
+    page.single(
+        "cpu_percent",
+        "CPU use of the host, summed over its CPUs: 100 is one CPU fully used",
+        system.cpu_percent,
+    );
     for (name, help, bytes) in [
         ("memory_bytes", "Memory of the host", system.memory_total_bytes),
-        ("memory_used_bytes", "Memory of the host that is in use", system.memory_used_bytes),
+        ("memory_used_bytes", "Memory of the host in use", system.memory_used_bytes),
         ("disk_bytes", "Size of the disk with the containers' files", system.disk_total_bytes),
-        ("disk_used_bytes", "Space of that disk that is in use", system.disk_used_bytes),
+        ("disk_used_bytes", "Space in use on that disk", system.disk_used_bytes),
     ] {
         page.single(name, help, number(bytes));
     }

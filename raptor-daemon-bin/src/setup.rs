@@ -67,13 +67,13 @@ pub fn run(setup: &Setup, input: impl Read) -> anyhow::Result<String> {
 
 /// Reads all settings.
 fn read(input: impl Read) -> anyhow::Result<String> {
-    let unreadable = "the settings can't be read from standard input";
+    let unreadable = "can't read the settings from standard input";
     let mut bytes = Vec::new();
     // One more byte shows whether there is more.
     input.take(MAX as u64 + 1).read_to_end(&mut bytes).context(unreadable)?;
     if bytes.len() > MAX {
         bail!(
-            "More than {} KiB came on standard input, which can't be settings. Write a NAME=value on each line.",
+            "More than {} KiB came on standard input, which can't be settings. Write one NAME=value per line.",
             MAX / 1024
         );
     }
@@ -87,7 +87,7 @@ fn check(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let lines = (1..).zip(text.lines().map(str::trim));
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let Some((name, value)) = line.split_once('=') else {
-            bail!("Line {number} is no setting. Write NAME=value on each line.");
+            bail!("Line {number} is not a setting. Write one NAME=value per line.");
         };
         let argument =
             command.get_arguments().find(|argument| argument.get_env().is_some_and(|env| env == name));

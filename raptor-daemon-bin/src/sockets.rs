@@ -113,9 +113,9 @@ async fn hear(node: Option<&Shared>, text: &str) {
     match serde_json::from_str::<HostMessage>(text) {
         Ok(word) => {
             if let Err(error) = node.tell(word).await {
-                tracing::warn!(%error, "what the API said was not heeded");
+                tracing::warn!(%error, "a message of the API could not be processed");
             }
         }
-        Err(error) => tracing::warn!(%error, "the API said something that this version does not understand"),
+        Err(error) => tracing::warn!(%error, "the API sent a message that this version does not understand"),
     }
 }

@@ -56,7 +56,7 @@ pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgra
         }
         (None, None) => {}
         _ => {
-            bail!("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together: the one is of no use without the other.")
+            bail!("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together: neither works without the other.")
         }
     }
     if config.daemon_tls == Tls::Off {
@@ -76,7 +76,7 @@ fn tell_refused(from: IpAddr) {
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     if told.is_none_or(|told| told.elapsed() >= EVERY) {
         *told = Some(Instant::now());
-        tracing::warn!(%from, "a client refused this daemon's certificate: an API that has another key than DAEMON_API_KEY");
+        tracing::warn!(%from, "a client refused this daemon's certificate: probably an API with another key than DAEMON_API_KEY");
     }
 }
 
@@ -85,7 +85,7 @@ impl Upgrade {
     pub fn settle(&self) {
         if self.plain.load(Ordering::Relaxed) {
             tracing::warn!(
-                "requests by plain HTTP are taken until the API comes by HTTPS: upgrade raptor-api. Behind a proxy with a certificate, set DAEMON_TLS=off."
+                "plain HTTP is accepted until the API connects over HTTPS: upgrade raptor-api. Behind a proxy with a certificate, set DAEMON_TLS=off."
             );
         } else {
             self.keep();
@@ -103,7 +103,7 @@ impl Upgrade {
         let response = next.run(request).await;
         let admitted = response.extensions().get::<Admitted>().is_some();
         if encrypted && admitted && self.plain.swap(false, Ordering::Relaxed) {
-            tracing::info!("the API comes by HTTPS: plain HTTP is refused from now on");
+            tracing::info!("the API has connected over HTTPS: plain HTTP is refused from now on");
             self.keep();
         }
         response
@@ -115,7 +115,7 @@ impl Upgrade {
             Ok(false) | Err(_) => fs::write(&self.mark, ""),
         };
         if let Err(error) = kept.or_else(missing_is_fine) {
-            tracing::warn!(%error, file = %self.mark.display(), "it was not kept that plain HTTP is refused");
+            tracing::warn!(%error, file = %self.mark.display(), "recording that plain HTTP is refused failed");
         }
     }
 }

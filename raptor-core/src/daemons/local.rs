@@ -31,7 +31,9 @@ impl LocalNode {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         match &self.name {
             Some(name) if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(allowed) => {
-                let why = format!("Name a local node with 1 to {MAX_NAME} of a-z, 0-9 and \"-\".");
+                let why = format!(
+                    "Use a name of 1 to {MAX_NAME} characters of a-z, 0-9 and \"-\" for a local node."
+                );
                 Err(Error::invalid("local_node", why))
             }
             _ => Ok(()),

@@ -197,7 +197,7 @@ impl<R: Request> Handler<R> for RemoteNode {
             // The connection may be dead, and a person is waiting.
             Patience::Order => tokio::time::timeout(ORDER_PATIENCE, asking).await.map_err(|_| {
                 NodeError::Unreachable(format!(
-                    "The daemon at {} did not answer, so this may have been done or not. Look before you try again.",
+                    "The daemon at {} did not answer, so this may have been done or not. Check before you try again.",
                     self.address
                 ))
             })?,

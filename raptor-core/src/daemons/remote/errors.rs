@@ -20,7 +20,7 @@ struct Problem {
 /// Parses a daemon's answer.
 pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, NodeError> {
     serde_json::from_slice(answer)
-        .map_err(|error| NodeError::Internal(format!("the daemon's answer is not understood: {error}")))
+        .map_err(|error| NodeError::Internal(format!("the daemon's answer can't be parsed: {error}")))
 }
 
 /// The protocol version in a daemon's answer, whatever else it contains.
@@ -36,7 +36,7 @@ impl RemoteNode {
         }
         let address = &self.address;
         NodeError::Unreachable(format!(
-            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that a firewall lets us in."
+            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that no firewall blocks the connection."
         ))
     }
 
@@ -44,7 +44,9 @@ impl RemoteNode {
         match error {
             SocketError::Status { body, status } => match serde_json::from_str(&body) {
                 Ok(problem) => told(problem),
-                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
+                Err(_) => {
+                    self.unreachable(&format!("a program that is not a raptor-daemon answered {status}"))
+                }
             },
             SocketError::Unreachable(why) => self.unreachable(&why),
         }

@@ -77,7 +77,7 @@ fn not_usable(folder: &Path, error: io::Error) -> anyhow::Error {
             "its disk is full. Free some space there (`df -h` shows it), then start Raptor again; containers keep running"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start Raptor again; containers keep running"
+            "its file system is read-only, which the system does after a disk fault. Check `dmesg`, mount it for writing, then start Raptor again; containers keep running"
         }
         _ => "set DATA_DIR to a folder that this user may write to",
     };

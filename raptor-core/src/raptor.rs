@@ -153,8 +153,9 @@ impl Builder {
         self
     }
 
-    /// As [`Self::local_node`], for one more host in this process, such as another disk or another engine. `name` finds its record
-    /// at the next start: 1 to 40 of `a-z`, `0-9` and `-`. All hosts of a machine share its ports, so give each of them others.
+    /// Like [`Self::local_node`], for another host in this process, e.g. on another disk or another engine. `name` identifies
+    /// its record at the next start: 1 to 40 characters of `a-z`, `0-9` and `-`. All hosts of a machine share its ports, so
+    /// give them different ones.
     #[must_use]
     pub fn named_local_node(mut self, name: &str, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
         let local = LocalNode { name: Some(name.to_owned()), node, ports: ports.into() };

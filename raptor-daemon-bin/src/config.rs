@@ -14,15 +14,15 @@ use std::{net::SocketAddr, path::PathBuf};
 #[derive(Parser)]
 #[command(name = "raptor-daemon", version, about = "Raptor's daemon: runs containers on this host", long_about = None)]
 pub struct Cli {
-    /// What to do; serving is what it does without.
+    /// The subcommand; `serve` if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
-    /// How.
+    /// The settings.
     #[command(flatten)]
     pub config: Config,
 }
 
-/// What `raptor-daemon` can do.
+/// The subcommands of `raptor-daemon`.
 #[derive(Subcommand)]
 pub enum Command {
     /// Serve (the default)
@@ -70,10 +70,10 @@ pub struct Config {
     pub rust_log: String,
 }
 
-/// What the daemon's address speaks, where it has no certificate of its own.
+/// The protocol at the daemon's address, if no certificate is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Tls {
-    /// HTTPS with the certificate that is derived from the API key.
+    /// HTTPS with the certificate derived from the API key.
     Derived,
     /// Plain HTTP.
     Off,
@@ -86,19 +86,19 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 fn api_key(text: &str) -> Result<Secret, String> {
     if is_easily_guessed(text) {
         return Err(format!(
-            "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or have it show a new one on the daemon's page. For a program of your own, `head -c 32 /dev/urandom | base64` makes one of {KEY_LENGTH} characters or more"
+            "it is easy to guess. Copy the whole key that the panel showed when this daemon was added, or create a new one on the daemon's page. For your own programs, `head -c 32 /dev/urandom | base64` creates a key; use {KEY_LENGTH} characters or more"
         ));
     }
     Ok(Secret::new(text))
 }
 
-/// Settings whose values are never shown.
+/// Settings whose values are never printed.
 pub(crate) const SECRETS: &[&str] = &["DAEMON_API_KEY"];
 
 /// Reads `.env` of the working folder, then flags and environment.
 ///
 /// # Errors
-/// One sentence that names the line of `.env`, or the value and what is allowed. Secrets are never in it.
+/// A sentence with the line of `.env`, or with the value and what is allowed. It never contains secrets.
 pub fn read() -> anyhow::Result<Cli> {
     raptor_server::read(SECRETS, &["openapi", "remove-rules", "setup"])
 }

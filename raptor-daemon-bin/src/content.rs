@@ -1,4 +1,4 @@
-//! Content of files and consoles, as it comes.
+//! Streaming the content of files and consoles.
 
 use crate::{direct, routes::Shared};
 use axum::{
@@ -24,7 +24,7 @@ use raptor_server::{
 };
 use serde::Deserialize;
 
-/// Says what comes: JSON of `FileHead`.
+/// The header with the JSON of the `FileHead`.
 const ABOUT: HeaderName = HeaderName::from_static("x-raptor-content");
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -32,7 +32,7 @@ pub(crate) fn routes() -> Router<Shared> {
         .route(ConsoleExport::OPERATION.path, post(export_console))
         .route(Scoped::<FileRead>::OPERATION.path, post(read_files))
         .route(Scoped::<FileWrite>::OPERATION.path, put(write_files))
-        // What comes is written as it comes, and the container's disk limit is its bound.
+        // The body is streamed to the file, and is only limited by the container's disk limit.
         .layer(DefaultBodyLimit::disable())
 }
 
@@ -71,10 +71,10 @@ async fn read_files(
     Ok(answer)
 }
 
-/// What is written.
+/// The query of a write.
 #[derive(Deserialize)]
 struct WriteQuery {
-    /// JSON of a [`Scoped<FileWrite>`].
+    /// The JSON of a [`Scoped<FileWrite>`].
     request: String,
 }
 
@@ -85,7 +85,7 @@ async fn write_files(
     body: Body,
 ) -> Answer<Json<FileAnswer>> {
     let request: Scoped<FileWrite> = serde_json::from_str(&query.request)
-        .map_err(|error| NodeError::Invalid(format!("The request is not understood: {error}.")))?;
+        .map_err(|error| NodeError::Invalid(format!("The request can't be parsed: {error}.")))?;
     let body = body.into_data_stream().map(|piece| piece.map_err(std::io::Error::other)).boxed();
     Ok(Json(node.write_file(id, request, body).await?))
 }

@@ -1,4 +1,4 @@
-//! Large files: the kernel sends them from the file to the socket, on a connection that is HTTP's no more.
+//! Large files: the kernel sends them from the file to the socket, on a connection that was upgraded from HTTP.
 
 use axum::{
     extract::FromRequestParts,
@@ -11,21 +11,21 @@ use raptor_model::node::files::Direct;
 use raptor_server::http::{Encrypted, Stream, TimedStream};
 use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 
-/// What the connection becomes.
+/// The name of the upgraded protocol.
 const PROTOCOL: &str = "raptor-content";
-/// Shorter content is not worth a connection of its own, in bytes.
+/// Minimum length of content for which a separate connection is worth it, in bytes.
 const WORTH: u64 = 1024 * 1024;
-/// How often a sender looks up that waits for a slow reader.
+/// How often a sender that waits for a slow reader checks whether it should stop.
 const LOOK_UP: Duration = Duration::from_secs(1);
 
-/// The connection, where whoever asks would have it become something else.
+/// The connection, if the client asked to upgrade it.
 pub(crate) struct Upgrade(Option<OnUpgrade>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        // The kernel does not encrypt: over TLS content goes the usual way.
+        // The kernel does not encrypt, so over TLS content is sent as an HTTP body.
         let plain = parts.extensions.get::<Encrypted>().is_none();
         let wanted = plain && parts.headers.get(header::UPGRADE).is_some_and(|name| name == PROTOCOL);
         Ok(Self(parts.extensions.remove::<OnUpgrade>().filter(|_| wanted)))
@@ -33,18 +33,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 }
 
 impl Upgrade {
-    /// The connection, where it may be taken and content of this length is worth it.
+    /// The connection, if it can be upgraded and content of this length is worth it.
     pub(crate) fn taken_for(self, length: Option<u64>) -> Option<OnUpgrade> {
         self.0.filter(|_| length.is_some_and(|length| length >= WORTH))
     }
 }
 
-/// Says that the bytes follow, and sends them.
+/// Answers that the bytes follow, and sends them.
 pub(crate) fn answer(connection: OnUpgrade, content: Box<dyn Direct>) -> Response {
     tokio::spawn(async move {
         if let Err(error) = send(connection, content).await {
-            // The reader counts what comes, and knows.
-            tracing::debug!(%error, "a file was not sent to its end");
+            // The reader counts the bytes, so it notices.
+            tracing::debug!(%error, "a file was not sent completely");
         }
     });
     let named = [(header::CONNECTION, "upgrade"), (header::UPGRADE, PROTOCOL)];
@@ -66,14 +66,14 @@ async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()>
     socket.set_write_timeout(Some(LOOK_UP))?;
     let _cut = Cut(socket.try_clone()?);
     let sent = tokio::task::spawn_blocking(move || {
-        // It counts among the connections for as long as it sends.
+        // It counts as a connection for as long as it sends.
         let _slot = slot;
         content.send(&socket)
     });
     sent.await.map_err(io::Error::other)?
 }
 
-/// Ends the connection and with it the sender, also where the daemon ends.
+/// Closes the connection when dropped, which ends the sender, also when the daemon stops.
 struct Cut(std::net::TcpStream);
 
 impl Drop for Cut {

@@ -1,4 +1,4 @@
-//! Who may call: those who show the daemon's key.
+//! Authentication with the daemon's key.
 
 use crate::Problem;
 use axum::{
@@ -15,21 +15,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The pause between two lines of the log about refused keys.
+/// The minimum time between two log lines about refused keys.
 const EVERY: Duration = Duration::from_secs(60);
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// The key, and what was refused.
+/// The key, and what is logged about refused ones.
 pub(crate) struct Guard {
     key: String,
     refusals: Mutex<RefusalLog>,
 }
 
-/// Marks the answers to requests that showed the key.
+/// Marks the answers to requests with the key.
 #[derive(Clone, Copy)]
 pub(crate) struct Admitted;
 
-/// What was last said of refused keys.
+/// The state of the log about refused keys.
 #[derive(Default)]
 struct RefusalLog {
     at: Option<Instant>,
@@ -41,7 +41,7 @@ impl Guard {
         Self { key, refusals: Mutex::default() }
     }
 
-    /// Passes requests on that show the key.
+    /// Forwards requests with the key.
     pub(crate) async fn bearer(&self, request: Request, next: Next) -> Response {
         if self.shown(request.headers()) {
             let mut answer = next.run(request).await;
@@ -54,7 +54,7 @@ impl Guard {
         Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
     }
 
-    /// Passes requests on that show the key as a token, or as the password of HTTP Basic, which browsers ask for.
+    /// Forwards requests with the key as a token, or as the password of HTTP Basic, which browsers prompt for.
     pub(crate) async fn basic(&self, request: Request, next: Next) -> Response {
         let basic = request.headers().typed_get::<Authorization<Basic>>();
         let known = basic.is_some_and(|basic| same(basic.password().as_bytes(), self.key.as_bytes()));
@@ -65,7 +65,7 @@ impl Guard {
             }
             return answer;
         }
-        // A browser asks without a key first, to learn that one is needed.
+        // A browser first sends a request without a key to find out that one is needed.
         if request.headers().contains_key(header::AUTHORIZATION) {
             self.tell(&request);
         }
@@ -79,7 +79,7 @@ impl Guard {
         token(headers, "bearer").is_some_and(|shown| same(shown.as_bytes(), self.key.as_bytes()))
     }
 
-    /// Logs that a key was refused; once a minute, with how many were not told.
+    /// Logs that a key was refused, once a minute, with the number of refusals not logged.
     fn tell(&self, request: &Request) {
         let Some(left_out) = self.due(Instant::now()) else { return };
         let from =
@@ -101,7 +101,7 @@ impl Guard {
     }
 }
 
-/// Takes as long whatever the difference is.
+/// Compares in constant time.
 pub(crate) fn same(a: &[u8], b: &[u8]) -> bool {
     a.len() == b.len() && a.iter().zip(b).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
 }
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
             assert_eq!(asked(path, Some("bearer key")).await.status(), 200, "{path}");
         }
-        // What a browser would send by itself opens nothing else.
+        // HTTP Basic, which browsers send automatically, is not accepted elsewhere.
         assert_eq!(asked("/api/v1/system", Some(&shown("key"))).await.status(), 401);
         let answer = asked("/api/v1/system", Some("Bearer key")).await;
         assert_eq!(

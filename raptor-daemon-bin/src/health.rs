@@ -1,4 +1,4 @@
-//! Whether the daemon is well, for those who watch over it. Neither answer needs the key, and neither says more than that.
+//! Health checks. They need no key, and reveal nothing else.
 
 use crate::routes::Shared;
 use axum::{
@@ -10,8 +10,8 @@ use axum::{
 };
 use raptor_server::problem::{Answer, Problem};
 
-/// `/healthz`: the process answers, whatever else is wrong; one that does not is to be started again. `/readyz`: its engine and its
-/// folder are there too.
+/// `/healthz` responds if the process works, whatever else is wrong; restart it if it doesn't. `/readyz` responds with success
+/// if its engine and its folder are available, too.
 pub(crate) fn routes() -> Router<Shared> {
     Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
 }

@@ -1,4 +1,4 @@
-//! `raptor-daemon`: configuration, logs, serve, and leave containers running at the end.
+//! `raptor-daemon`: configuration, logs, serving, and leaving containers running at the end.
 
 use anyhow::Context;
 use raptor_daemon::{
@@ -15,7 +15,7 @@ use raptor_server::{
 use std::{io::ErrorKind, process::ExitCode, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-/// Connections of one address at most: an API has one for each console that is watched and each file on its way.
+/// Maximum number of connections per address: an API has one for each watched console and each file in transfer.
 const PER_ADDRESS: usize = 5_000;
 
 #[tokio::main]
@@ -36,7 +36,7 @@ async fn run() -> anyhow::Result<()> {
         Command::Setup(setup) => say(raptor_daemon::setup::run(&setup, std::io::stdin().lock())?)?,
         Command::RemoveRules => {
             let removed = raptor_node_lib::remove_rules().context("the firewall can't be changed")?;
-            say(format!("Daemons whose rules were removed: {removed}. Those that run put theirs back."))?;
+            say(format!("Daemons whose rules were removed: {removed}. Running daemons restore theirs."))?;
         }
         Command::Serve => serve(config).await?,
     }
@@ -58,7 +58,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .build()
         .await
         .map_err(|error| not_usable(&config, error))?;
-    // A port of SFTP that is taken is logged and tried again: containers matter more.
+    // If the SFTP port is in use, that is logged and retried: containers matter more.
     if let Some(problem) = raptor_model::node::Node::system(&host).await?.docker_problem {
         tracing::warn!("{problem}");
     }
@@ -73,31 +73,31 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let again = tokio::select! {
         () = http::serve(listener, transport, router, limits, end) => false,
         () = shutdown_signal() => {
-            tracing::info!("ending; containers run on");
+            tracing::info!("stopping; containers keep running");
             false
         }
         () = host.disk_came_back() => {
-            tracing::info!("the disk is mounted again: starting anew with it; containers run on");
+            tracing::info!("the disk is mounted again: restarting to use it; containers keep running");
             true
         }
     };
     let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
     if again {
-        start_again().context("the daemon can't be started again; start it by hand")?;
+        start_again().context("the daemon can't restart itself; start it by hand")?;
     }
     Ok(())
 }
 
-/// What is wrong with the folder, and what mends it.
+/// The error for a folder that can't be used, with how to fix it.
 fn not_usable(config: &Config, error: std::io::Error) -> anyhow::Error {
     let advice = match error.kind() {
-        // In use: the sentence says it all.
+        // It is in use, which the sentence explains.
         ErrorKind::WouldBlock => return anyhow::anyhow!(error),
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers run on"
+            "its disk is full. Free some space there (`df -h` shows it), then start the daemon again; containers keep running"
         }
         ErrorKind::ReadOnlyFilesystem => {
-            "its file system is read-only, as the system makes it after a fault of the disk. Look at `dmesg`, mount it for writing, then start the daemon again; containers run on"
+            "its file system is read-only, which the system does after a disk fault. Check `dmesg`, mount it for writing, then start the daemon again; containers keep running"
         }
         _ => "set it to a folder that this user may write to",
     };

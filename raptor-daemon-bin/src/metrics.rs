@@ -1,4 +1,4 @@
-//! What Prometheus reads: `GET /metrics`, for holders of the daemon's key.
+//! Metrics for Prometheus: `GET /metrics`, with the daemon's key.
 
 use crate::routes::Shared;
 use axum::{Router, extract::State, response::IntoResponse, routing::get};
@@ -15,7 +15,7 @@ use raptor_server::{
 use serde::Deserialize;
 use std::time::Duration;
 
-/// Containers are measured once a second; where none runs, nothing comes.
+/// How long to wait for measurements, which are sent once a second while a container runs.
 const MEASURING: Duration = Duration::from_millis(1_500);
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -24,7 +24,7 @@ pub(crate) fn routes() -> Router<Shared> {
 
 #[derive(Deserialize)]
 struct MetricsQuery {
-    /// Whether each container has series of its own.
+    /// Whether to include series for each container.
     #[serde(default)]
     containers: bool,
 }
@@ -46,19 +46,24 @@ async fn metrics(State(node): State<Shared>, Query(query): Query<MetricsQuery>) 
 
 fn host(page: &mut Page, system: &SystemInfo) {
     let up = f64::from(u8::from(system.docker_problem.is_none()));
-    page.single("docker_up", "Whether Docker answers", up);
-    page.single("cpu_percent", "CPU use of the host in percent of all its CPUs", system.cpu_percent);
+    page.single("docker_up", "1 if Docker answers, otherwise 0", up);
+    page.single(
+        "cpu_percent",
+        "CPU use of the host, summed over its CPUs: 100 is one CPU fully used",
+        system.cpu_percent,
+    );
     for (name, help, bytes) in [
         ("memory_bytes", "Memory of the host", system.memory_total_bytes),
-        ("memory_used_bytes", "Memory of the host that is in use", system.memory_used_bytes),
+        ("memory_used_bytes", "Memory of the host in use", system.memory_used_bytes),
         ("disk_bytes", "Size of the disk with the containers' files", system.disk_total_bytes),
-        ("disk_used_bytes", "Space of that disk that is in use", system.disk_used_bytes),
+        ("disk_used_bytes", "Space in use on that disk", system.disk_used_bytes),
     ] {
         page.single(name, help, number(bytes));
     }
 }
 
-/// What the running containers use now. Asked of each by itself: the host's own stream is the API's, which answers its questions.
+/// The current usage of the running containers. Each is requested separately: the host's own stream belongs to the API, which
+/// answers its questions.
 async fn measured(node: &Shared, containers: &[ContainerStatus]) -> Vec<ContainerStats> {
     let running = containers.iter().filter(|container| container.phase == Phase::Running);
     let measuring = running.map(|container| async move {

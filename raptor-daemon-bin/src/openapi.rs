@@ -42,7 +42,7 @@ impl Modify for Bearer {
     }
 }
 
-/// Groups of operations: the name, what they are about, and the beginnings of their paths. The first that fits holds.
+/// Groups of operations: name, description, and prefixes of their paths. The first match applies.
 const TAGS: [(&str, &str, &[&str]); 4] = [
     (
         "files",
@@ -115,7 +115,7 @@ const SHARED: [Shared; 9] = [
     },
 ];
 
-/// The document, as published.
+/// The published document.
 #[must_use]
 pub fn openapi() -> Value {
     let mut document = Base::openapi();
@@ -139,7 +139,7 @@ pub fn openapi() -> Value {
     document
 }
 
-/// The operations of all requests, and the schemas that they name.
+/// The operations of all requests, and the schemas that they refer to.
 #[derive(Default)]
 struct Operations {
     paths: Map<String, Value>,
@@ -227,7 +227,7 @@ impl Operations {
         let fields = schema["properties"].as_object().cloned().unwrap_or_default();
         let parameter = |(name, mut field): (String, Value)| {
             let about = field.as_object_mut().and_then(|field| field.remove("description"));
-            // A parameter is left out rather than null.
+            // A parameter is omitted rather than null.
             if let Some(Value::Array(types)) = field.get("type") {
                 field["type"] = types.iter().find(|one| *one != "null").cloned().unwrap_or_default();
             }
@@ -238,7 +238,7 @@ impl Operations {
     }
 }
 
-/// The name of a type's schema: those of a generic type and of what it is made for, as `Scoped_FileRequest`.
+/// The name of a type's schema. For a generic type it includes the name of its argument, e.g. `Scoped_FileRequest`.
 fn name_of<T: ToSchema>() -> String {
     match std::any::type_name::<T>().split_once('<') {
         Some((_, of)) => {
@@ -310,7 +310,7 @@ mod tests {
                 request.header("authorization", "Bearer key").body(axum::body::Body::empty()).unwrap();
             let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap();
             let answered = answer.headers().get("content-type").is_some() || answer.status().is_success();
-            // An address that nobody serves is 404 without words, a method that it does not take 405.
+            // An unknown path is 404 without a body, and an unsupported method is 405.
             assert!(
                 answered && answer.status() != 405,
                 "{} {path}: {}",

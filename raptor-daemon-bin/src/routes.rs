@@ -1,4 +1,4 @@
-//! The routes: one for each request that a host answers.
+//! The routes: one for each request to a host.
 
 use crate::{content, guard::Guard, openapi::openapi, sockets};
 use axum::{
@@ -38,7 +38,7 @@ fn api() -> Router<Shared> {
     Router::new().nest("/api/v1", v1.merge(sockets::routes()).merge(content::routes()))
 }
 
-/// Makes a route of each request that is answered by one value. The others are in [`sockets`] and [`content`].
+/// Creates a route for each request that is answered with a single value. The others are in [`sockets`] and [`content`].
 struct Routes(Router<Shared>);
 
 impl Visitor for Routes {
@@ -54,7 +54,7 @@ impl Visitor for Routes {
         };
         let mut route = on(method, answer::<R>);
         if R::OPERATION.patience == Patience::Long {
-            // As the paths of thousands of files.
+            // E.g. the paths of thousands of files.
             route = route.layer(DefaultBodyLimit::disable());
         }
         self.0 = std::mem::take(&mut self.0).route(R::OPERATION.path, route);
@@ -63,7 +63,7 @@ impl Visitor for Routes {
     fn stream<R: Route>(&mut self) {}
 }
 
-/// Has the host answer a request.
+/// Passes a request to the host and returns its answer.
 async fn answer<R: HostRequest>(
     State(node): State<Shared>,
     Extension(slots): Extension<ResponseSlots>,
@@ -94,7 +94,7 @@ where
     Ok((status, headers, Body::from_stream(slot.send(json.into()))).into_response())
 }
 
-/// Refuses an order that was to be carried out earlier or not at all.
+/// Refuses an action whose time limit has passed.
 fn in_time(limit: Option<DateTime<Utc>>) -> Answer<()> {
     if limit.is_some_and(|limit| limit < Clock::System.now()) {
         let detail = "The order came too late. Nothing was done.";
@@ -103,14 +103,14 @@ fn in_time(limit: Option<DateTime<Utc>>) -> Answer<()> {
     Ok(())
 }
 
-/// The fields of a request, from where its operation has them.
+/// The fields of a request, taken from the query or the body, depending on its operation.
 struct Fields<R>(R);
 
 impl<R: HostRequest, S: Send + Sync> FromRequest<S> for Fields<R> {
     type Rejection = Problem;
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         match R::OPERATION.input {
-            // Content comes with no request that is answered here: see `content`.
+            // Requests with content are not answered here: see `content`.
             Input::Json | Input::Content => {
                 let Json(fields) = Json::from_request(request, state).await?;
                 Ok(Self(fields))
@@ -128,7 +128,8 @@ impl<R: HostRequest, S: Send + Sync> FromRequest<S> for Fields<R> {
     }
 }
 
-/// All routes over `node`, for holders of `key`. For the documents it is the password of HTTP Basic, so that a browser can show them.
+/// All routes for `node`, protected by `key`. For the documents it is the password of HTTP Basic, so that a browser can show
+/// them.
 pub fn router(node: Arc<dyn Node>, key: String) -> Router {
     let key = Arc::new(Guard::new(key));
     let documents = key.clone();
@@ -150,7 +151,7 @@ pub fn router(node: Arc<dyn Node>, key: String) -> Router {
     router.layer(named).with_state(node)
 }
 
-/// Gives what is logged of a request the id that the API has given it.
+/// Adds the API's request id to the log lines of a request.
 async fn named(request: Request, next: Next) -> Response {
     let id = request.headers().get("x-request-id").and_then(|id| id.to_str().ok());
     let id = id.filter(|id| id.len() <= 128).map(ToOwned::to_owned);
@@ -194,7 +195,7 @@ mod tests {
             "write_files",
         ];
         assert_eq!(changing, known, "whatever is new here must not change what only this host decides");
-        // What a container is declared with names none of what the host's own settings are.
+        // The specification of a container contains none of the host's own settings.
         let spec = document["components"]["schemas"]["ContainerSpec"]["properties"].as_object().unwrap();
         for own in ["base_path", "docker_socket", "uid", "gid", "allowed_mounts", "api_key", "privileged"] {
             assert!(!spec.contains_key(own), "{own}");

@@ -1,4 +1,5 @@
-//! `raptor-daemon setup`: writes what the panel shows for a new daemon to the host's `.env`, and a unit for systemd on demand.
+//! `raptor-daemon setup`: writes the settings that the panel shows for a new daemon to the host's `.env`, and a systemd unit on
+//! request.
 
 use crate::config::{self, Cli};
 use anyhow::{Context, bail};
@@ -11,17 +12,17 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// How long the settings may be, in bytes.
+/// Maximum length of the settings, in bytes.
 const MAX: usize = 64 * 1024;
-/// The unit that the documentation has.
+/// The unit in the documentation.
 const UNIT: &str = include_str!("../../docs/systemd/raptor-daemon.service");
-/// What stands in it for the program and for the folder.
+/// The program and the folder in that unit, which are replaced.
 const PROGRAM: &str = "/usr/local/bin/raptor-daemon";
 const FOLDER: &str = "/etc/raptor/daemon";
-/// The name of the unit's file.
+/// The file name of the unit.
 const UNIT_NAME: &str = "raptor-daemon.service";
 
-/// Where `setup` writes.
+/// Options of `setup`.
 #[derive(Args, Clone, Debug)]
 pub struct Setup {
     /// Folder of the .env
@@ -35,12 +36,12 @@ pub struct Setup {
     pub units: PathBuf,
 }
 
-/// Reads settings, a NAME=value on each line, and writes them to the `.env`, which only its owner can read. Settings that are
-/// there and not given stay. Gives what to say to the person.
+/// Reads settings, one NAME=value per line, and writes them to the `.env`, which only its owner can read. Existing settings
+/// that are not given are kept. Returns the message for the person who runs it.
 ///
 /// # Errors
-/// When a line is not a setting of the daemon or its value is refused, when there is no key, and when the folder can't be
-/// written to. Nothing is written then.
+/// If a line is not a setting of the daemon or its value is refused, if there is no key, or if the folder can't be written to.
+/// In these cases nothing is written.
 pub fn run(setup: &Setup, input: impl Read) -> anyhow::Result<String> {
     let given = check(&read(input)?)?;
     let file = setup.folder.join(".env");
@@ -64,29 +65,29 @@ pub fn run(setup: &Setup, input: impl Read) -> anyhow::Result<String> {
     Ok(said)
 }
 
-/// The whole of the settings.
+/// Reads all settings.
 fn read(input: impl Read) -> anyhow::Result<String> {
-    let unreadable = "the settings can't be read from standard input";
+    let unreadable = "can't read the settings from standard input";
     let mut bytes = Vec::new();
-    // One byte more tells that there is more.
+    // One more byte shows whether there is more.
     input.take(MAX as u64 + 1).read_to_end(&mut bytes).context(unreadable)?;
     if bytes.len() > MAX {
         bail!(
-            "More than {} KiB came on standard input, which can't be settings. Write a NAME=value on each line.",
+            "More than {} KiB came on standard input, which can't be settings. Write one NAME=value per line.",
             MAX / 1024
         );
     }
     String::from_utf8(bytes).context(unreadable)
 }
 
-/// The settings in `text`, each checked as the daemon does it at its start.
+/// The settings in `text`, each checked as at the daemon's start.
 fn check(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     let command = Cli::command();
     let mut given = BTreeMap::new();
     let lines = (1..).zip(text.lines().map(str::trim));
     for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
         let Some((name, value)) = line.split_once('=') else {
-            bail!("Line {number} is no setting. Write NAME=value on each line.");
+            bail!("Line {number} is not a setting. Write one NAME=value per line.");
         };
         let argument =
             command.get_arguments().find(|argument| argument.get_env().is_some_and(|env| env == name));
@@ -110,7 +111,7 @@ fn check(text: &str) -> anyhow::Result<BTreeMap<String, String>> {
     Ok(given)
 }
 
-/// `before` with these settings in it: changed where they were, the others at the end.
+/// `before` with these settings: existing ones are changed in place, others are appended.
 fn merged(before: &str, given: &BTreeMap<String, String>) -> String {
     let mut left = given.clone();
     let mut after = String::new();
@@ -118,7 +119,7 @@ fn merged(before: &str, given: &BTreeMap<String, String>) -> String {
         let name = name_of(line).filter(|name| given.contains_key(*name));
         match name {
             None => after.push_str(&format!("{line}\n")),
-            // One that stands there twice is written once.
+            // A duplicate is written only once.
             Some(name) => {
                 if let Some(value) = left.remove(name) {
                     after.push_str(&format!("{name}={value}\n"));
@@ -141,7 +142,7 @@ fn names(text: &str) -> impl Iterator<Item = &str> {
     text.lines().filter_map(name_of)
 }
 
-/// Writes the whole file or nothing of it.
+/// Writes the file atomically.
 fn write(folder: &Path, text: &str) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
@@ -157,7 +158,7 @@ fn write(folder: &Path, text: &str) -> io::Result<()> {
     fs::rename(&part, folder.join(".env"))
 }
 
-/// Writes the unit where there is none, and says so.
+/// Writes the unit if there is none, and returns a message.
 fn unit(setup: &Setup) -> anyhow::Result<String> {
     let file = setup.units.join(UNIT_NAME);
     if !setup.units.is_dir() {

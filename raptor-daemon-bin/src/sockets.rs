@@ -1,4 +1,4 @@
-//! The streams over WebSocket.
+//! Streams over WebSocket.
 
 use crate::routes::Shared;
 use axum::{
@@ -29,12 +29,14 @@ use raptor_server::{
 use serde::Serialize;
 use std::time::Duration;
 
-/// An API that takes no frame for so long is let go; it comes back by itself.
+/// An API that accepts no frame for this long is disconnected; it reconnects automatically.
 const WRITE_PATIENCE: Duration = Duration::from_secs(30);
-/// The API takes five seconds of silence for a dead line, so four pings in a row have to be late before one is cut for nothing.
+/// The API considers a connection dead after five seconds of silence, so four pings in a row must be late before a working one
+/// is cut.
 const PING_EVERY: Duration = Duration::from_secs(1);
-/// An API from which nothing comes for so long, not even the answer to a ping, is gone. Longer than what the API allows us: while it
-/// waits for its database, up to ten seconds, or for a browser on a slow line, it reads nothing and answers no ping.
+/// An API that sends nothing for this long, not even the answer to a ping, is considered gone. This is longer than the API's
+/// own limit: while it waits for its database, up to ten seconds, or for a browser on a slow connection, it reads nothing and
+/// answers no pings.
 const PEER_SILENCE: Duration = Duration::from_secs(15);
 
 pub(crate) fn routes() -> Router<Shared> {
@@ -67,8 +69,8 @@ async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> 
     Ok(upgrade.on_upgrade(move |socket| send_all(socket, events, Some(node))))
 }
 
-/// Sends everything until either side ends, and tells `node` what comes back. The stream waits while the peer is slow; nothing
-/// piles up here.
+/// Sends all items until either side ends, and passes incoming messages to `node`. The stream waits while the peer is slow, so
+/// nothing is buffered here.
 async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
     let (mut sink, mut source) = socket.split();
     let mut ping = tokio::time::interval(PING_EVERY);
@@ -111,9 +113,9 @@ async fn hear(node: Option<&Shared>, text: &str) {
     match serde_json::from_str::<HostMessage>(text) {
         Ok(word) => {
             if let Err(error) = node.tell(word).await {
-                tracing::warn!(%error, "what the API said was not heeded");
+                tracing::warn!(%error, "a message of the API could not be processed");
             }
         }
-        Err(error) => tracing::warn!(%error, "the API said something that this version does not understand"),
+        Err(error) => tracing::warn!(%error, "the API sent a message that this version does not understand"),
     }
 }

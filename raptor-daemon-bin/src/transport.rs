@@ -1,4 +1,4 @@
-//! What this daemon speaks: HTTPS with the key that both sides have, unless it is told otherwise.
+//! The daemon's protocol: HTTPS with a certificate derived from the shared key, unless configured otherwise.
 
 use crate::{
     config::{Config, Tls},
@@ -23,27 +23,27 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Below the base folder. It is there from the day on which HTTP without TLS is refused.
+/// A file below the base folder. It exists once plain HTTP is refused.
 const MARK: &str = ".raptor/https-only";
 
-/// Where the API opens its link, and nobody else does.
+/// The path at which the API opens its link. Nobody else does.
 const LINK: &str = "/api/v1/link";
-/// The pause between two lines of the log about refused certificates.
+/// The minimum time between two log lines about refused certificates.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// Lets a daemon of an earlier version, whose API may be one, too, speak HTTP until that API came by HTTPS once.
+/// Lets a daemon of an earlier version, whose API may be old as well, use HTTP until that API has connected over HTTPS once.
 ///
-/// A daemon that is new never speaks it.
+/// A new daemon never uses HTTP.
 pub struct Upgrade {
     plain: Arc<AtomicBool>,
     mark: PathBuf,
 }
 
-/// What is spoken, and what is to be done about requests so that it becomes stricter. To be called before the host is built, which
-/// makes the folder by which a daemon of an earlier version is known.
+/// The transport, and the upgrade to apply to requests. Call this before the host is built, which creates the folder that
+/// identifies a daemon of an earlier version.
 ///
 /// # Errors
-/// When a certificate or its private key can't be used.
+/// If a certificate or its private key can't be used.
 pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgrade>)> {
     let mark = config.sftp_base_path.join(MARK);
     let there = config.sftp_base_path.join(".raptor/instance").exists();
@@ -56,11 +56,11 @@ pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgra
         }
         (None, None) => {}
         _ => {
-            bail!("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together: the one is of no use without the other.")
+            bail!("Set DAEMON_TLS_CERT and DAEMON_TLS_KEY together: neither works without the other.")
         }
     }
     if config.daemon_tls == Tls::Off {
-        // A new daemon never was one of an earlier version, also once this is no longer set.
+        // A new daemon does not count as an earlier version, even once this is no longer set.
         return Ok((Transport::Plain, strict().filter(|_| !there)));
     }
     let earlier = there && !mark.exists();
@@ -70,30 +70,30 @@ pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgra
     Ok((transport, Some(Upgrade { plain, mark })))
 }
 
-/// Logs that an API has another key; once a minute.
+/// Logs that an API has another key, once a minute.
 fn tell_refused(from: IpAddr) {
     static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
     if told.is_none_or(|told| told.elapsed() >= EVERY) {
         *told = Some(Instant::now());
-        tracing::warn!(%from, "a client refused this daemon's certificate: an API that has another key than DAEMON_API_KEY");
+        tracing::warn!(%from, "a client refused this daemon's certificate: probably an API with another key than DAEMON_API_KEY");
     }
 }
 
 impl Upgrade {
-    /// Notes that a new daemon speaks HTTPS only. To be called when the host was built.
+    /// Records that a new daemon only uses HTTPS. Call this once the host is built.
     pub fn settle(&self) {
         if self.plain.load(Ordering::Relaxed) {
             tracing::warn!(
-                "requests by plain HTTP are taken until the API comes by HTTPS: upgrade raptor-api. Behind a proxy with a certificate, set DAEMON_TLS=off."
+                "plain HTTP is accepted until the API connects over HTTPS: upgrade raptor-api. Behind a proxy with a certificate, set DAEMON_TLS=off."
             );
         } else {
             self.keep();
         }
     }
 
-    /// `router`, which refuses plain HTTP once the API has opened its link by HTTPS. Others who have the key, such as those who
-    /// read measurements, say nothing about how the API comes.
+    /// `router`, which refuses plain HTTP once the API has opened its link over HTTPS. Other clients with the key, such as
+    /// Prometheus, don't show how the API connects.
     pub fn over(self: Arc<Self>, router: Router) -> Router {
         router.layer(middleware::from_fn(move |request, next| self.clone().watch(request, next)))
     }
@@ -103,7 +103,7 @@ impl Upgrade {
         let response = next.run(request).await;
         let admitted = response.extensions().get::<Admitted>().is_some();
         if encrypted && admitted && self.plain.swap(false, Ordering::Relaxed) {
-            tracing::info!("the API comes by HTTPS: plain HTTP is refused from now on");
+            tracing::info!("the API has connected over HTTPS: plain HTTP is refused from now on");
             self.keep();
         }
         response
@@ -115,12 +115,12 @@ impl Upgrade {
             Ok(false) | Err(_) => fs::write(&self.mark, ""),
         };
         if let Err(error) = kept.or_else(missing_is_fine) {
-            tracing::warn!(%error, file = %self.mark.display(), "it was not kept that plain HTTP is refused");
+            tracing::warn!(%error, file = %self.mark.display(), "recording that plain HTTP is refused failed");
         }
     }
 }
 
-/// Where the folder's disk is not mounted, the host says so.
+/// If the folder's disk is not mounted, the host reports that.
 fn missing_is_fine(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }

@@ -66,8 +66,8 @@ fn lines_that_are_no_settings_are_refused_in_words_and_nothing_is_written() {
         ("DAEMON_API_KEY=short\n", "Copy the whole key"),
         (&format!("DAEMON_API_KEY={KEY}\nDAEMON_ADDR=nowhere\n"), "DAEMON_ADDR is \"nowhere\""),
         ("COLOUR=blue\n", "COLOUR is not a setting of the daemon"),
-        ("hello\n", "Line 1 is no setting"),
-        ("\n# ours\n\nDAEMON_ADDR=0.0.0.0:8080\nhello\n", "Line 5 is no setting"),
+        ("hello\n", "Line 1 is not a setting"),
+        ("\n# ours\n\nDAEMON_ADDR=0.0.0.0:8080\nhello\n", "Line 5 is not a setting"),
         // One that is cut would be good up to there.
         (&format!("DAEMON_API_KEY={KEY}\n{}", "#\n".repeat(40_000)), "More than 64 KiB"),
         (&format!("DAEMON_API_KEY={KEY}\n#{}é\n", " ".repeat(64 * 1024)), "More than 64 KiB"),

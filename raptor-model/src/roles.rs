@@ -25,12 +25,12 @@ pub struct Role {
     pub damaged: bool,
 }
 
-/// A role and how many users have it.
+/// A role and the number of its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleSummary {
     /// The role.
     pub role: Role,
-    /// How many users have it, 0 or more.
+    /// The number of users with this role.
     pub user_count: i64,
 }
 

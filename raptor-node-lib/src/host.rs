@@ -1,4 +1,4 @@
-//! The host: every container on it, behind the seam that the control side knows.
+//! The host: all its containers, behind the interface that the control side uses.
 
 mod builder;
 mod held;
@@ -54,14 +54,14 @@ pub(crate) struct Inner {
     containers: RwLock<HashMap<ContainerId, Handle>>,
     meter: Arc<Meter>,
     system: Mutex<Option<SystemInfo>>,
-    /// Held while a new container is made, and never while something is waited for: a declaration that arrived before a removal
-    /// has been carried out by the time of the removal.
+    /// Held while a new container is created, but never while waiting for anything else. This way a declaration that arrived
+    /// before a removal has been carried out before it.
     declaring: tokio::sync::Mutex<()>,
     sftp: OnceLock<Arc<sftp::Server>>,
 }
 
 impl Host {
-    /// Begins to build a host that keeps its containers' files and state below `base`.
+    /// A builder for a host that stores its containers' files and state below `base`.
     pub fn builder(base: &Path) -> Builder {
         Builder::new(base)
     }
@@ -84,7 +84,7 @@ impl Host {
         Ok(())
     }
 
-    /// Ends the daemon's own work. Containers run on.
+    /// Stops the daemon's own tasks. Containers keep running.
     pub async fn shutdown(&self) {
         self.0.context.stop.cancel();
         self.0.context.tasks.close();
@@ -95,10 +95,10 @@ impl Host {
         self.0.context.kept.release();
     }
 
-    /// A container's files, counted against its disk limit and without what its template protects. Blocking.
+    /// A container's files, counted against its disk limit and without those that its template protects. Blocking.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`], or another when the folder can't be used.
+    /// [`NodeError::NotFound`], or another error if the folder can't be used.
     pub fn root(&self, id: ContainerId) -> Result<Root, NodeError> {
         self.handle_of(id)?;
         let (context, place) = (&self.0.context, self.0.context.place(id));
@@ -113,7 +113,7 @@ impl Host {
         Ok(root.denying(&Denied::new(&spec.denied_files)))
     }
 
-    /// A container's files with its trash, versions and uploads, for somebody from whom `denied` is kept. Blocking.
+    /// A container's files with its trash, versions and uploads, without those that match `denied`. Blocking.
     pub(crate) fn workspace(&self, id: ContainerId, denied: &[String]) -> Result<Workspace, NodeError> {
         let root = self.root(id)?.denying(&Denied::new(denied));
         let beside = self.0.context.place(id).state.files();
@@ -160,7 +160,7 @@ impl Host {
     async fn snapshot(&self) -> NodeEvent {
         let system = self.0.system.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let system = match system {
-            // The time has to be that of the answer: it is how clocks that are apart are found.
+            // The time must be that of the answer, because it is used to detect clock differences.
             Some(system) => SystemInfo { time: self.0.context.clock.now(), ..system },
             None => self.measure().await,
         };
@@ -210,7 +210,7 @@ impl Node for Host {
     }
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
-        // Listening begins before the snapshot is taken: what happens between the two is told twice rather than not at all.
+        // Subscribes before taking the snapshot: an event in between is reported twice rather than not at all.
         let events = self.0.context.events.subscribe();
         let spool = self.0.context.spool.watch();
         let first = self.snapshot().await;
@@ -246,13 +246,13 @@ impl Node for Host {
     }
 }
 
-/// What one listener has been told.
+/// The state of one listener's stream.
 struct Subscription {
     events: broadcast::Receiver<Arc<NodeEvent>>,
-    /// Questions and reports of its own.
+    /// Questions and reports for this listener only.
     own: mpsc::Receiver<NodeEvent>,
     spool: watch::Receiver<u64>,
-    /// The newest event of the spool that it was told.
+    /// The number of the newest event of the spool that it was sent.
     after: u64,
     host: Host,
 }

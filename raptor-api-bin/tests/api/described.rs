@@ -131,7 +131,7 @@ async fn a_short_id_works_where_an_id_does() {
     let stranger = scene.world.named("stranger", Builtin::User).await;
     assert_eq!(stranger.get(&format!("/containers/{short}")).await.status(), 404);
     assert_eq!(alice.get("/containers/ffffffff").await.status(), 404);
-    // Whether there is one is not told to those who are nobody, either.
+    // Callers who are not signed in do not learn whether it exists, either.
     let nobody = scene.world.anonymous();
     for short in [short.as_str(), "ffffffff"] {
         assert_eq!(nobody.get(&format!("/containers/{short}")).await.status(), 401);

@@ -145,11 +145,11 @@ impl ContainerService<'_> {
         Ok(ContainerView::new(actor, visible, &allocations, live, template, choice))
     }
 
-    /// The id of the container with this short id; none where there is no such container or the actor may not see it. Short ids
-    /// are the first eight hex digits of an id, in either case.
+    /// The id of the container with this short id; `None` if there is no such container or the actor may not see it. Short ids
+    /// are the first eight hex digits of an id, in upper or lower case.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where the database does not answer.
+    /// [`Error::Unavailable`] if the database does not answer.
     pub async fn id_of(&self, actor: &Actor, short_id: &str) -> Result<Option<ContainerId>> {
         let mut reader = self.0.inner.store.read().await?;
         let short_id = short_id.to_ascii_lowercase();

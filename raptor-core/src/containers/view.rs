@@ -19,15 +19,15 @@ use crate::{
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-/// A container and what the actor may do with it: what permits on a container are about. It holds what the actor may not see, so
-/// that other crates are given a [`ContainerView`] instead.
+/// A container and the actor's rights on it, which is the target of permits on containers. It contains data that the actor may
+/// not see, so other crates only get a [`ContainerView`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visible {
     /// The record.
     pub(crate) container: Container,
-    /// What the actor may do with it, by role and access together.
+    /// What the actor may do with it, by role and by access.
     pub(crate) permissions: ContainerSet,
-    /// Patterns of files that are kept from the actor, beside those of the template.
+    /// Patterns of files hidden from the actor, in addition to those of the template.
     pub(crate) denied_files: Vec<String>,
 }
 

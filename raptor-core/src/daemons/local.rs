@@ -1,4 +1,4 @@
-//! Hosts within this process: each has a record of its own, which its name finds again at the next start.
+//! Hosts within this process. Each has its own record, which is found by its name at the next start.
 
 use super::{Daemon, DaemonDraft, service::DaemonService};
 use crate::{
@@ -10,28 +10,30 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What the record of the local host without a name has as its address.
+/// The address in the record of the local host without a name.
 pub(crate) const HOST: &str = "localhost";
 /// The longest name of a local host, in bytes.
 const MAX_NAME: usize = 40;
 
 /// A host within this process.
 pub(crate) struct LocalNode {
-    /// None for the only one that needs no name.
+    /// `None` for the one host without a name.
     pub(crate) name: Option<String>,
     pub(crate) node: Arc<dyn Node>,
-    /// The ports of its allocations when it is new.
+    /// The ports of the allocations created with its record.
     pub(crate) ports: String,
 }
 
 impl LocalNode {
     /// # Errors
-    /// [`Error::Invalid`] at `local_node` for a malformed name.
+    /// [`Error::Invalid`] at `local_node` if the name is invalid.
     pub(crate) fn check(&self) -> Result<()> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         match &self.name {
             Some(name) if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(allowed) => {
-                let why = format!("Name a local node with 1 to {MAX_NAME} of a-z, 0-9 and \"-\".");
+                let why = format!(
+                    "Use a name of 1 to {MAX_NAME} characters of a-z, 0-9 and \"-\" for a local node."
+                );
                 Err(Error::invalid("local_node", why))
             }
             _ => Ok(()),
@@ -39,18 +41,18 @@ impl LocalNode {
     }
 }
 
-/// What the record of the local host of this name has as its address. Names below `localhost` are this machine's own (RFC 6761).
+/// The address in the record of the local host with this name. Names below `localhost` always refer to this machine (RFC 6761).
 pub(crate) fn host(name: &str) -> String {
     format!("{name}.{HOST}")
 }
 
-/// Whether the record is of a local host with a name, which an embedding program may no longer run.
+/// Whether the record belongs to a local host with a name, which the embedding program may no longer run.
 pub(super) fn is_named(daemon: &Daemon) -> bool {
     daemon.local && daemon.host != HOST
 }
 
 impl DaemonService<'_> {
-    /// Makes sure that there is a record of this local host, with some allocations when it is new.
+    /// Ensures that this local host has a record, with some allocations if it is new.
     pub(crate) async fn ensure_local(&self, host: &str, local: &LocalNode) -> Result<()> {
         let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
         if daemons.iter().any(|daemon| daemon.local && daemon.host == host) {
@@ -58,7 +60,7 @@ impl DaemonService<'_> {
         }
         let name = local.name.as_deref().unwrap_or("This host");
         let taken = |name: &str| daemons.iter().any(|daemon| daemon.name.eq_ignore_ascii_case(name));
-        // A daemon that somebody named so keeps its name.
+        // A daemon that already has this name keeps it.
         let numbered = (2..).map(|number| format!("{name} {number}"));
         let name = std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name));
         let draft = DaemonDraft {

@@ -27,7 +27,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long an order holds, and how long its answer is awaited. The panel waits 15 seconds for ours.
+/// How long an action is valid, and how long to wait for its answer. The panel waits 15 seconds for the API's.
 const ORDER_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A daemon behind an address.
@@ -36,13 +36,13 @@ pub struct RemoteNode {
     transport: Transport,
     key: String,
     address: String,
-    /// The way down the link that is open.
+    /// The sending side of the open link.
     link: tokio::sync::Mutex<Option<Outbox>>,
-    /// What the host's clock said, and when it was heard.
+    /// The host's clock, and when it was received.
     time: Arc<Mutex<Option<Heard>>>,
 }
 
-/// What speaks to the daemon, and how.
+/// The HTTP client for the daemon.
 struct Client {
     http: DaemonClient,
     transport: Transport,
@@ -81,7 +81,7 @@ impl Client {
     }
 }
 
-/// Where the fields of a request are put.
+/// The part of the HTTP request that carries the fields of `request`.
 fn input<R: Route>(request: &R) -> raptor_client::Input<'_, R> {
     match R::OPERATION.input {
         Input::None => raptor_client::Input::None,
@@ -98,14 +98,14 @@ fn path<R: Route>(target: R::Target) -> String {
     }
 }
 
-/// When a clock was heard, and what it said.
+/// When a clock was received, and its time.
 type Heard = (Instant, DateTime<Utc>);
 
 impl RemoteNode {
     /// The daemon at `host`:`port`, for the holder of `key`.
     ///
     /// # Errors
-    /// [`NodeError::Invalid`] when the key can't be sent.
+    /// [`NodeError::Invalid`] if the key can't be sent as a header.
     pub fn new(host: &str, port: u16, transport: Transport, key: String) -> Result<Self, NodeError> {
         let host = match host.parse::<std::net::Ipv6Addr>() {
             Ok(ip) => format!("[{ip}]"),
@@ -130,12 +130,12 @@ impl RemoteNode {
         Place { address: &self.address, transport: self.client().transport }
     }
 
-    /// A daemon that once spoke HTTP is spoken to by HTTPS as soon as it can, and never again without.
+    /// Upgrades a daemon that was reached over HTTP to HTTPS as soon as it supports that. It is never reached over HTTP again.
     async fn upgrade(&self) -> Result<(), NodeError> {
         let place = self.place();
         if place.transport == Transport::Upgrading && place.speaks_tls().await {
             let pinned = Client::new(&self.address, Transport::Pinned, &self.key)?;
-            // Any answer comes from who has the key. Without one, something else may speak TLS there.
+            // Any answer proves possession of the key. Without an answer, something else may speak TLS there.
             if let Err(SocketError::Unreachable(reason)) = pinned.ask((), &GetSystem).await {
                 let place = Place { address: &self.address, transport: Transport::Pinned };
                 return match place.is_another_key(&reason) {
@@ -148,13 +148,13 @@ impl RemoteNode {
         Ok(())
     }
 
-    /// Until when an order of now holds, by the host's clock.
+    /// The time on the host's clock until which an action sent now is valid.
     fn limit(&self) -> Option<DateTime<Utc>> {
         let (heard, time) = (*self.time.lock().unwrap_or_else(PoisonError::into_inner))?;
         Some(time + TimeDelta::from_std(heard.elapsed() + ORDER_PATIENCE).ok()?)
     }
 
-    /// The first question to a daemon, whose answer says what it is.
+    /// The first request to a daemon, which identifies it.
     async fn meet(&self) -> Result<SystemInfo, NodeError> {
         match self.client().ask((), &GetSystem).await {
             Ok(answer) => self.met(&answer).await,
@@ -194,10 +194,10 @@ impl<R: Request> Handler<R> for RemoteNode {
         let asking = client.ask(target, &request);
         let answer = match R::OPERATION.patience {
             Patience::Short | Patience::Long => asking.await,
-            // Its connection may be dead, and a person waits.
+            // The connection may be dead, and a person is waiting.
             Patience::Order => tokio::time::timeout(ORDER_PATIENCE, asking).await.map_err(|_| {
                 NodeError::Unreachable(format!(
-                    "The daemon at {} did not answer, so this may have been done or not. Look before you try again.",
+                    "The daemon at {} did not answer, so this may have been done or not. Check before you try again.",
                     self.address
                 ))
             })?,
@@ -205,7 +205,7 @@ impl<R: Request> Handler<R> for RemoteNode {
         let answer = answer.map_err(|error| self.error(error))?;
         match R::OPERATION.reply {
             Reply::Json => errors::read(&answer),
-            // Nothing is sent where there is nothing to say.
+            // The body is empty if there is nothing to return.
             _ => errors::read(b"null"),
         }
     }
@@ -223,7 +223,7 @@ impl Node for RemoteNode {
     }
 
     async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
-        // A daemon of another version may speak of what this one does not know: its version is asked for by itself first.
+        // A daemon of another version may send messages that this one does not know, so its version is requested first.
         let time = self.time.clone();
         let note = move |system: &SystemInfo| {
             *time.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), system.time));

@@ -241,7 +241,7 @@ impl DaemonService<'_> {
     /// [`Error::Conflict`] `has_containers` or `local`.
     pub async fn delete(&self, permit: Permit<DeleteDaemon>) -> Result<()> {
         let (actor, daemon) = permit.consume();
-        // One with a name may be of a program that no longer runs it.
+        // A named one may no longer be run by its program.
         if daemon.local && (self.0.inner.fleet.runs(&daemon) || !is_named(&daemon)) {
             return Err(Error::conflict("local", "This daemon runs inside the API and can't be removed."));
         }

@@ -1,4 +1,4 @@
-//! A host that runs nothing: the answers and events of a real one, for tests, demonstrations and scale runs.
+//! A simulated host, which answers and sends events like a real one, for tests, demonstrations and load tests.
 
 mod history;
 mod requests;
@@ -25,16 +25,16 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-/// Console lines kept of each container.
+/// Number of console lines stored per container.
 const LINES: usize = 1_000;
-/// Lines in one frame at most.
+/// Maximum number of lines in a frame.
 const FRAME_LINES: usize = 512;
 const MIB: u64 = 1024 * 1024;
-/// How often a listener hears something at least.
+/// The maximum time between two events on a stream.
 const SPEAK_EVERY: Duration = Duration::from_secs(5);
 
-/// A host without Docker. Its containers follow the same state machine as real ones: they become ready a while after they are
-/// started, answer each command with its echo, and end a while after they are asked to. Cheap to clone.
+/// A host without Docker. Its containers follow the same state machine as real ones: they become ready some time after they are
+/// started, echo each command, and end some time after they are asked to stop. Cheap to clone.
 #[derive(Clone)]
 pub struct SimulatedHost(Arc<Inner>);
 
@@ -48,11 +48,11 @@ struct Inner {
     containers: Mutex<HashMap<ContainerId, Arc<Simulated>>>,
     hosts: Mutex<Vec<String>>,
     events: broadcast::Sender<NodeEvent>,
-    // Its life is one spool, unless it goes back: what nobody acknowledged ends with it.
+    // One spool for its lifetime, unless `go_back` is called: unacknowledged events are lost with it.
     happened: Mutex<Spool>,
-    // Whether declarations wait.
+    // Whether declarations are delayed.
     held_up: watch::Sender<bool>,
-    // Whether orders wait.
+    // Whether power actions are delayed.
     orders_held_up: watch::Sender<bool>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -64,7 +64,7 @@ struct Spool {
     waiting: VecDeque<Happened>,
 }
 
-/// Collects what a [`SimulatedHost`] needs.
+/// Builds a [`SimulatedHost`].
 pub struct Builder {
     name: String,
     clock: Clock,
@@ -80,64 +80,64 @@ struct Simulated {
     state: Mutex<State>,
     status: watch::Sender<ContainerStatus>,
     stats: watch::Sender<Option<Stats>>,
-    // The number of the newest line; readers wait on it.
+    // The number of the newest line; readers wait for it to change.
     newest: watch::Sender<u64>,
-    // What goes with the next crash.
+    // The lines to send with the next crash.
     last_words: Mutex<Vec<String>>,
 }
 
 struct State {
     spec: ContainerSpec,
     life: Life,
-    // Counts the starts: what was announced for an earlier process is no news of this one.
+    // The number of starts: events scheduled for an earlier process are ignored.
     run: u64,
     lines: VecDeque<ConsoleLine>,
 }
 
 impl Builder {
-    /// The host's name; `simulated` unless given.
+    /// The host's name; `simulated` by default.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Where the time comes from; the machine's clock unless given.
+    /// The clock; the machine's clock by default.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// From the start to being ready, and from being asked to stop to the end; 10 ms each unless given.
+    /// The time from the start until it is ready, and from the stop until it ends; 10 ms each by default.
     #[must_use]
     pub fn times(mut self, boot: Duration, stop: Duration) -> Self {
         (self.boot_time, self.stop_time) = (boot, stop);
         self
     }
 
-    /// Measures all running containers every so often; never unless given.
+    /// The interval of measurements of all running containers; no measurements by default.
     #[must_use]
     pub fn stats_every(mut self, period: Duration) -> Self {
         self.stats_every = Some(period);
         self
     }
 
-    /// Which protocol it says that it speaks; [`PROTOCOL`] unless given.
+    /// The reported protocol version; [`PROTOCOL`] by default.
     #[must_use]
     pub fn protocol(mut self, protocol: u32) -> Self {
         self.protocol = protocol;
         self
     }
 
-    /// The addresses of its interfaces; it does not say unless given.
+    /// The reported addresses of its interfaces; none are reported by default.
     #[must_use]
     pub fn addresses(mut self, addresses: Vec<IpAddr>) -> Self {
         self.addresses = addresses;
         self
     }
 
-    /// The host. Has to be called inside a tokio runtime.
+    /// Builds the host. Must be called inside a tokio runtime.
     #[must_use]
     pub fn build(self) -> SimulatedHost {
         let host = SimulatedHost(Arc::new(Inner {
@@ -174,7 +174,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SimulatedHost {
-    /// Begins to build one.
+    /// A builder.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
@@ -188,16 +188,16 @@ impl SimulatedHost {
         }
     }
 
-    /// Counts its events from 0 again and under another id, as a host does that starts on a folder restored from a copy.
+    /// Numbers its events from 0 again with a new spool id, like a host that starts on a folder restored from a copy.
     pub fn go_back(&self) {
         let mut happened = locked(&self.0.happened);
         (happened.id, happened.newest) = (Uuid::now_v7(), 0);
     }
 
-    /// Lets the container's process end by itself with `code`, as one that crashes or has nothing left to do.
+    /// Ends the container's process with `code`, as if it had crashed or finished.
     ///
     /// # Errors
-    /// [`NodeError::NotFound`]; [`NodeError::Refused`] where no process runs.
+    /// [`NodeError::NotFound`]; [`NodeError::Refused`] if no process runs.
     pub fn end_process(&self, id: ContainerId, code: i64) -> Result<(), NodeError> {
         let container = self.container(id)?;
         if container.status.borrow().started_at.is_none() {
@@ -207,7 +207,7 @@ impl SimulatedHost {
         Ok(())
     }
 
-    /// Lets the container's process write lines and crash with this exit code; they go with the event.
+    /// Prints lines and crashes with this exit code; the event contains the lines.
     ///
     /// # Errors
     /// As [`Self::end_process`].
@@ -224,7 +224,7 @@ impl SimulatedHost {
         self.end_process(id, code)
     }
 
-    /// Lets the container's process write lines.
+    /// Prints lines in the container's console.
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
@@ -233,29 +233,29 @@ impl SimulatedHost {
         Ok(())
     }
 
-    /// Lets declarations wait until this is called with `false`, as on a connection that is slow. Everything else is answered.
+    /// Delays declarations until this is called with `false`, like a slow connection. Everything else is answered.
     pub fn hold_up_declarations(&self, held_up: bool) {
         self.0.held_up.send_replace(held_up);
     }
 
-    /// How many declarations wait.
+    /// The number of delayed declarations.
     #[must_use]
     pub fn waiting_declarations(&self) -> usize {
         self.0.held_up.receiver_count()
     }
 
-    /// Lets orders to start, stop, restart and kill wait until this is called with `false`, as on a host that is busy.
+    /// Delays power actions until this is called with `false`, like a busy host.
     pub fn hold_up_orders(&self, held_up: bool) {
         self.0.orders_held_up.send_replace(held_up);
     }
 
-    /// How many orders wait.
+    /// The number of delayed power actions.
     #[must_use]
     pub fn waiting_orders(&self) -> usize {
         self.0.orders_held_up.receiver_count()
     }
 
-    /// How many live streams of the container are open.
+    /// The number of open live streams of the container.
     ///
     /// # Errors
     /// [`NodeError::NotFound`].
@@ -263,13 +263,13 @@ impl SimulatedHost {
         Ok(self.container(id)?.status.receiver_count())
     }
 
-    /// Where all hosts are, as it was last told.
+    /// The addresses of all hosts that it last received.
     #[must_use]
     pub fn hosts(&self) -> Vec<String> {
         locked(&self.0.hosts).clone()
     }
 
-    /// Ends its work in the background.
+    /// Stops its background tasks.
     pub async fn shutdown(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
@@ -285,11 +285,11 @@ impl SimulatedHost {
     }
 
     fn tell(&self, event: NodeEvent) {
-        // An error says that nobody listens.
+        // An error only means that nobody listens.
         let _ = self.0.events.send(event);
     }
 
-    /// Lets the state machine decide and carries out what follows.
+    /// Passes the input to the state machine and carries out the effects.
     fn input(&self, container: &Arc<Simulated>, input: Input) -> Result<(), Refused> {
         let now = self.0.clock.now();
         let (life, effects, run) = {
@@ -342,18 +342,18 @@ impl SimulatedHost {
                         host.installed(container);
                     });
                 }
-                // Much sooner than a real one.
+                // Much shorter than on a real host.
                 Effect::ArmBackoff => {
                     self.spawn_later(container, self.0.boot_time, |host, container| {
                         let _ = host.input(container, Input::BackoffOver);
                     });
                 }
-                // Its processes always heed what they are asked.
+                // Its processes always stop when they are asked to.
                 _ => {}
             }
         }
         self.tell(NodeEvent::Status { status: container.status.borrow().clone() });
-        // As a real host does it: nobody hears of the end while the process still seems to run.
+        // Like a real host: the end is not reported while the process still appears to run.
         let news = outcome.and_then(|outcome| container.status.borrow().news_of(outcome));
         if let Some(news) = news {
             self.happens(container.id, news);
@@ -363,7 +363,7 @@ impl SimulatedHost {
 
     fn exit(&self, container: &Arc<Simulated>, code: i64) {
         let at = self.0.clock.now();
-        // Whether it is a crash is said by the state machine.
+        // The state machine decides whether it is a crash.
         let exit = Exit { code, out_of_memory: false, crash: false, at };
         container.status.send_modify(|status| {
             (status.last_exit, status.started_at, status.process_revision) = (Some(exit), None, None);
@@ -372,7 +372,7 @@ impl SimulatedHost {
         let _ = self.input(container, Input::Exited(ending));
     }
 
-    /// Every installation works.
+    /// Every installation succeeds.
     fn installed(&self, container: &Arc<Simulated>) {
         let number = locked(&container.state).spec.install.as_ref().map_or(0, |install| install.number);
         container.say(&self.0.clock, LineKind::Install, ["Installed".into()]);
@@ -396,7 +396,7 @@ impl SimulatedHost {
         self.tell(NodeEvent::Happened(event));
     }
 
-    /// Does something after a while, unless the process that it is about is gone by then.
+    /// Runs something after a delay, unless its process has ended by then.
     fn later(
         &self,
         container: &Arc<Simulated>,
@@ -440,7 +440,7 @@ impl SimulatedHost {
                 let started_at = container.status.borrow().started_at?;
                 let memory_limit_bytes = locked(&container.state).spec.limits.memory_mib * MIB;
                 let stats = Stats {
-                    // A wave, so that graphs have something to draw.
+                    // A wave, so that graphs have something to show.
                     cpu_percent: 20.0 + 15.0 * (turn as f64 / 8.0).sin(),
                     memory_cache_bytes: memory_limit_bytes / 8,
                     memory_bytes: memory_limit_bytes / 4 + turn % 64 * MIB / 4,
@@ -555,7 +555,7 @@ impl Simulated {
         self.newest.send_replace(newest);
     }
 
-    /// At most `limit` lines after `after`, or where they begin to be kept.
+    /// At most `limit` lines after `after`. Fails with the number of the oldest stored line if the next line is no longer stored.
     fn read(&self, after: u64, limit: usize) -> Result<Vec<ConsoleLine>, u64> {
         let state = locked(&self.state);
         match state.lines.front() {

@@ -30,7 +30,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Stray {
-    /// What its host knows of it.
+    /// The host's information about it.
     pub held: HostedContainer,
     /// Its current phase.
     pub phase: Phase,

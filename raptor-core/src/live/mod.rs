@@ -287,7 +287,7 @@ impl Fleet {
         Link { recipe: recipe(daemon, sealed), node, connection, stop }
     }
 
-    /// Whether it is a host within this process.
+    /// Whether the daemon runs within this process.
     pub(crate) fn runs(&self, daemon: &Daemon) -> bool {
         daemon.local && self.local.contains_key(&daemon.host)
     }

@@ -17,7 +17,7 @@ use raptor_core::{
 };
 use std::sync::Arc;
 
-/// The world with these hosts in its process, by name; the one without a name has none.
+/// The world with these hosts in its process, by name; an empty name is the host without a name.
 async fn with_hosts(world: World, hosts: &[(&str, &SimulatedHost, &str)]) -> World {
     world
         .rebuilt(|builder| {
@@ -92,7 +92,7 @@ async fn several_hosts_in_one_process_each_run_their_own_containers() {
         }
         assert_eq!((ids(&fast).await, ids(&plain).await), (vec![made[0]], vec![made[1]]));
 
-        // At the next start each name finds its record again, in whatever order the hosts are given.
+        // At the next start each host has the record of its name, in whatever order the hosts are given.
         let world = with_hosts(world, &[hosts[1], hosts[0]]).await;
         let again: Vec<DaemonId> = daemons(&world).await.iter().map(|daemon| daemon.id).collect();
         assert_eq!(again, [on_fast, on_plain]);
@@ -101,7 +101,7 @@ async fn several_hosts_in_one_process_each_run_their_own_containers() {
             assert_eq!(delete(&world, id).await.unwrap_err().code(), "local");
         }
 
-        // Without one of them, its record stays and says so, until nothing is on it any more.
+        // Without one of them, its record stays and is marked as not running, until no container is left on it.
         let world = with_hosts(world, &hosts[..1]).await;
         assert_eq!(link(&world, on_fast).await, LinkState::NotRunning);
         assert_eq!(delete(&world, on_fast).await.unwrap_err().code(), "has_containers");

@@ -87,7 +87,7 @@ async fn a_short_id_finds_only_what_its_actor_may_see() {
             assert_eq!(containers.id_of(actor, &id.short().to_uppercase()).await.unwrap(), Some(id));
             assert_eq!(containers.id_of(actor, "ffffffff").await.unwrap(), None);
         }
-        // As if there was none.
+        // As if it did not exist.
         assert_eq!(containers.id_of(&stranger, &id.short()).await.unwrap(), None);
     })
     .await;

@@ -53,7 +53,7 @@ fn shown(c: char) -> String {
 /// The text of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodedLine<'b> {
-    /// Its text, with U+FFFD for what is invalid.
+    /// Its text, with U+FFFD in place of invalid bytes.
     pub text: Cow<'b, str>,
     /// Whether all of its bytes are valid in the encoding.
     pub valid: bool,

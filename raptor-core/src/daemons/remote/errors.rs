@@ -1,4 +1,4 @@
-//! Why a daemon did not answer as it should.
+//! Explaining unexpected answers of a daemon.
 
 use super::RemoteNode;
 use crate::{
@@ -8,22 +8,22 @@ use crate::{
 use raptor_client::SocketError;
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// What is read of a daemon's refusal.
+/// The fields of a daemon's problem document that are read.
 #[derive(Deserialize)]
 struct Problem {
-    /// The reason, for programs.
+    /// The machine-readable reason.
     code: String,
-    /// The reason, in a sentence.
+    /// The reason as a sentence.
     detail: String,
 }
 
-/// Reads a daemon's answer.
+/// Parses a daemon's answer.
 pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, NodeError> {
     serde_json::from_slice(answer)
-        .map_err(|error| NodeError::Internal(format!("the daemon's answer is not understood: {error}")))
+        .map_err(|error| NodeError::Internal(format!("the daemon's answer can't be parsed: {error}")))
 }
 
-/// The protocol that a daemon names, whatever else it says.
+/// The protocol version in a daemon's answer, whatever else it contains.
 fn protocol_of(system: &[u8]) -> Option<u32> {
     let system: serde_json::Value = serde_json::from_slice(system).ok()?;
     system.get("protocol")?.as_u64()?.try_into().ok()
@@ -36,7 +36,7 @@ impl RemoteNode {
         }
         let address = &self.address;
         NodeError::Unreachable(format!(
-            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that a firewall lets us in."
+            "The daemon at {address} can't be reached ({why}). Check that raptor-daemon runs there and that no firewall blocks the connection."
         ))
     }
 
@@ -44,13 +44,16 @@ impl RemoteNode {
         match error {
             SocketError::Status { body, status } => match serde_json::from_str(&body) {
                 Ok(problem) => told(problem),
-                Err(_) => self.unreachable(&format!("something that is no raptor-daemon answered {status}")),
+                Err(_) => {
+                    self.unreachable(&format!("a program that is not a raptor-daemon answered {status}"))
+                }
             },
             SocketError::Unreachable(why) => self.unreachable(&why),
         }
     }
 
-    /// The answer to the first question to a daemon. What can't be read is of another protocol, or of something else in its place.
+    /// Parses the answer to the first request. An answer that can't be parsed is of another protocol version, or of another
+    /// program.
     pub(super) async fn met(&self, answer: &[u8]) -> Result<SystemInfo, NodeError> {
         let error = match read(answer) {
             Ok(system) => return Ok(system),
@@ -63,7 +66,7 @@ impl RemoteNode {
         })
     }
 
-    /// Why the first question to a daemon was not answered: there is none, or something else is in its place.
+    /// Why the first request failed: there is no daemon, or another program in its place.
     pub(super) async fn not_met(&self, error: SocketError) -> NodeError {
         let place = self.place();
         match error {
@@ -73,7 +76,7 @@ impl RemoteNode {
                 None => self.unreachable(&reason),
             },
             SocketError::Status { body, .. } => match serde_json::from_str::<Problem>(&body) {
-                // A daemon knows the question, and asks for no session.
+                // A daemon knows this path, and has no sessions.
                 Ok(problem) if matches!(problem.code.as_str(), "not_found" | "unauthenticated") => {
                     NodeError::Unreachable(place.api())
                 }
@@ -84,7 +87,7 @@ impl RemoteNode {
     }
 }
 
-/// What a daemon means by its refusal.
+/// The error for a daemon's problem document.
 fn told(problem: Problem) -> NodeError {
     if let Some(refused) = Refused::coded(&problem.code) {
         return refused.into();

@@ -1,4 +1,4 @@
-//! What a daemon is met by, and what is said where that is another program or another version.
+//! The first request to a daemon, and the messages for other programs and versions.
 
 use super::*;
 use tokio::{
@@ -10,7 +10,7 @@ use tokio_rustls::TlsAcceptor;
 
 const KEY: &str = "rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV";
 
-/// Answers every request as a daemon of protocol 0, and gives what each connection sent, inside of TLS where that is given.
+/// Answers every request as a daemon of protocol 0, and returns what each connection sent, with TLS if that is set.
 async fn serve(
     listener: &TcpListener,
     tls: Option<rustls::ServerConfig>,
@@ -62,7 +62,7 @@ async fn a_daemon_that_was_added_before_there_was_tls_is_spoken_to_by_https_as_s
     }
     assert!(node.upgraded());
     while seen.try_recv().is_ok() {}
-    // Somebody on the way takes HTTPS away again.
+    // An attacker in between disables HTTPS again.
     tokio::select! {
         () = serve(&listener, None, &sent) => {}
         link = node.events() => assert!(matches!(link.err(), Some(NodeError::Unreachable(_)))),

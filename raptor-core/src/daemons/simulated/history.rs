@@ -1,4 +1,4 @@
-//! What a simulated host keeps: the lines in its memory, and no measurements.
+//! The history of a simulated host: the lines in its memory, and no measurements.
 
 use super::{SimulatedHost, locked};
 use crate::{

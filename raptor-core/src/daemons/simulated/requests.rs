@@ -1,4 +1,4 @@
-//! What a simulated host answers to each request.
+//! The answers of a simulated host to requests.
 
 use super::{Simulated, SimulatedHost, locked};
 use crate::{
@@ -70,7 +70,7 @@ impl Handler<ContainerSpec> for SimulatedHost {
             None => {}
         }
         if let Some(start) = install {
-            // One that runs already is told again that it should.
+            // A refusal is ignored: the installation may already be running.
             let _ = self.input(&container, Input::Install { start });
         }
         let status = container.status.borrow().clone();
@@ -90,7 +90,7 @@ impl Handler<RemoveContainer> for SimulatedHost {
     async fn handle(&self, id: ContainerId, _: RemoveContainer) -> Result<Done, NodeError> {
         let removed = locked(&self.0.containers).remove(&id);
         if let Some(container) = removed {
-            // Whatever is still announced for its process is no news any more.
+            // Events that are still scheduled for its process are ignored.
             locked(&container.state).run += 1;
             self.tell(NodeEvent::Removed { id });
         }

@@ -1,4 +1,4 @@
-//! What a simulated host answers by a stream.
+//! The streams of a simulated host.
 
 use super::{SPEAK_EVERY, SimulatedHost, locked};
 use crate::{
@@ -52,7 +52,7 @@ impl Node for SimulatedHost {
                 Ok(Ok(event)) => event,
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => host.snapshot(),
                 Ok(Err(broadcast::error::RecvError::Closed)) => return None,
-                // As a daemon does, whose silence is taken for a broken connection.
+                // Like a daemon, whose silence would be taken for a broken connection.
                 Err(_) => NodeEvent::System { system: host.info() },
             };
             Some((event, (events, host)))
@@ -84,7 +84,7 @@ impl Node for SimulatedHost {
         Err(FileError::NotFound.into())
     }
 
-    /// A simulated host asks nothing and fetches nothing. Where the other hosts are it remembers.
+    /// A simulated host sends no questions and fetches nothing. It only stores the addresses of the other hosts.
     async fn tell(&self, word: HostMessage) -> Result<(), NodeError> {
         if let HostMessage::Hosts { hosts } = word {
             *locked(&self.0.hosts) = hosts;

@@ -5,7 +5,7 @@ use crate::{
     support::{Answer, Answered, bodies},
     world::{Person, World},
 };
-use raptor_client::api::types::{AllocationPage, Daemon, DaemonDraft, Role, User};
+use raptor_client::api::types::{AllocationPage, Daemon, DaemonDraft, PowerAction, Role, User};
 use raptor_core::roles::Builtin;
 use reqwest::{Method, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -121,7 +121,8 @@ async fn a_short_id_works_where_an_id_does() {
     for short in [short.clone(), short.to_uppercase()] {
         assert_eq!(body(alice.get(&format!("/containers/{short}")).await).await["id"], json!(whole.id));
     }
-    let started = alice.post(&format!("/containers/{short}/power"), json!({ "action": "start" })).await;
+    let started =
+        alice.post(&format!("/containers/{short}/power"), json!(bodies::power(PowerAction::Start))).await;
     assert_eq!(started.status(), 202);
     let activity = alice.get(&format!("/containers/{short}/activity?limit=1")).await;
     assert_eq!(body(activity).await["items"].as_array().unwrap().len(), 1, "the query is kept");

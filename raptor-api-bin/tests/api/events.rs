@@ -184,13 +184,8 @@ async fn who_loses_a_container_is_told_and_strangers_are_not() {
     frame(&mut late, "resync").await;
     // A stranger's next news is of their own account.
     let id = secrets::user(&admin, "stranger").await;
-    let update = UserUpdate {
-        username: "stranger".into(),
-        email: "other@example.com".into(),
-        name: None,
-        role_id: scene.world.role(Builtin::User).await,
-        suspended: false,
-    };
+    let same = bodies::same_user("stranger", scene.world.role(Builtin::User).await);
+    let update = UserUpdate { email: "other@example.com".into(), ..same };
     admin.update_user(&id, &update).await.done();
     assert_eq!(frame(&mut theirs, "change").await["id"], json!(id));
 }
@@ -209,7 +204,7 @@ async fn an_order_that_comes_too_late_is_refused_and_nothing_is_done() {
     let alice = scene.world.sign_in("alice").await;
     let power = async |limit: &str| {
         let request = alice.request(Method::POST, &format!("/containers/{}/power", scene.container));
-        let request = request.header("x-raptor-not-after", limit).json(&json!({ "action": "start" }));
+        let request = request.header("x-raptor-not-after", limit).json(&bodies::power(PowerAction::Start));
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         (status, answer.json::<Value>().await.unwrap_or_default()["code"].clone())

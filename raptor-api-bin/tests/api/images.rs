@@ -46,7 +46,7 @@ async fn the_list_of_allowed_images_is_changed_by_images_update_only_and_never_o
     assert_eq!((stale.status, stale.code.as_str()), (409, "changed_meanwhile"));
     assert_eq!(admin.get_image_policy().await.done(), saved);
     let activity = admin.list_activity(ListActivity::default()).await.done();
-    let noted = activity.items.iter().find(|one| one.action.to_string() == "images.changed");
+    let noted = activity.items.iter().find(|one| one.action == "images.changed");
     assert_eq!(noted.unwrap().detail["to"]["patterns"], json!(saved.patterns));
 }
 

@@ -14,8 +14,8 @@ async fn a_new_container_has_the_defaults_of_the_limits_that_it_was_made_without
     let admin = scene.world.sign_in("admin").await;
     let template = admin.get_container(&scene.container).await.done().template.id;
     let made = async |limits: Option<NewLimits>| {
-        let mut body = NewContainer { limits, ..bodies::a_container("Game", template) };
-        body.variables.insert("MAP".into(), "desert".into());
+        let variables = bodies::variables(&[("MAP", "desert")]);
+        let body = NewContainer { limits, variables, ..bodies::a_container("Game", template) };
         admin.create_container(&body).await.done().limits
     };
     let defaults = Limits {
@@ -38,11 +38,12 @@ async fn limits_that_are_unknown_wrong_or_left_out_of_a_change_are_refused() {
     let scene = Scene::new().await;
     let admin = scene.world.sign_in("admin").await;
     let before = admin.get_container(&scene.container).await.done();
-    let too_little = NewLimits { memory_mib: Some(1), ..NewLimits::default() };
-    let mut body =
-        NewContainer { limits: Some(too_little), ..bodies::a_container("Game", before.template.id) };
-    body.variables.insert("MAP".into(), "desert".into());
-    let refused = admin.create_container(&body).await.refused();
+    let too_little = NewContainer {
+        limits: Some(NewLimits { memory_mib: Some(1), ..NewLimits::default() }),
+        variables: bodies::variables(&[("MAP", "desert")]),
+        ..bodies::a_container("Game", before.template.id)
+    };
+    let refused = admin.create_container(&too_little).await.refused();
     assert_eq!((refused.status, refused.field.as_deref()), (422, Some("limits.memory_mib")));
 
     let body = json!({ "name": "Game", "template_id": before.template.id, "limits": { "memory": 64 } });

@@ -30,7 +30,7 @@ async fn works_within(world: &World, imprint: &str) {
     let users = admin.list_users(ListUsers::default()).await.done();
     assert_eq!(users.items[0].username, "admin");
     let activity = admin.list_activity(ListActivity::default()).await.done();
-    let signed_in = activity.items.iter().find(|row| row.action.to_string() == "account.signed_in");
+    let signed_in = activity.items.iter().find(|row| row.action == "account.signed_in");
     let ip = signed_in.unwrap().ip.as_deref();
     assert_eq!(ip, Some("127.0.0.1"), "callers' addresses are known: {activity:?}");
 

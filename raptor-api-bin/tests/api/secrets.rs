@@ -10,7 +10,8 @@ use crate::{
 use raptor_client::api::{
     query::{ImportTemplate, ListUsers},
     types::{
-        AccessGrant, ContainerId, DaemonDraft, DaemonId, Level, NewContainer, OnExisting, TemplateId, UserId,
+        AccessGrant, ContainerId, ContainerUpdate, DaemonDraft, DaemonId, Level, NewContainer, OnExisting,
+        PowerAction, StartupUpdate, TemplateId, TemplateMove, UserId,
     },
 };
 use raptor_core::{clock::Clock, daemons::simulated::SimulatedHost, node::Node, roles::Builtin};
@@ -29,18 +30,14 @@ pub struct Scene {
 }
 
 fn egg(more: u32) -> String {
-    let variable = |env: &str, viewable: bool, rules: &str| {
-        json!({ "name": env, "env_variable": env, "default_value": "", "user_viewable": viewable,
-                "user_editable": viewable, "rules": rules, "description": "" })
-    };
     let mut egg = bodies::egg("Game", "example/game:1", "./run {{RCON_PASSWORD}} {{INNER}} {{MAP}}");
     egg["uuid"] = "5f2a2b1e-0000-4000-8000-000000000001".into();
     egg["config"]["files"] = json!({ "a.properties": { "parser": "properties",
         "find": { "p": "{{RCON_PASSWORD}}", "i": "{{server.build.env.INNER}}" } } });
     egg["variables"] = json!([
-        variable("RCON_PASSWORD", true, "nullable|string|max:30"),
-        variable("INNER", false, "nullable|string"),
-        variable("MAP", true, "required|string|max:10"),
+        bodies::egg_variable("RCON_PASSWORD", "", "nullable|string|max:30", true),
+        bodies::egg_variable("INNER", "", "nullable|string", false),
+        bodies::egg_variable("MAP", "", "required|string|max:10", true),
     ]);
     egg["more"] = more.into();
     egg.to_string()
@@ -85,9 +82,7 @@ impl Scene {
             owner_id: Some(user(&admin, "alice").await),
             daemon_id: Some(daemon),
             allocation_count: Some(1),
-            variables: [("RCON_PASSWORD", SECRET), ("INNER", HIDDEN), ("MAP", "desert")]
-                .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
+            variables: bodies::variables(&[("RCON_PASSWORD", SECRET), ("INNER", HIDDEN), ("MAP", "desert")]),
             ..bodies::a_container("Game", template)
         };
         let container = admin.create_container(&container).await.done().id;
@@ -141,33 +136,26 @@ impl Scene {
     fn changes(&self) -> Vec<(Method, String, Value)> {
         let container = |path: &str| format!("/containers/{}{path}", self.container);
         let long = format!("{SECRET}{SECRET}");
+        let startup = |values| {
+            let update = StartupUpdate { variables: bodies::variables(values), ..StartupUpdate::default() };
+            (Method::PUT, container("/startup"), json!(update))
+        };
+        let moved = |revision, values| {
+            let update = TemplateMove { revision, variables: bodies::variables(values) };
+            (Method::PUT, container("/template"), json!(update))
+        };
+        let power = |action| (Method::POST, container("/power"), json!(bodies::power(action)));
         vec![
-            (Method::PUT, container("/startup"), json!({ "variables": { "RCON_PASSWORD": long } })),
-            (Method::PUT, container("/startup"), json!({ "variables": { "INNER": HIDDEN } })),
-            (
-                Method::PUT,
-                container("/startup"),
-                json!({ "variables": { "RCON_PASSWORD": SECRET, "MAP": "snow" } }),
-            ),
+            startup(&[("RCON_PASSWORD", &long)]),
+            startup(&[("INNER", HIDDEN)]),
+            startup(&[("RCON_PASSWORD", SECRET), ("MAP", "snow")]),
             (Method::PUT, container("/startup"), json!({ "variables": { "RCON_PASSWORD": [SECRET] } })),
-            (
-                Method::PUT,
-                container("/template"),
-                json!({ "revision": 99, "variables": { "RCON_PASSWORD": SECRET } }),
-            ),
-            (
-                Method::PUT,
-                container("/template"),
-                json!({ "revision": 2, "variables": { "MAP": "far too long a name" } }),
-            ),
-            (
-                Method::PUT,
-                container("/template"),
-                json!({ "revision": 2, "variables": { "RCON_PASSWORD": SECRET } }),
-            ),
-            (Method::PUT, container(""), json!({ "name": "Game" })),
-            (Method::POST, container("/power"), json!({ "action": "start" })),
-            (Method::POST, container("/power"), json!({ "action": "kill" })),
+            moved(99, &[("RCON_PASSWORD", SECRET)]),
+            moved(2, &[("MAP", "far too long a name")]),
+            moved(2, &[("RCON_PASSWORD", SECRET)]),
+            (Method::PUT, container(""), json!(ContainerUpdate::new("Game"))),
+            power(PowerAction::Start),
+            power(PowerAction::Kill),
             (Method::POST, container("/variables/INNER/reveal"), json!({})),
         ]
     }

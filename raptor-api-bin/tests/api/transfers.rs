@@ -106,7 +106,7 @@ async fn an_upload_goes_on_while_the_database_is_silent_and_is_written_down_when
     let admin = scene.world.sign_in("admin").await;
     soon("it is written down", async || {
         let activity = admin.list_activity(ListActivity::default()).await.done();
-        activity.items.iter().any(|row| row.action.to_string().contains("file.written"))
+        activity.items.iter().any(|row| row.action.contains("file.written"))
     })
     .await;
 }

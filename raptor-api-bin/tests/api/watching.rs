@@ -111,7 +111,7 @@ async fn the_measurements_of_a_hundred_containers_take_less_than_3_kb() {
     for number in 1..100 {
         let body = NewContainer {
             daemon_id: Some(first.daemon.id),
-            variables: [("MAP".to_owned(), "desert".to_owned())].into(),
+            variables: bodies::variables(&[("MAP", "desert")]),
             ..bodies::a_container(&format!("Game {number}"), first.template.id)
         };
         ids.push(admin.create_container(&body).await.done().id);

@@ -3,10 +3,15 @@
 use crate::{
     EGG,
     programs::{Api, Daemon, docker},
-    text, until,
+    support::bodies,
+    until,
 };
-use serde_json::{Value, json};
+use raptor_client::api::{
+    query::ListContainerActivity,
+    types::{Behaviour, ContainerId, DaemonId, NewContainer, NewLimits, Phase, Policy, TemplateId},
+};
 use std::{
+    num::NonZeroU32,
     process::Command,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -52,24 +57,17 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
     let mut api = Api::serve_embedded();
     api.sign_in();
     let mut daemon = Daemon::new();
-    let created =
-        api.post("/daemons", json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port }), 201);
-    let (host, key) = (text(&created["daemon"]["id"]).to_owned(), text(&created["api_key"]).to_owned());
+    let created = api.add_daemon(daemon.port);
+    let (host, key) = (created.daemon.id, created.api_key);
     daemon.start(&key);
-    let online = |api: &Api| {
-        until("the daemon is online", || {
-            (api.get(&format!("/daemons/{host}"))["connection"]["state"] == "online").then_some(())
-        });
-    };
-    online(&api);
-    let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
+    api.online(&host);
     let counting = format!(
         "sh -c 'echo \"{READY}\"; i=0; while true; do i=$((i+1)); echo tick $i; [ -e crash ] && rm crash && exit 3; sleep 0.02; done'"
     );
-    let steady = make(&mut api, &template, &host, &counting);
-    let crashing = make(&mut api, &template, &host, &counting);
-    for path in [&steady, &crashing] {
-        running(&api, path);
+    let counter = printing(api.template(EGG), host, &counting);
+    let (steady, crashing) = (api.make(&counter), api.make(&counter));
+    for container in [&steady, &crashing] {
+        api.phase(container, Phase::Running);
     }
     let begun = started(&steady);
     let mut crashes = 0;
@@ -90,9 +88,9 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
         api.revive();
         daemon.revive(&key);
         api.sign_in();
-        online(&api);
-        for path in [&steady, &crashing] {
-            running(&api, path);
+        api.online(&host);
+        for container in [&steady, &crashing] {
+            api.phase(container, Phase::Running);
         }
     }
     assert_eq!(started(&steady), begun, "the same process has run all the time");
@@ -103,12 +101,12 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
     until("every crash is in the audit trail", || (crash_count(&api, &crashing) >= crashes).then_some(()));
     std::thread::sleep(Duration::from_secs(1));
     assert_eq!(crash_count(&api, &crashing), crashes, "each crash is written down once");
-    for path in [&steady, &crashing] {
-        api.delete(path);
+    for container in [&steady, &crashing] {
+        api.delete(container);
     }
-    until("both are gone", || (api.get("/containers")["items"] == json!([])).then_some(()));
-    for path in [&steady, &crashing] {
-        let name = format!("name={}", engine_name(path));
+    api.none_left();
+    for container in [&steady, &crashing] {
+        let name = format!("name={}", engine_name(container));
         for kind in [["ps", "-aq"], ["network", "ls"]] {
             let format = if kind[0] == "ps" { "{{.Names}}" } else { "{{.Name}}" };
             let left = run(&[kind[0], kind[1], "--format", format, "--filter", &name]);
@@ -117,31 +115,23 @@ fn no_line_is_lost_or_doubled_and_every_crash_counts_once_whatever_is_killed_whe
     }
 }
 
-/// Creates a container that runs `startup`, and returns its path.
-pub fn make(api: &mut Api, template: &Value, daemon: &str, startup: &str) -> String {
-    let container = api.post(
-        "/containers",
-        json!({
-            "name": "Counter", "template_id": template, "daemon_id": daemon, "image": "~raptor-test/busybox:1",
-            "startup_command": startup, "skip_install": true, "allocation_count": 0, "start": true,
-            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 },
-            "behaviour": { "policy": { "max_crashes": 0 } },
-        }),
-        201,
-    );
-    api.containers.push(text(&container["id"]).to_owned());
-    format!("/containers/{}", text(&container["id"]))
+/// A container that runs `startup` in place of its template's command, and whose crashes are never too many.
+pub fn printing(template: TemplateId, daemon: DaemonId, startup: &str) -> NewContainer {
+    let policy = Policy { max_crashes: Some(0), ..Policy::default() };
+    NewContainer {
+        daemon_id: Some(daemon),
+        image: Some("~raptor-test/busybox:1".into()),
+        startup_command: Some(startup.into()),
+        skip_install: Some(true),
+        start: Some(true),
+        limits: Some(NewLimits { cpu_percent: Some(0), disk_mib: Some(0), ..bodies::small() }),
+        behaviour: Some(Behaviour { policy: Some(policy), ..Behaviour::default() }),
+        ..bodies::a_container("Counter", template)
+    }
 }
 
-pub fn running(api: &Api, path: &str) {
-    until("it is running", || {
-        let live = api.get(path)["live"].clone();
-        (live["phase"] == "running" && live["known"] == true).then_some(())
-    });
-}
-
-fn engine_name(path: &str) -> String {
-    format!("raptor-{}", path.rsplit('/').next().unwrap())
+fn engine_name(container: &ContainerId) -> String {
+    format!("raptor-{container}")
 }
 
 fn run(args: &[&str]) -> String {
@@ -149,34 +139,32 @@ fn run(args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn started(path: &str) -> String {
-    run(&["inspect", "--format", "{{.Id}} {{.State.StartedAt}}", &engine_name(path)])
+fn started(container: &ContainerId) -> String {
+    run(&["inspect", "--format", "{{.Id}} {{.State.StartedAt}}", &engine_name(container)])
 }
 
-fn crash(path: &str) {
-    run(&["exec", &engine_name(path), "touch", "/home/container/crash"]);
+fn crash(container: &ContainerId) {
+    run(&["exec", &engine_name(container), "touch", "/home/container/crash"]);
 }
 
-/// All stored console lines, whose numbers must be consecutive.
-pub fn lines(api: &Api, path: &str) -> Vec<String> {
+/// All console lines that are kept, whose numbers must follow one another.
+pub fn lines(api: &Api, container: &ContainerId) -> Vec<String> {
     let (mut after, mut texts) = (0, Vec::new());
     loop {
-        let page = api.get(&format!("{path}/console?after={after}&limit=1000"));
-        let lines = page["lines"].as_array().unwrap().clone();
+        let lines = api.done(api.get_console(container, Some(after), Some(1000))).lines;
         if lines.is_empty() {
             return texts;
         }
         for line in lines {
-            let seq = line["seq"].as_u64().unwrap();
-            assert!(after == 0 || seq == after + 1, "line {seq} follows {after}");
-            after = seq;
-            texts.push(text(&line["text"]).to_owned());
+            assert!(after == 0 || line.seq == after + 1, "line {} follows {after}", line.seq);
+            after = line.seq;
+            texts.push(line.text);
         }
     }
 }
 
-pub fn crash_count(api: &Api, path: &str) -> usize {
-    let page = api.get(&format!("{path}/activity?limit=100"));
-    let items = page["items"].as_array().unwrap().clone();
-    items.iter().filter(|item| item["action"] == "container.crashed").count()
+pub fn crash_count(api: &Api, container: &ContainerId) -> usize {
+    let query = ListContainerActivity { limit: NonZeroU32::new(100), ..Default::default() };
+    let page = api.done(api.list_container_activity(container, query));
+    page.items.iter().filter(|item| item.action == "container.crashed").count()
 }

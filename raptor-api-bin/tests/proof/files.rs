@@ -2,11 +2,13 @@
 
 use crate::{
     programs::Api,
-    sftp::{Fixture, PASSWORD},
-    text,
+    sftp::{Fixture, suspend},
+    support::bodies::{self, PASSWORD},
 };
-use reqwest::Method;
-use serde_json::{Value, json};
+use raptor_client::api::{
+    query::ListFiles,
+    types::{AccessGrant, FileInfo, FileMove, FileMoves, FilePath, Level, NewLink, PathList, UserId},
+};
 use std::{
     ffi::OsStr,
     io::Read,
@@ -19,8 +21,7 @@ const SIZE: u64 = 1 << 32;
 /// Steve's container with a large file, and Mia, who has access to it.
 struct Scene {
     fixture: Fixture,
-    mia: String,
-    role: Value,
+    mia: UserId,
 }
 
 impl Scene {
@@ -31,23 +32,29 @@ impl Scene {
         std::fs::create_dir_all(&data).unwrap();
         std::fs::File::create(data.join("large")).unwrap().set_len(SIZE).unwrap();
         std::fs::write(data.join("server.key"), "secret").unwrap();
-        let roles = fixture.api.get("/roles")["items"].as_array().unwrap().clone();
-        let role = roles.iter().find(|role| role["name"] == "user").unwrap()["id"].clone();
-        let user =
-            json!({ "username": "mia", "email": "mia@example.com", "password": PASSWORD, "role_id": role });
-        let mia = text(&fixture.api.post("/users", user, 201)["id"]).to_owned();
-        let scene = Self { fixture, mia, role };
+        let mia = bodies::a_user("mia", fixture.api.user_role());
+        let mia = fixture.api.done(fixture.api.create_user(&mia)).id;
+        let scene = Self { fixture, mia };
         scene.give(&[]);
         scene
     }
 
-    fn path(&self, of: &str) -> String {
-        format!("/containers/{}{of}", self.fixture.container)
+    /// The path of a file's content, for what is read as it comes.
+    fn content(&self, file: &str) -> String {
+        format!("/containers/{}/files/content?path={file}", self.fixture.container)
     }
 
-    fn give(&self, denied_files: &[&str]) {
-        let access = json!({ "user": "mia", "level": "admin", "denied_files": denied_files });
-        self.fixture.api.done(Method::POST, &self.path("/access"), Some(access));
+    fn give(&self, denied: &[&str]) {
+        let denied = denied.iter().map(ToString::to_string).collect();
+        let access = AccessGrant { denied_files: Some(denied), ..bodies::access("mia", Level::Admin) };
+        let api = &self.fixture.api;
+        api.done(api.grant_access(&self.fixture.container, &access));
+    }
+
+    /// What is in the container's root.
+    fn listed(&self) -> Vec<FileInfo> {
+        let api = &self.fixture.api;
+        api.done(api.list_files(&self.fixture.container, ListFiles::default())).items
     }
 
     fn as_mia<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
@@ -60,8 +67,9 @@ impl Scene {
     /// A download link for the large file, created by Mia.
     fn link(&mut self) -> String {
         self.as_mia(|scene| {
-            let wanted = json!({ "paths": ["large"] });
-            text(&scene.fixture.api.post(&scene.path("/files/links"), wanted, 201)["url"]).to_owned()
+            let api = &scene.fixture.api;
+            api.done(api.link_files(&scene.fixture.container, &NewLink::new(vec![FilePath("large".into())])))
+                .url
         })
     }
 
@@ -95,18 +103,18 @@ impl Scene {
 fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_download_and_their_links_are_dead() {
     let mut scene = Scene::new();
     scene.cut("access that is taken away", |api, scene| {
-        api.done(Method::DELETE, &scene.path(&format!("/access/{}", scene.mia)), None);
+        api.done(api.revoke_access(&scene.fixture.container, &scene.mia));
     });
     scene.give(&[]);
     scene.cut("files that are hidden", |_, scene| scene.give(&["large"]));
     scene.give(&[]);
     scene.cut("a container that is suspended", |api, scene| {
-        api.done(Method::POST, &scene.path("/suspend"), None);
+        api.done(api.suspend_container(&scene.fixture.container));
     });
-    scene.fixture.api.done(Method::POST, &scene.path("/unsuspend"), None);
+    let Fixture { api, container, .. } = &scene.fixture;
+    api.done(api.unsuspend_container(container));
     scene.cut("an account that is suspended", |api, scene| {
-        let body = json!({ "username": "mia", "email": "mia@example.com", "role_id": scene.role, "suspended": true });
-        api.put(&format!("/users/{}", scene.mia), body);
+        assert!(suspend(api, "mia", &scene.mia));
     });
 }
 
@@ -114,13 +122,16 @@ fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_download_and_their_link
 fn files_that_are_hidden_from_somebody_are_hidden_over_http_too() {
     let mut scene = Scene::new();
     scene.give(&["*.key"]);
-    let (list, key) = (scene.path("/files"), scene.path("/files/content?path=server.key"));
-    let (seen, status) = scene.as_mia(|scene| {
-        (scene.fixture.api.get(&list).to_string(), scene.fixture.api.open(&key).status().as_u16())
+    let names = |scene: &Scene| scene.listed().into_iter().map(|file| file.name).collect::<Vec<_>>();
+    let (seen, refused) = scene.as_mia(|scene| {
+        let api = &scene.fixture.api;
+        let content = api.read_file(&scene.fixture.container, "server.key", None, None);
+        (names(scene), api.refused(content))
     });
-    assert!(seen.contains("large") && !seen.contains("server.key"), "{seen}");
-    assert_eq!(status, 409);
-    assert!(scene.fixture.api.get(&list).to_string().contains("server.key"), "the administrator sees it");
+    let (large, key) = ("large".to_owned(), "server.key".to_owned());
+    assert!(seen.contains(&large) && !seen.contains(&key), "{seen:?}");
+    assert_eq!(refused.status, 409);
+    assert!(names(&scene).contains(&key), "the administrator sees it");
 }
 
 #[test]
@@ -128,15 +139,16 @@ fn a_file_whose_name_is_no_utf8_is_listed_read_renamed_and_deleted() {
     let scene = Scene::new();
     let (api, data) = (&scene.fixture.api, scene.fixture.daemon.data(&scene.fixture.container));
     std::fs::write(data.join(OsStr::from_bytes(b"caf\xe9")), "text").unwrap();
-    let listed = api.get(&scene.path("/files"));
-    let found = listed["items"].as_array().unwrap().iter().find(|item| item["name"] == r"caf\xE9").unwrap();
-    assert_eq!(found["path"], r"/caf\xE9");
-    assert_eq!(api.bytes(&scene.path("/files/content?path=/caf%5CxE9")), b"text");
-    let moves = json!({ "moves": [{ "from": found["path"], "to": r"/b\xFFn" }] });
-    api.post(&scene.path("/files/moves"), moves, 204);
+    let container = &scene.fixture.container;
+    let found = scene.listed().into_iter().find(|item| item.name == r"caf\xE9").unwrap();
+    assert_eq!(found.path.as_str(), r"/caf\xE9");
+    assert_eq!(api.bytes(api.read_file(container, &found.path, None, None)), b"text");
+    let renamed = FilePath(r"/b\xFFn".into());
+    let moves = FileMoves::new(vec![FileMove { from: found.path, to: renamed.clone() }]);
+    api.done(api.move_files(container, &moves));
     assert!(data.join(OsStr::from_bytes(b"b\xffn")).exists());
-    let trashed = api.post(&scene.path("/files/trash"), json!({ "paths": [r"/b\xFFn"] }), 200);
-    assert_eq!(trashed["items"][0]["path"], r"/b\xFFn", "{trashed}");
+    let trashed = api.done(api.discard_files(container, &PathList { paths: vec![renamed.clone()] }));
+    assert_eq!(trashed.items[0].path, renamed, "{trashed:?}");
     assert!(!data.join(OsStr::from_bytes(b"b\xffn")).exists());
 }
 
@@ -148,8 +160,9 @@ fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
     let bytes: Vec<u8> =
         (0..3_000_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     std::fs::write(data.join("numbers"), &bytes).unwrap();
-    let numbers = scene.path("/files/content?path=numbers");
-    assert_eq!(scene.fixture.api.bytes(&numbers), bytes);
+    let Fixture { api, container, .. } = &scene.fixture;
+    assert_eq!(api.bytes(api.read_file(container, "numbers", None, None)), bytes);
+    let numbers = scene.content("numbers");
     let range = |range: &str| {
         let part = scene.fixture.api.open_with(&numbers, "range", range);
         assert_eq!(part.status().as_u16(), 206);
@@ -158,8 +171,8 @@ fn a_large_file_comes_whole_in_parts_and_never_with_an_end_that_is_not_there() {
     assert_eq!(range("bytes=1000001-7000000"), &bytes[1_000_001..=7_000_000]);
     assert_eq!(range("bytes=-2000000"), &bytes[10_000_000..]);
 
-    // The file is truncated while it is read.
-    let large = scene.path("/files/content?path=large");
+    // It becomes shorter while it is read.
+    let large = scene.content("large");
     let mut running = scene.fixture.api.open(&large);
     running.read_exact(&mut vec![0; 1 << 20]).unwrap();
     std::fs::File::options().write(true).open(data.join("large")).unwrap().set_len(1 << 26).unwrap();

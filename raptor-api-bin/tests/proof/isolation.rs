@@ -1,11 +1,11 @@
 //! The messages for the administrator if the rules between containers and their host can't be set.
 
 use crate::{
-    faults::{READY, make, running},
+    faults::{READY, printing},
     programs::{Api, Daemon, docker},
-    text, until,
+    until,
 };
-use serde_json::json;
+use raptor_client::api::types::Phase;
 
 #[test]
 fn without_iptables_the_daemon_says_which_package_is_missing() {
@@ -25,23 +25,20 @@ fn told(mut daemon: Daemon, advice: &str) {
     }
     let mut api = Api::serve_embedded();
     api.sign_in();
-    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
-    let created = api.post("/daemons", draft, 201);
-    let host = text(&created["daemon"]["id"]).to_owned();
-    daemon.start(text(&created["api_key"]));
-    until("the daemon is online", || {
-        (api.get(&format!("/daemons/{host}"))["connection"]["state"] == "online").then_some(())
-    });
-    let template = api.post_bytes("/templates/import", crate::EGG, 201)["template"]["id"].clone();
-    let path = make(&mut api, &template, &host, &format!("sh -c 'echo \"{READY}\"; read line'"));
-    running(&api, &path);
-    let isolation = until("it is said", || {
-        let isolation = api.get(&format!("/daemons/{host}"))["system"]["isolation"].clone();
-        (isolation["kept"] == false).then_some(isolation)
+    let created = api.add_daemon(daemon.port);
+    let host = created.daemon.id;
+    daemon.start(&created.api_key);
+    api.online(&host);
+    let startup = format!("sh -c 'echo \"{READY}\"; read line'");
+    let container = printing(api.template(crate::EGG), host, &startup);
+    let container = api.make(&container);
+    api.phase(&container, Phase::Running);
+    let note = until("it is said", || {
+        let isolation = api.done(api.get_daemon(&host)).system?.isolation?;
+        (!isolation.kept).then_some(isolation.note)
     });
     // The test's containers are removed after it, and must not be started again in the meantime.
     daemon.stop();
-    let note = text(&isolation["note"]);
     assert!(note.starts_with("Containers can reach the services of this host"), "{note}");
     assert!(note.contains(advice), "{note}");
 }

@@ -2,9 +2,9 @@
 
 use crate::{
     programs::{Api, Daemon, folder, postgres, program, refusal_of, said_by},
-    text, until,
+    until,
 };
-use serde_json::json;
+use raptor_client::api::types::LinkState;
 use std::{fs, path::Path, process::Command};
 
 const KEY: &str = "an application key of some length";
@@ -44,17 +44,17 @@ fn a_daemon_that_comes_and_goes_and_a_key_that_it_refuses_are_each_in_the_log_on
     let mut api = Api::serve_embedded();
     api.sign_in();
     let mut daemon = Daemon::with(vec![("CONTAINER_FIREWALL", "off".to_owned())]);
-    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
-    let created = api.post("/daemons", draft, 201);
-    let (path, key) = (format!("/daemons/{}", text(&created["daemon"]["id"])), text(&created["api_key"]));
-    let is = |state: &str| until(state, || (api.get(&path)["connection"]["state"] == state).then_some(()));
-    is("unreachable");
-    daemon.start(key);
-    is("online");
+    let created = api.add_daemon(daemon.port);
+    let is = |state: LinkState| {
+        until(&state.to_string(), || (api.state(&created.daemon.id) == state).then_some(()));
+    };
+    is(LinkState::Unreachable);
+    daemon.start(&created.api_key);
+    is(LinkState::Online);
     daemon.kill();
-    is("unreachable");
+    is(LinkState::Unreachable);
     daemon.start("rd_Zk3vX9qLw2TnB7yRc5MfH1pJd8GsA4uEoI6tQxN0bV");
-    is("wrong_key");
+    is(LinkState::WrongKey);
     let log = api.log();
     let count = |words: &str| log.lines().filter(|line| line.contains(words)).count();
     assert_eq!(count("the daemon is online"), 1, "{log}");

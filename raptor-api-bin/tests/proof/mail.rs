@@ -2,10 +2,14 @@
 
 use crate::{
     mailserver::{MailServer, token},
-    programs::{Api, PASSWORD, refusal},
-    text, until,
+    programs::{Api, refusal},
+    support::bodies::PASSWORD,
+    until,
 };
-use serde_json::json;
+use raptor_client::api::{
+    query::{ListActivity, ListMails},
+    types::{AccountUpdate, MailKind, PasswordReset, ResetRequest},
+};
 
 fn api(mail: &MailServer) -> Api {
     Api::serve_with(vec![
@@ -21,30 +25,39 @@ fn api(mail: &MailServer) -> Api {
 fn a_forgotten_password_is_replaced_by_a_link_that_works_once() {
     let Some(mail) = MailServer::start() else { return };
     let mut api = api(&mail);
-    assert_eq!(api.get("/settings")["password_reset"], true);
+    assert!(api.done(api.get_settings()).password_reset);
     api.sign_in();
-    api.post("/auth/password-reset", json!({ "login": "nobody" }), 202);
-    api.post("/auth/password-reset", json!({ "login": "admin" }), 202);
+    let forgotten = |login: &str| ResetRequest { login: login.into() };
+    api.done(api.request_password_reset(&forgotten("nobody")));
+    api.done(api.request_password_reset(&forgotten("admin")));
     let token = until("the mail arrives", || mail.taken("admin@localhost").first().map(token));
 
-    let put = |email: &str| {
-        let body = json!({ "username": "admin", "email": email, "name": null, "current_password": PASSWORD });
-        api.put("/account", body)
+    let address = |email: &str| {
+        let account =
+            AccountUpdate { current_password: Some(PASSWORD.into()), ..AccountUpdate::new("admin", email) };
+        api.done(api.update_account(&account));
     };
-    let complete = |token: &str, password: &str, expected| {
-        let body = json!({ "token": token, "new_password": password });
-        api.post("/auth/password-reset/complete", body, expected)
+    let reset =
+        |token: &str, password: &str| PasswordReset { token: token.into(), new_password: password.into() };
+    let refused = |token: &str, password: &str| {
+        let refused = api.refused(api.reset_password(&reset(token, password)));
+        assert_eq!(refused.status, 422);
+        refused.field.unwrap()
     };
-    assert_eq!(complete(&token, "short", 422)["field"], "new_password");
-    assert_eq!(complete("nonsense", "another horse", 422)["field"], "token");
-    put("new@example.com");
-    assert_eq!(complete(&token, "another horse", 422)["field"], "token", "an old mailbox opens nothing");
-    put("admin@localhost");
-    complete(&token, "another horse", 204);
-    assert_eq!(complete(&token, "a third horse", 422)["field"], "token", "a link works once");
-    let ended = api.post("/auth/sign-out", json!({}), 401);
-    assert_eq!(text(&ended["code"]), "unauthenticated", "the sessions of before have ended");
-    api.post("/auth/sign-in", json!({ "login": "admin", "password": "another horse" }), 200);
+    assert_eq!(refused(&token, "short"), "new_password");
+    assert_eq!(refused("nonsense", "another horse"), "token");
+    address("new@example.com");
+    assert_eq!(refused(&token, "another horse"), "token", "an old mailbox opens nothing");
+    address("admin@localhost");
+    api.done(api.reset_password(&reset(&token, "another horse")));
+    assert_eq!(refused(&token, "a third horse"), "token", "a link works once");
+    let ended = api.refused(api.sign_out());
+    assert_eq!(
+        (ended.status, ended.code.as_str()),
+        (401, "unauthenticated"),
+        "the sessions of before have ended"
+    );
+    api.sign_in_as("admin", "another horse");
 }
 
 #[test]
@@ -52,18 +65,19 @@ fn an_administrator_sees_whether_mail_works_and_tries_it() {
     let Some(mut mail) = MailServer::start() else { return };
     let mut api = api(&mail);
     api.sign_in();
-    let state = api.get("/settings/mail");
-    assert_eq!(state["server"]["name"], format!("127.0.0.1:{}, not encrypted", mail.port));
-    assert_eq!(state["server"]["panel_url"], "https://panel.example.com");
-    assert_eq!(api.post("/settings/mail/test", json!({}), 200)["sent_to"], "admin@localhost");
+    let server = api.done(api.get_mail_state()).server.unwrap();
+    assert_eq!(server.name, format!("127.0.0.1:{}, not encrypted", mail.port));
+    assert_eq!(server.panel_url, "https://panel.example.com");
+    assert_eq!(api.done(api.test_mail()).sent_to, "admin@localhost");
     assert_eq!(mail.taken("admin@localhost")[0]["subject"], "A test message from Raptor");
     mail.stop();
-    let refused = api.post("/settings/mail/test", json!({}), 503);
-    assert_eq!(refused["code"], "mail_failed");
-    assert_eq!(api.get("/settings/mail")["last_error"], refused["detail"]);
-    assert_eq!(api.get("/settings/mail/mails?unsent=true")["items"][0]["kind"], "test");
-    let deeds = api.get("/activity?action=settings.mail_tested")["items"].as_array().unwrap().len();
-    assert_eq!(deeds, 2);
+    let refused = api.refused(api.test_mail());
+    assert_eq!((refused.status, refused.code.as_str()), (503, "mail_failed"));
+    assert_eq!(api.done(api.get_mail_state()).last_error, Some(refused.detail));
+    let unsent = ListMails { unsent: Some(true), ..Default::default() };
+    assert_eq!(api.done(api.list_mails(unsent)).items[0].kind, MailKind::Test);
+    let tested = ListActivity { action: Some("settings.mail_tested"), ..Default::default() };
+    assert_eq!(api.done(api.list_activity(tested)).items.len(), 2);
 }
 
 #[test]

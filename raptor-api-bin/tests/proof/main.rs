@@ -17,14 +17,24 @@ mod restored;
 mod settings;
 mod sftp;
 mod storage;
+#[path = "../support/mod.rs"]
+mod support;
 mod transport;
 
 use programs::{Api, Daemon, docker, free_port, postgres};
-use serde_json::{Value, json};
+use raptor_client::api::{
+    query::{DownloadConsole, ListCommands, SearchConsole},
+    types::{
+        ConsoleOrder, ContainerId, DaemonDraft, DaemonId, LinkState, NewContainer, NewLimits, Phase,
+        PowerAction, StatsHistory, StatsRange,
+    },
+};
 use std::{
     net::TcpStream,
+    num::NonZeroU32,
     time::{Duration, Instant},
 };
+use support::bodies;
 
 const EGG: &str = include_str!("../../../raptor-core/tests/fixtures/eggs/openttd.json");
 
@@ -35,13 +45,8 @@ fn openttd_runs_in_the_form_of_one_process_on_sqlite() {
     }
     let mut api = Api::up();
     api.sign_in();
-    let daemon = api.get("/daemons")["items"][0]["id"].clone();
-    let port = free_port();
-    api.post(
-        &format!("/daemons/{}/allocations", text(&daemon)),
-        json!({ "ip": "127.0.0.1", "ports": port.to_string() }),
-        201,
-    );
+    let (daemon, port) = (api.own_daemon(), free_port());
+    api.done(api.create_allocations(&daemon, &bodies::allocations("127.0.0.1", port)));
     play(&mut api, &daemon, port, |_| {});
 }
 
@@ -63,143 +68,131 @@ fn openttd_runs_on_a_daemon_of_its_own_with_postgresql() {
     let mut api = Api::serve(&database);
     api.sign_in();
     let mut daemon = Daemon::new();
-    let draft = json!({ "name": "Host 1", "host": "127.0.0.1", "port": daemon.port });
-    let created = api.post("/daemons", draft.clone(), 201);
-    let id = created["daemon"]["id"].clone();
-    let link = |api: &Api| api.get(&format!("/daemons/{}", text(&id)))["connection"].clone();
+    let created = api.done(api.create_daemon(&DaemonDraft::new("Host 1", "127.0.0.1", daemon.port)));
+    let id = created.daemon.id;
+    let link = |api: &Api| api.done(api.get_daemon(&id)).connection;
 
     let seen = until("the daemon is said to be unreachable", || {
-        Some(link(&api)).filter(|link| link["state"] == "unreachable")
+        Some(link(&api)).filter(|link| link.state == LinkState::Unreachable)
     });
-    assert!(text(&seen["message"]).contains("can't be reached"), "{seen}");
+    assert!(seen.message.as_ref().unwrap().contains("can't be reached"), "{seen:?}");
 
     daemon.start("rd_9fK2mQ7xV4bN8sL1wE6tY3uI5oP0aZcDgHjRkXvBn2m");
-    let seen =
-        until("the key is said to be wrong", || Some(link(&api)).filter(|link| link["state"] == "wrong_key"));
-    assert!(text(&seen["message"]).contains("DAEMON_API_KEY"), "{seen}");
+    let seen = until("the key is said to be wrong", || {
+        Some(link(&api)).filter(|link| link.state == LinkState::WrongKey)
+    });
+    assert!(seen.message.as_ref().unwrap().contains("DAEMON_API_KEY"), "{seen:?}");
 
     daemon.stop();
-    daemon.start(text(&created["api_key"]));
-    until("the daemon is online", || (link(&api)["state"] == "online").then_some(()));
-    let system = api.get(&format!("/daemons/{}", text(&id)))["system"].clone();
-    assert!(
-        system["docker_version"].is_string() && system["memory_total_bytes"].as_u64() > Some(0),
-        "{system}"
-    );
+    daemon.start(&created.api_key);
+    api.online(&id);
+    let system = api.done(api.get_daemon(&id)).system.unwrap();
+    assert!(system.docker_version.is_some() && system.memory_total_bytes > 0, "{system:?}");
 
     let port = free_port();
-    api.post(
-        &format!("/daemons/{}/allocations", text(&id)),
-        json!({ "ip": "127.0.0.1", "ports": port.to_string() }),
-        201,
-    );
+    api.done(api.create_allocations(&id, &bodies::allocations("127.0.0.1", port)));
     play(&mut api, &id, port, |api| {
         // The game keeps running while both programs are replaced.
         daemon.stop();
-        until("the daemon is said to be away", || (link(api)["state"] != "online").then_some(()));
+        until("the daemon is said to be away", || (api.state(&id) != LinkState::Online).then_some(()));
         api.restart();
         api.sign_in();
-        daemon.start(text(&created["api_key"]));
-        until("the daemon is back", || (link(api)["state"] == "online").then_some(()));
+        daemon.start(&created.api_key);
+        api.online(&id);
     });
 }
 
-/// Import, create, start, connect, send commands, stop.
-fn play(api: &mut Api, daemon: &Value, port: u16, meanwhile: impl FnOnce(&mut Api)) {
-    let imported = api.post_bytes("/templates/import", EGG, 201);
-    assert_eq!(imported["warnings"], json!([]));
-    let allocations = api.get(&format!("/daemons/{}/allocations?search={port}", text(daemon)));
-    let container = api.post(
-        "/containers",
-        json!({
-            "name": "Trains", "template_id": imported["template"]["id"], "daemon_id": daemon,
-            "image": "~raptor-test/openttd:1", "skip_install": true, "variables": { "srv_name": "Raptor's trains" },
-            "allocation_ids": [allocations["items"][0]["id"]],
-            "limits": { "memory_mib": 512, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 1024, "pids": 128, "io_weight": 500 },
+/// Import, create, start, connect, talk, stop.
+fn play(api: &mut Api, daemon: &DaemonId, port: u16, meanwhile: impl FnOnce(&mut Api)) {
+    let imported = api.import(EGG);
+    assert_eq!(imported.warnings, []);
+    let id = api.make(&NewContainer {
+        daemon_id: Some(*daemon),
+        image: Some("~raptor-test/openttd:1".into()),
+        skip_install: Some(true),
+        variables: bodies::variables(&[("srv_name", "Raptor's trains")]),
+        allocation_ids: vec![api.allocation(daemon, port).id],
+        limits: Some(NewLimits {
+            memory_mib: Some(512),
+            cpu_percent: Some(0),
+            disk_mib: Some(1024),
+            pids: Some(128),
+            ..NewLimits::default()
         }),
-        201,
-    );
-    let path = format!("/containers/{}", text(&container["id"]));
-    api.containers.push(text(&container["id"]).to_owned());
-    api.post(&format!("{path}/power"), json!({ "action": "start" }), 202);
-    let phase = |api: &Api, phase: &str| (api.get(&path)["live"]["phase"] == phase).then_some(());
-    until("the egg's done line is seen", || phase(api, "running"));
-    assert_eq!(
-        api.post(&format!("{path}/power"), json!({ "action": "start" }), 409)["code"],
-        "already_running"
-    );
+        ..NewContainer::new("Trains", imported.template.id)
+    });
+    let start = bodies::power(PowerAction::Start);
+    api.done(api.power_container(&id, &start));
+    let phase = |api: &Api, phase| (api.done(api.get_container(&id)).live.phase == phase).then_some(());
+    until("the egg's done line is seen", || phase(api, Phase::Running));
+    let again = api.refused(api.power_container(&id, &start));
+    assert_eq!((again.status, again.code.as_str()), (409, "already_running"));
     TcpStream::connect(("127.0.0.1", port)).unwrap();
     meanwhile(api);
-    until("it is still running", || phase(api, "running"));
+    until("it is still running", || phase(api, Phase::Running));
     TcpStream::connect(("127.0.0.1", port)).unwrap();
 
-    let line = |api: &Api, wanted: &str| {
-        let page = api.get(&format!("{path}/console?limit=200"));
-        let lines = page["lines"].as_array().unwrap().clone();
-        lines.iter().any(|line| text(&line["text"]).contains(wanted)).then_some(())
-    };
     until("it answers what is typed", || {
-        api.post(&format!("{path}/commands"), json!({ "command": "server_info" }), 204);
-        line(api, "Current/maximum clients")
+        api.done(api.send_command(&id, &bodies::command("server_info")));
+        let page = api.done(api.get_console(&id, None, Some(200)));
+        page.lines.iter().any(|line| line.text.contains("Current/maximum clients")).then_some(())
     });
-    let page = api.get(&format!("{path}/console?after=0&limit=1000"));
-    let numbers: Vec<u64> =
-        page["lines"].as_array().unwrap().iter().filter_map(|line| line["seq"].as_u64()).collect();
+    let page = api.done(api.get_console(&id, Some(0), Some(1000)));
+    let numbers: Vec<u64> = page.lines.iter().map(|line| line.seq).collect();
     assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>(), "no console line is lost or doubled");
 
-    measured(api, &path);
-    api.post(&format!("{path}/power"), json!({ "action": "stop" }), 202);
-    until("it is offline", || phase(api, "offline"));
-    let exit = api.get(&path)["live"]["last_exit"].clone();
-    assert_eq!((exit["code"].as_i64(), exit["crash"].as_bool()), (Some(0), Some(false)), "{exit}");
-    remembers(api, &path, daemon);
-    api.delete(&path);
-    until("it is gone", || (api.get("/containers")["items"] == json!([])).then_some(()));
+    measured(api, &id);
+    api.done(api.power_container(&id, &bodies::power(PowerAction::Stop)));
+    until("it is offline", || phase(api, Phase::Offline));
+    let exit = api.done(api.get_container(&id)).live.last_exit.unwrap();
+    assert_eq!((exit.code, exit.crash), (0, false), "{exit:?}");
+    remembers(api, &id, daemon);
+    api.delete(&id);
+    api.none_left();
 }
 
-/// Output, commands and measurements are still available while it is offline.
-fn remembers(api: &Api, path: &str, daemon: &Value) {
-    let found = api.get(&format!("{path}/console/search?text=CURRENT%2FMAXIMUM&limit=1"));
-    let hit = &found["hits"][0];
-    assert!(text(&hit["text"]).contains("Current/maximum"), "{found}");
-    assert_eq!(
-        hit["parts"][0]["end"].as_u64().zip(hit["parts"][0]["start"].as_u64()).map(|(a, b)| a - b),
-        Some(15)
-    );
-    let none = api.get(&format!("{path}/console/search?to=2020-01-01T00:00:00Z&order=oldest"));
-    assert_eq!((&none["hits"], &none["next"]), (&json!([]), &Value::Null), "{none}");
+/// What was printed, sent and used is still known while it is offline.
+fn remembers(api: &Api, id: &ContainerId, daemon: &DaemonId) {
+    let one = NonZeroU32::new(1);
+    let search = SearchConsole { text: Some("CURRENT/MAXIMUM"), limit: one, ..Default::default() };
+    let found = api.done(api.search_console(id, search));
+    let hit = &found.hits[0];
+    assert!(hit.text.contains("Current/maximum"), "{found:?}");
+    assert_eq!(hit.parts[0].end - hit.parts[0].start, 15);
+    let before = "2020-01-01T00:00:00Z".parse().unwrap();
+    let search = SearchConsole { to: Some(&before), order: Some(ConsoleOrder::Oldest), ..Default::default() };
+    let none = api.done(api.search_console(id, search));
+    assert_eq!((none.hits.len(), none.next), (0, None), "{none:?}");
 
-    let plain = api.bytes(&format!("{path}/console/download?timestamps=true"));
-    let plain = String::from_utf8(plain).unwrap();
+    let plain = DownloadConsole { timestamps: Some(true), ..Default::default() };
+    let plain = String::from_utf8(api.bytes(api.download_console(id, plain))).unwrap();
     assert!(plain.contains("Current/maximum clients") && !plain.contains('\u{1b}'), "{plain}");
-    assert_eq!(plain.lines().count() as u64, found["newest"].as_u64().unwrap());
-    let packed = api.bytes(&format!("{path}/console/download?gzip=true"));
+    assert_eq!(plain.lines().count() as u64, found.newest);
+    let packed = DownloadConsole { gzip: Some(true), ..Default::default() };
+    let packed = api.bytes(api.download_console(id, packed));
     assert_eq!(packed.get(..2), Some(&[0x1f, 0x8b][..]));
 
     for mine in [false, true] {
-        let sent = api.get(&format!("{path}/commands?mine={mine}&limit=1"));
-        assert_eq!(
-            (text(&sent["items"][0]["sent_by"]), text(&sent["items"][0]["command"])),
-            ("admin", "server_info")
-        );
+        let query = ListCommands { mine: Some(mine), limit: one, ..Default::default() };
+        let sent = api.done(api.list_commands(id, query));
+        let newest = &sent.items[0];
+        assert_eq!((newest.sent_by.as_str(), newest.command.as_str()), ("admin", "server_info"));
     }
-    for of in [path, &format!("/daemons/{}", text(daemon))] {
-        measured(api, of);
-    }
+    measured(api, id);
+    is_measured(|| api.done(api.get_daemon_stats_history(daemon, StatsRange::Hour)));
 }
 
-/// Measurements are computed from differences and written every ten seconds.
-fn measured(api: &Api, of: &str) {
+/// Measurements are differences and written every ten seconds.
+fn measured(api: &Api, id: &ContainerId) {
+    is_measured(|| api.done(api.get_container_stats_history(id, StatsRange::Hour)));
+}
+
+fn is_measured(history: impl Fn() -> StatsHistory) {
     until("it was measured", || {
-        let history = api.get(&format!("{of}/stats/history?range=hour"));
-        let steps = history["memory_bytes"]["avg"].as_array().unwrap().clone();
+        let steps = history().memory_bytes.avg;
         assert_eq!(steps.len(), 360);
-        steps.iter().any(|step| step.as_f64() > Some(0.0)).then_some(())
+        steps.iter().any(|step| *step > Some(0.0)).then_some(())
     });
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
 fn until<T>(what: &str, mut met: impl FnMut() -> Option<T>) -> T {

@@ -3,15 +3,24 @@
 
 use crate::{
     EGG,
-    faults::{Chance, READY, crash_count, lines},
+    faults::{Chance, READY, crash_count, lines, printing},
     own::{Database, Engine, possible},
-    programs::{Api, Caller, Daemon, docker, postgres},
-    text, until,
+    programs::{Api, Daemon, docker, postgres, wait},
+    support::{Answer, bodies},
+    until,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
+use raptor_client::api::{
+    Client, Error,
+    query::ListContainers,
+    types::{
+        Behaviour, ContainerId, ContainerUpdate, DaemonId, LinkState, NewContainer, Phase, Policy,
+        PowerAction, Problem, RestartPolicy, TemplateId,
+    },
+};
+use reqwest::StatusCode;
 use std::{
     collections::BTreeSet,
+    num::NonZeroU32,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,9 +38,9 @@ struct World {
     database: Database,
     api: Api,
     daemon: Daemon,
-    host: String,
+    host: DaemonId,
     key: String,
-    template: Value,
+    template: TemplateId,
 }
 
 impl World {
@@ -47,11 +56,10 @@ impl World {
         let socket = engine.socket().display().to_string();
         let mut daemon =
             Daemon::with(vec![("DOCKER_SOCKET", socket), ("CONTAINER_FIREWALL", "off".to_owned())]);
-        let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
-        let created = api.post("/daemons", draft, 201);
-        let (host, key) = (text(&created["daemon"]["id"]).to_owned(), text(&created["api_key"]).to_owned());
+        let created = api.add_daemon(daemon.port);
+        let (host, key) = (created.daemon.id, created.api_key);
         daemon.start(&key);
-        let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
+        let template = api.template(EGG);
         let world = Self { chance, engine, database, api, daemon, host, key, template };
         world.online();
         world
@@ -59,51 +67,43 @@ impl World {
 
     fn online(&self) {
         until("the daemon is online and has its engine", || {
-            // For a moment, the API still refuses requests that need the database that has come back.
-            let (status, daemon) = self.api.ask(Method::GET, &format!("/daemons/{}", self.host), None);
-            (status == 200
-                && daemon["connection"]["state"] == "online"
-                && daemon["system"]["docker_version"].is_string())
-            .then_some(())
+            // For a moment, the API still refuses what needs the database that has come back.
+            let daemon = wait(self.api.get_daemon(&self.host)).ok()?.into_inner();
+            let has_engine = daemon.system.is_some_and(|system| system.docker_version.is_some());
+            (daemon.connection.state == LinkState::Online && has_engine).then_some(())
         });
     }
 
-    fn make(&self, name: &str, startup: &str, restart: &str) -> Container {
-        let created = self.api.post("/containers", self.draft(name, startup, restart), 201);
-        let id = text(&created["id"]).to_owned();
-        let container =
-            Container { path: format!("/containers/{id}"), engine_name: format!("raptor-{id}"), id };
-        self.phase(&container, "running");
-        container
+    fn make(&self, name: &str, startup: &str, restart: RestartPolicy) -> ContainerId {
+        let id = self.api.done(self.api.create_container(&self.draft(name, startup, restart))).id;
+        self.api.phase(&id, Phase::Running);
+        id
     }
 
-    fn draft(&self, name: &str, startup: &str, restart: &str) -> Value {
-        json!({
-            "name": name, "template_id": self.template, "daemon_id": self.host,
-            "image": "~raptor-test/busybox:1", "startup_command": startup, "skip_install": true,
-            "allocation_count": 0, "start": true,
-            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 },
-            "behaviour": { "policy": { "restart": restart, "max_crashes": 0 } },
-        })
+    fn draft(&self, name: &str, startup: &str, restart: RestartPolicy) -> NewContainer {
+        let policy = Policy { restart: Some(restart), max_crashes: Some(0), ..Policy::default() };
+        NewContainer {
+            name: name.into(),
+            behaviour: Some(Behaviour { policy: Some(policy), ..Behaviour::default() }),
+            ..printing(self.template, self.host, startup)
+        }
     }
 
-    fn phase(&self, container: &Container, phase: &str) {
-        until(&format!("{} is {phase}", container.id), || {
-            let live = self.api.get(&container.path)["live"].clone();
-            (live["phase"] == phase && live["known"] == true).then_some(())
-        });
+    fn power(&self, container: &ContainerId, action: PowerAction) {
+        self.api.done(self.api.power_container(container, &bodies::power(action)));
     }
 
-    /// Its process according to the engine, if it runs.
-    fn process(&self, container: &Container) -> Option<String> {
+    /// The engine's word on it: its process, where one runs.
+    fn process(&self, container: &ContainerId) -> Option<String> {
         let format = "{{.State.Running}} {{.Id}} {{.State.StartedAt}}";
-        let word = self.engine.answers(&["inspect", "--format", format, &container.engine_name])?;
+        let name = format!("raptor-{container}");
+        let word = self.engine.answers(&["inspect", "--format", format, &name])?;
         word.strip_prefix("true ").map(str::to_owned)
     }
 
-    /// The container's log in the engine.
-    fn log(&self, container: &Container) -> Option<String> {
-        self.engine.answers(&["logs", &container.engine_name])
+    /// What the engine itself has kept of what the container printed.
+    fn log(&self, container: &ContainerId) -> Option<String> {
+        self.engine.answers(&["logs", &format!("raptor-{container}")])
     }
 
     /// Kills some of them, in random order and at random times. Returns whether the engine was among them.
@@ -151,8 +151,9 @@ impl World {
     /// Checks that API, engine and disk agree on which containers exist.
     fn tidy(&self) -> Result<(), String> {
         let of_api: BTreeSet<String> = {
-            let page = self.api.get("/containers?limit=100");
-            page["items"].as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
+            let query = ListContainers { limit: NonZeroU32::new(100), ..Default::default() };
+            let page = self.api.done(self.api.list_containers(query));
+            page.items.iter().map(|item| item.id.to_string()).collect()
         };
         let words = |args: &[&str]| self.engine.answers(args).unwrap_or_default();
         let ours = |words: String| -> BTreeSet<String> {
@@ -191,12 +192,6 @@ fn walk(folder: &std::path::Path) -> Vec<(String, u64)> {
     files.collect()
 }
 
-struct Container {
-    id: String,
-    path: String,
-    engine_name: String,
-}
-
 /// Requests made in the meantime. Every acknowledged change must be there afterwards.
 struct Load {
     stop: Arc<AtomicBool>,
@@ -213,62 +208,70 @@ struct Done {
     answers: u32,
 }
 
+/// Of an answer: none where none came, else why it was refused, if it was.
+fn came<T>(answer: Answer<T>) -> Option<Option<Problem>> {
+    match answer {
+        Ok(_) => Some(None),
+        Err(Error::ErrorResponse(problem)) => Some(Some(problem.into_inner())),
+        Err(Error::CommunicationError(_) | Error::ResponseBodyError(_)) => None,
+        Err(error) => panic!("{error:?}"),
+    }
+}
+
 impl Load {
     fn begin(
-        caller: Caller,
-        steady: &Container,
-        restless: &Container,
-        draft: Value,
+        caller: Client,
+        steady: ContainerId,
+        restless: ContainerId,
+        draft: NewContainer,
         mut chance: Chance,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (halt, steady, restless) = (stop.clone(), steady.path.clone(), restless.path.clone());
+        let halt = stop.clone();
         let work = std::thread::spawn(move || {
             let mut done = Done::default();
-            let mut made: Vec<String> = Vec::new();
+            let mut made: Vec<ContainerId> = Vec::new();
             let mut number = 0;
             while !halt.load(Ordering::Relaxed) {
                 number += 1;
-                let (what, answer) = match chance.below(6) {
+                let (what, refused) = match chance.below(6) {
                     0 => {
                         done.name[1] = number;
-                        let name = json!({ "name": format!("Steady {number}") });
-                        let answer = caller.ask(Method::PUT, &steady, Some(name));
-                        if matches!(answer, Some((200, _))) {
+                        let name = ContainerUpdate::new(format!("Steady {number}"));
+                        let answer = wait(caller.update_container(&steady, &name));
+                        if answer.is_ok() {
                             done.name[0] = number;
                         }
-                        ("rename", answer)
+                        ("rename", came(answer))
                     }
                     1 => {
                         done.file[1] = number;
-                        let path = format!("{steady}/files/content?path=number");
-                        let answer = caller.ask(Method::PUT, &path, Some(json!(number)));
-                        if matches!(answer, Some((200, _))) {
+                        let answer = wait(caller.write_file(&steady, None, "number", number.to_string()));
+                        if answer.is_ok() {
                             done.file[0] = number;
                         }
-                        ("write", answer)
+                        ("write", came(answer))
                     }
                     2 | 3 => {
-                        let action = ["start", "stop", "restart", "kill"][chance.below(4) as usize];
-                        let path = format!("{restless}/power");
-                        ("power", caller.ask(Method::POST, &path, Some(json!({ "action": action }))))
+                        use PowerAction::{Kill, Restart, Start, Stop};
+                        let action = [Start, Stop, Restart, Kill][chance.below(4) as usize];
+                        let answer = wait(caller.power_container(&restless, &bodies::power(action)));
+                        ("power", came(answer))
                     }
                     4 if made.len() < 3 => {
-                        let answer = caller.ask(Method::POST, "/containers", Some(draft.clone()));
-                        if let Some((201, created)) = &answer {
-                            made.push(text(&created["id"]).to_owned());
-                        }
-                        ("create", answer)
+                        let answer = wait(caller.create_container(&draft));
+                        made.extend(answer.as_ref().ok().map(|created| created.id));
+                        ("create", came(answer))
                     }
                     _ => match made.pop() {
-                        Some(id) => {
-                            ("delete", caller.ask(Method::DELETE, &format!("/containers/{id}"), None))
-                        }
+                        Some(id) => ("delete", came(wait(caller.delete_container(&id, None)))),
                         None => continue,
                     },
                 };
-                match answer {
-                    Some((500, body)) => done.blamed.push(format!("{what}: {body}")),
+                match refused {
+                    Some(Some(problem)) if problem.status == 500 => {
+                        done.blamed.push(format!("{what}: {problem:?}"));
+                    }
                     Some(_) => done.answers += 1,
                     None => {}
                 }
@@ -295,27 +298,27 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
     let ticking = format!(
         "sh -c 'echo \"{READY}\"; i=0; while true; do i=$((i+1)); echo tick $i; [ -e crash ] && rm -f crash && exit 3; sleep 0.02; done'"
     );
-    let steady = world.make("Steady", &ticking, "always");
-    let never = world.make("Never", &ticking, "never");
-    let crashing = world.make("Crashing", &ticking, "unless_stopped");
-    let stopped = world.make("Stopped", &ticking, "unless_stopped");
-    let restless = world.make("Restless", &ticking, "unless_stopped");
-    world.api.post(&format!("{}/power", stopped.path), json!({ "action": "kill" }), 202);
-    world.phase(&stopped, "offline");
+    let steady = world.make("Steady", &ticking, RestartPolicy::Always);
+    let never = world.make("Never", &ticking, RestartPolicy::Never);
+    let crashing = world.make("Crashing", &ticking, RestartPolicy::UnlessStopped);
+    let stopped = world.make("Stopped", &ticking, RestartPolicy::UnlessStopped);
+    let restless = world.make("Restless", &ticking, RestartPolicy::UnlessStopped);
+    world.power(&stopped, PowerAction::Kill);
+    world.api.phase(&stopped, Phase::Offline);
 
     let (mut crashes, mut engine_kills, mut engine_logs) = (0, 0, Vec::new());
     for round in 0..rounds.unwrap_or(ROUNDS) {
         println!("round {round}");
         let before = [&steady, &never, &crashing].map(|container| world.process(container).unwrap());
-        let draft = world.draft("Passing", &ticking, "always");
+        let draft = world.draft("Passing", &ticking, RestartPolicy::Always);
         let chance = world.chance.another();
-        let load = Load::begin(world.api.caller(), &steady, &restless, draft, chance);
+        let load = Load::begin(world.api.impatient(), steady, restless, draft, chance);
         world.chance.pause();
         if world.chance.below(2) == 0 {
             world.daemon.kill();
         }
-        // The engine is up when it crashes, whatever else is.
-        std::fs::write(world.daemon.data(&crashing.id).join("crash"), "").unwrap();
+        // The engine is there when it ends, whoever else is.
+        std::fs::write(world.daemon.data(&crashing).join("crash"), "").unwrap();
         crashes += 1;
         until("it has crashed", || (world.process(&crashing).as_ref() != Some(&before[2])).then_some(()));
         std::thread::sleep(Duration::from_millis(500));
@@ -328,42 +331,40 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
         println!("  {} answers, {done:?}", done.answers);
         assert!(done.blamed.is_empty(), "{:?}\n{}", done.blamed, world.api.log());
 
-        world.phase(&steady, "running");
-        world.phase(&stopped, "offline");
-        world.phase(&never, if ended { "offline" } else { "running" });
+        world.api.phase(&steady, Phase::Running);
+        world.api.phase(&stopped, Phase::Offline);
+        world.api.phase(&never, if ended { Phase::Offline } else { Phase::Running });
         if ended {
-            world.api.post(&format!("{}/power", never.path), json!({ "action": "start" }), 202);
-            world.phase(&never, "running");
+            world.power(&never, PowerAction::Start);
+            world.api.phase(&never, Phase::Running);
         } else {
             let now = [&steady, &never].map(|container| world.process(container).unwrap());
             assert_eq!(now, before[..2], "the same processes have run all the time");
         }
-        // The delay after crashes grows, and waiting for it takes too long.
-        if world.api.get(&crashing.path)["live"]["phase"] == "offline" {
-            world.api.caller().ask(
-                Method::POST,
-                &format!("{}/power", crashing.path),
-                Some(json!({ "action": "start" })),
-            );
+        // The pause after a crash grows; nobody wants to wait for it.
+        if world.api.done(world.api.get_container(&crashing)).live.phase == Phase::Offline {
+            // It may have been started meanwhile, which is a refusal.
+            let _ = wait(world.api.power_container(&crashing, &bodies::power(PowerAction::Start)));
         }
-        world.phase(&crashing, "running");
+        world.api.phase(&crashing, Phase::Running);
 
-        let name = world.api.get(&steady.path)["name"].clone();
+        let name = world.api.done(world.api.get_container(&steady)).name;
         let number = |text: &str| text.trim_start_matches("Steady").trim().parse().unwrap_or(0_u32);
         let kept = |[acknowledged, tried]: [u32; 2], there: u32, what: &str| {
             let kept = acknowledged == 0 || (acknowledged..=tried).contains(&there);
             assert!(kept, "{what} {acknowledged} was acknowledged and {there} is there");
         };
-        kept(done.name, number(text(&name)), "the name");
-        let file = std::fs::read_to_string(world.daemon.data(&steady.id).join("number"));
+        kept(done.name, number(&name), "the name");
+        let file = std::fs::read_to_string(world.daemon.data(&steady).join("number"));
         kept(done.file, number(&file.unwrap_or_default()), "the file");
-        // Deletes what was created in the meantime, so that the next round begins like this one.
-        let items = world.api.get("/containers?limit=100&search=Passing")["items"].clone();
-        for item in items.as_array().unwrap() {
-            let path = format!("/containers/{}", text(&item["id"]));
-            let (status, body) = world.api.ask(Method::DELETE, &path, None);
-            // The load may have deleted it since it was listed.
-            assert!([202, 404].contains(&status), "{path} answered {status}: {body}");
+        // What was made meanwhile goes again, so that the next round begins like this one.
+        let passing =
+            ListContainers { limit: NonZeroU32::new(100), search: Some("Passing"), ..Default::default() };
+        for item in world.api.done(world.api.list_containers(passing)).items {
+            if let Err(error) = wait(world.api.delete_container(&item.id, None)) {
+                // One that the load has deleted may be gone since it was listed.
+                assert_eq!(error.status(), Some(StatusCode::NOT_FOUND), "{error:?}");
+            }
         }
         until("nothing is left of what was deleted", || match world.tidy() {
             Ok(()) => Some(()),
@@ -375,17 +376,17 @@ fn whatever_is_killed_when_containers_live_on_or_come_back_and_nothing_is_lost_d
     }
     for container in [&steady, &never, &crashing] {
         engine_logs.extend(world.log(container));
-        whole(&lines(&world.api, &container.path), &engine_logs, engine_kills);
+        whole(&lines(&world.api, container), &engine_logs, engine_kills);
     }
     until("every crash is in the audit trail", || {
-        (crash_count(&world.api, &crashing.path) >= crashes).then_some(())
+        (crash_count(&world.api, &crashing) >= crashes).then_some(())
     });
     std::thread::sleep(Duration::from_secs(1));
-    assert_eq!(crash_count(&world.api, &crashing.path), crashes, "each crash is written down once");
+    assert_eq!(crash_count(&world.api, &crashing), crashes, "each crash is written down once");
     for container in [&steady, &never, &crashing, &stopped, &restless] {
-        world.api.delete(&container.path);
+        world.api.delete(container);
     }
-    until("all are gone", || (world.api.get("/containers")["items"] == json!([])).then_some(()));
+    world.api.none_left();
     until("nothing is left", || world.tidy().ok());
 }
 

@@ -1,16 +1,41 @@
 //! The real programs, as processes.
 
-use reqwest::Method;
-use serde_json::{Value, json};
+use crate::support::{
+    Answer, Answered,
+    bodies::{self, PASSWORD},
+};
+use futures_util::TryStreamExt;
+use raptor_client::{
+    Observer,
+    api::{
+        ByteStream, Client, Error,
+        query::{ImportTemplate, ListAllocations, ListContainers},
+        types::{
+            Allocation, ContainerId, CreatedDaemon, DaemonId, ImportedTemplate, LinkState, NewContainer,
+            Phase, Problem, RoleId, SignIn, TemplateId,
+        },
+    },
+    api_client,
+};
+use reqwest::header;
 use std::{
     ffi::OsStr,
     net::TcpListener,
+    ops::Deref,
     path::{Path, PathBuf},
     process::{Child, Command},
+    sync::LazyLock,
     time::{Duration, Instant},
 };
+use tokio::runtime::Runtime;
 
-pub const PASSWORD: &str = "correct horse";
+/// Where the calls of the client run, which the tests wait for.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+/// Waits for a call of the client.
+pub fn wait<T>(call: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(call)
+}
 
 /// Whether Docker is available; prints a message if not, and fails in CI.
 pub fn docker() -> bool {
@@ -94,8 +119,16 @@ pub struct Api {
     env: Vec<(&'static str, String)>,
     base: String,
     token: String,
+    client: Client,
     http: reqwest::blocking::Client,
-    pub containers: Vec<String>,
+    pub containers: Vec<ContainerId>,
+}
+
+impl Deref for Api {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
 }
 
 impl Api {
@@ -182,7 +215,8 @@ impl Api {
         std::os::unix::fs::chown(folder.path(), uid, uid).unwrap();
         let process = Self::spawn(&prefix, &args, &env, folder.path());
         let http = reqwest::blocking::Client::new();
-        let base = format!("http://{addr}/api/v1");
+        let base = format!("http://{addr}");
+        let client = api_client(&base, "").unwrap();
         let api = Self {
             process,
             folder,
@@ -191,10 +225,11 @@ impl Api {
             env,
             base,
             token: String::new(),
+            client,
             http,
             containers: Vec::new(),
         };
-        api.wait();
+        api.wait_for_it();
         api
     }
 
@@ -211,9 +246,9 @@ impl Api {
         command.stdout(log()).stderr(log()).spawn().unwrap()
     }
 
-    fn wait(&self) {
+    fn wait_for_it(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
-        while self.http.get(format!("{}/settings", self.base)).send().is_err() {
+        while matches!(wait(self.get_settings()), Err(Error::CommunicationError(_))) {
             assert!(Instant::now() < deadline, "the API does not answer:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -236,7 +271,7 @@ impl Api {
 
     pub fn start_again(&mut self) {
         self.process = Self::spawn(&self.prefix, &self.args, &self.env, self.folder.path());
-        self.wait();
+        self.wait_for_it();
     }
 
     /// Stops it, and returns a copy of its SQLite database.
@@ -274,7 +309,7 @@ impl Api {
         if !self.runs() {
             self.process = Self::spawn(&self.prefix, &self.args, &self.env, self.folder.path());
         }
-        self.wait();
+        self.wait_for_it();
     }
 
     /// Its log so far.
@@ -283,90 +318,137 @@ impl Api {
     }
 
     pub fn sign_in(&mut self) {
-        let session = self.post("/auth/sign-in", json!({ "login": "admin", "password": PASSWORD }), 200);
-        self.token = session["token"].as_str().unwrap().to_owned();
+        self.sign_in_as("admin", PASSWORD);
     }
 
-    fn send(&self, method: Method, path: &str, body: Option<(&str, String)>, expected: u16) -> Value {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
-        if let Some((kind, body)) = body {
-            request = request.header("content-type", kind).body(body);
+    /// Goes on as somebody else.
+    pub fn sign_in_as(&mut self, login: &str, password: &str) {
+        let login = SignIn { login: login.into(), password: password.into() };
+        self.token = self.done(self.client.sign_in(&login)).token;
+        self.client = api_client(&self.base, &self.token).unwrap();
+    }
+
+    /// What a call was answered with that has to succeed; where it does not, what the API has said as well.
+    pub fn done<T>(&self, call: impl Future<Output = Answer<T>>) -> T {
+        let answer = wait(call);
+        if answer.is_err() {
+            println!("{}", self.log());
         }
-        let answer = request.send().unwrap();
-        let status = answer.status();
-        let text = answer.text().unwrap();
-        if status != expected {
-            panic!("{path} answered {status} instead of {expected}: {text}\n{}", self.log());
-        }
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        answer.done()
     }
 
-    /// Status and body, whatever they are.
-    pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
-        let caller = Caller { base: self.base.clone(), token: self.token.clone(), http: self.http.clone() };
-        caller.ask(method, path, body).unwrap()
+    /// Why a call was refused that has to be.
+    pub fn refused<T>(&self, call: impl Future<Output = Answer<T>>) -> Problem {
+        wait(call).refused()
     }
 
-    pub fn get(&self, path: &str) -> Value {
-        self.send(Method::GET, path, None, 200)
+    /// What is downloaded by a call, as a file of its own.
+    pub fn bytes(&self, call: impl Future<Output = Answer<ByteStream>>) -> Vec<u8> {
+        wait(async {
+            let answer = call.await.unwrap_or_else(|error| panic!("{error:?}"));
+            assert!(
+                answer.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().starts_with("attachment")
+            );
+            let pieces: Vec<_> = answer.into_inner_stream().try_collect().await.unwrap();
+            pieces.concat()
+        })
     }
 
-    /// The downloaded bytes at this path.
-    pub fn bytes(&self, path: &str) -> Vec<u8> {
-        let answer = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap();
-        assert_eq!(answer.status(), 200, "GET {path}");
-        assert!(answer.headers()["content-disposition"].to_str().unwrap().starts_with("attachment"));
-        answer.bytes().unwrap().to_vec()
-    }
-
-    pub fn post(&self, path: &str, body: Value, expected: u16) -> Value {
-        self.send(Method::POST, path, Some(("application/json", body.to_string())), expected)
-    }
-
-    pub fn post_bytes(&self, path: &str, body: &str, expected: u16) -> Value {
-        self.send(Method::POST, path, Some(("application/octet-stream", body.to_owned())), expected)
-    }
-
-    pub fn delete(&self, path: &str) {
-        self.send(Method::DELETE, path, None, 202);
-    }
-
-    pub fn put(&self, path: &str, body: Value) -> Value {
-        self.send(Method::PUT, path, Some(("application/json", body.to_string())), 200)
-    }
-
-    /// Requests a path of the API, and returns the answer once its head has arrived; the body can be streamed.
+    /// Opens an address below that of the API and gives the answer's head, and its body as it comes.
     pub fn open(&self, path: &str) -> reqwest::blocking::Response {
-        self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token).send().unwrap()
+        self.at(path).bearer_auth(&self.token).send().unwrap()
     }
 
     /// The same with one more header.
     pub fn open_with(&self, path: &str, name: &str, value: &str) -> reqwest::blocking::Response {
-        let request = self.http.get(format!("{}{path}", self.base)).bearer_auth(&self.token);
-        request.header(name, value).send().unwrap()
+        self.at(path).bearer_auth(&self.token).header(name, value).send().unwrap()
     }
 
-    /// The same without signing in.
+    /// The same as nobody who is signed in.
     pub fn open_signed_out(&self, url: &str) -> reqwest::blocking::Response {
-        let path = url.strip_prefix("/api/v1").unwrap();
-        self.http.get(format!("{}{path}", self.base)).send().unwrap()
+        self.at(url.strip_prefix("/api/v1").unwrap()).send().unwrap()
     }
 
-    /// Any request that answers 204.
-    pub fn done(&self, method: Method, path: &str, body: Option<Value>) {
-        self.send(method, path, body.map(|body| ("application/json", body.to_string())), 204);
+    fn at(&self, path: &str) -> reqwest::blocking::RequestBuilder {
+        self.http.get(format!("{}/api/v1{path}", self.base))
     }
 
-    /// A client for an API that may be away.
-    pub fn caller(&self) -> Caller {
-        let http = reqwest::blocking::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
-        Caller { base: self.base.clone(), token: self.token.clone(), http }
+    /// A client for calls while the API may be away, which waits for five seconds at most.
+    pub fn impatient(&self) -> Client {
+        let bearer = format!("Bearer {}", self.token).parse().unwrap();
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(5))
+            .default_headers([(header::AUTHORIZATION, bearer)].into_iter().collect())
+            .build()
+            .unwrap();
+        Client::new_with_client(&self.base, http, Observer::default())
     }
 
-    /// Signs in as another user.
-    pub fn sign_in_as(&mut self, login: &str, password: &str) {
-        let session = self.post("/auth/sign-in", json!({ "login": login, "password": password }), 200);
-        self.token = session["token"].as_str().unwrap().to_owned();
+    /// The daemon of a process that has its own.
+    pub fn own_daemon(&self) -> DaemonId {
+        self.done(self.list_daemons()).items[0].id
+    }
+
+    /// Adds a daemon on this host.
+    pub fn add_daemon(&self, port: u16) -> CreatedDaemon {
+        self.done(self.create_daemon(&bodies::a_daemon_here("Host", port)))
+    }
+
+    pub fn state(&self, daemon: &DaemonId) -> LinkState {
+        self.done(self.get_daemon(daemon)).connection.state
+    }
+
+    /// Waits until the daemon is online.
+    pub fn online(&self, daemon: &DaemonId) {
+        crate::until("the daemon is online", || (self.state(daemon) == LinkState::Online).then_some(()));
+    }
+
+    pub fn import(&self, egg: &str) -> ImportedTemplate {
+        self.done(self.import_template(ImportTemplate::default(), egg.to_owned()))
+    }
+
+    /// The id of a template that is made from the egg.
+    pub fn template(&self, egg: &str) -> TemplateId {
+        self.import(egg).template.id
+    }
+
+    /// The role for people without rights of their own.
+    pub fn user_role(&self) -> RoleId {
+        self.done(self.list_roles()).items.iter().find(|role| role.name == "user").unwrap().id
+    }
+
+    /// The allocation of this port.
+    pub fn allocation(&self, daemon: &DaemonId, port: u16) -> Allocation {
+        let search = port.to_string();
+        let search = ListAllocations { search: Some(&search), ..Default::default() };
+        let found = self.done(self.list_allocations(daemon, search));
+        found.items.into_iter().find(|one| one.port == port).unwrap()
+    }
+
+    /// Makes a container, which is removed from the engine with the API.
+    pub fn make(&mut self, container: &NewContainer) -> ContainerId {
+        let id = self.done(self.create_container(container)).id;
+        self.containers.push(id);
+        id
+    }
+
+    /// Waits until the container's host says that it is in this phase.
+    pub fn phase(&self, container: &ContainerId, phase: Phase) {
+        crate::until(&format!("{container} is {phase}"), || {
+            let live = self.done(self.get_container(container)).live;
+            (live.phase == phase && live.known).then_some(())
+        });
+    }
+
+    /// Deletes a container.
+    pub fn delete(&self, container: &ContainerId) {
+        self.done(self.delete_container(container, None));
+    }
+
+    /// Waits until there are no containers any more.
+    pub fn none_left(&self) {
+        let all = || self.done(self.list_containers(ListContainers::default())).items;
+        crate::until("they are gone", || all().is_empty().then_some(()));
     }
 }
 
@@ -377,28 +459,6 @@ impl Drop for Api {
             let _ = Command::new("docker").args(["rm", "-f", &format!("raptor-{id}")]).output();
             let _ = Command::new("docker").args(["network", "rm", &format!("raptor-{id}")]).output();
         }
-    }
-}
-
-/// A client for an API that may be away.
-#[derive(Clone)]
-pub struct Caller {
-    base: String,
-    token: String,
-    http: reqwest::blocking::Client,
-}
-
-impl Caller {
-    /// Status and body, or `None` without a complete answer.
-    pub fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Option<(u16, Value)> {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let answer = request.send().ok()?;
-        let status = answer.status().as_u16();
-        let text = answer.text().ok()?;
-        Some((status, serde_json::from_str(&text).unwrap_or(Value::String(text))))
     }
 }
 
@@ -443,8 +503,8 @@ impl Daemon {
     }
 
     /// The container's folder.
-    pub fn data(&self, container: &str) -> PathBuf {
-        self.containers().join(container)
+    pub fn data(&self, container: &ContainerId) -> PathBuf {
+        self.containers().join(container.to_string())
     }
 
     pub fn start(&mut self, key: &str) {

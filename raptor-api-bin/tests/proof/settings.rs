@@ -1,19 +1,20 @@
 //! Settings and their effects.
 
 use crate::{
-    faults::{READY, make, running},
+    faults::{READY, printing},
     programs::{Api, docker, folder, program},
-    text, until,
+    until,
 };
+use raptor_client::api::types::{ContainerId, Phase};
 use std::{
     fs,
     os::unix::fs::MetadataExt,
     process::{Command, Stdio},
 };
 
-/// The output of `docker inspect` for the container at `path`.
-fn inspect(path: &str, format: &str) -> String {
-    let name = format!("raptor-{}", path.rsplit('/').next().unwrap());
+/// What Docker says of the container.
+fn inspect(container: &ContainerId, format: &str) -> String {
+    let name = format!("raptor-{container}");
     let output = Command::new("docker").args(["inspect", "--format", format, &name]).output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -34,22 +35,22 @@ fn what_the_file_env_sets_about_the_host_is_what_up_does() {
         "{said}"
     );
     assert!(folder.path().join("data/raptor.db").exists());
-    let daemon = text(&api.get("/daemons")["items"][0]["id"]).to_owned();
-    let template = api.post_bytes("/templates/import", crate::EGG, 201)["template"]["id"].clone();
-    let path = make(&mut api, &template, &daemon, &format!("sh -c 'echo \"{READY}\"; read line'"));
-    running(&api, &path);
+    let startup = format!("sh -c 'echo \"{READY}\"; read line'");
+    let container = printing(api.template(crate::EGG), api.own_daemon(), &startup);
+    let container = api.make(&container);
+    api.phase(&container, Phase::Running);
     let address = inspect(
-        &path,
+        &container,
         "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}{{.NetworkSettings.IPAddress}}",
     );
     assert!(address.starts_with("10.231."), "{address}");
-    assert!(inspect(&path, "{{.Config.Env}}").contains("TZ=Europe/Berlin"));
+    assert!(inspect(&container, "{{.Config.Env}}").contains("TZ=Europe/Berlin"));
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        assert_eq!(inspect(&path, "{{.Config.User}}"), "1234:1235");
+        assert_eq!(inspect(&container, "{{.Config.User}}"), "1234:1235");
     }
-    // Before its host is stopped, which has to remove the network.
-    api.delete(&path);
-    until("it is removed", || inspect(&path, "{{.Id}}").is_empty().then_some(()));
+    // Before its host goes away: the network is the host's to remove.
+    api.delete(&container);
+    until("it is removed", || inspect(&container, "{{.Id}}").is_empty().then_some(()));
 }
 
 #[test]

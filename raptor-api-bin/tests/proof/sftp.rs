@@ -3,10 +3,16 @@
 use crate::{
     EGG,
     programs::{Api, Daemon},
-    text, until,
+    support::bodies::{self, PASSWORD},
+    until,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
+use raptor_client::api::{
+    query::ListContainerActivity,
+    types::{
+        Activity, ContainerId, DaemonDraft, Level, NewContainer, NewLimits, PasswordChange, SshKeyDraft,
+        UserId, UserUpdate,
+    },
+};
 use std::{
     io::Write,
     path::{Path, PathBuf},
@@ -14,15 +20,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub const PASSWORD: &str = "correct horse";
-
 /// Steve, his container on a separate daemon, and his client programs.
 pub struct Fixture {
     pub api: Api,
     pub daemon: Daemon,
     key: String,
-    pub container: String,
-    pub steve: String,
+    pub container: ContainerId,
+    pub steve: UserId,
     own: tempfile::TempDir,
 }
 
@@ -32,27 +36,36 @@ impl Fixture {
         let mut api = Api::serve(&format!("sqlite://{}", own.path().join("raptor.db").display()));
         api.sign_in();
         let mut daemon = Daemon::new();
-        let draft =
-            json!({ "name": "Host 1", "host": "127.0.0.1", "port": daemon.port, "sftp_offline_hours": 24 });
-        let created = api.post("/daemons", draft, 201);
-        let key = text(&created["api_key"]).to_owned();
+        let here = bodies::a_daemon_here("Host 1", daemon.port);
+        let created = api.done(api.create_daemon(&DaemonDraft { sftp_offline_hours: Some(24), ..here }));
+        let key = created.api_key;
         daemon.start(&key);
-        let path = format!("/daemons/{}", text(&created["daemon"]["id"]));
-        until("the daemon is online", || (api.get(&path)["connection"]["state"] == "online").then_some(()));
-        let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
-        let roles = api.get("/roles")["items"].as_array().unwrap().clone();
-        let role = roles.iter().find(|role| role["name"] == "user").unwrap();
-        let user = json!({ "username": "steve", "email": "steve@example.com", "password": PASSWORD, "role_id": role["id"] });
-        let steve = text(&api.post("/users", user, 201)["id"]).to_owned();
-        let container = json!({
-            "name": "Trains", "template_id": template, "daemon_id": created["daemon"]["id"], "owner_id": steve,
-            "image": "~raptor-test/openttd:1", "allocation_count": 0,
-            "limits": { "memory_mib": 512, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 1024, "pids": 128, "io_weight": 500 },
+        api.online(&created.daemon.id);
+        let steve = api.done(api.create_user(&bodies::a_user("steve", api.user_role()))).id;
+        let container = api.done(api.create_container(&NewContainer {
+            daemon_id: Some(created.daemon.id),
+            owner_id: Some(steve),
+            image: Some("~raptor-test/openttd:1".into()),
+            limits: Some(NewLimits {
+                memory_mib: Some(512),
+                cpu_percent: Some(0),
+                disk_mib: Some(1024),
+                pids: Some(128),
+                ..NewLimits::default()
+            }),
+            ..bodies::a_container("Trains", api.template(EGG))
+        }));
+        let container = container.id;
+        until("the daemon has the container", || {
+            api.done(api.get_container(&container)).synced.then_some(())
         });
-        let container = text(&api.post("/containers", container, 201)["id"]).to_owned();
-        let path = format!("/containers/{container}");
-        until("the daemon has the container", || (api.get(&path)["synced"] == true).then_some(()));
         Self { api, daemon, key, container, steve, own }
+    }
+
+    /// What is written down of the container.
+    fn activity(&self) -> Vec<Activity> {
+        let query = ListContainerActivity::default();
+        self.api.done(self.api.list_container_activity(&self.container, query)).items
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -60,8 +73,7 @@ impl Fixture {
     }
 
     fn login(&self, user: &str) -> String {
-        let shown = self.api.get(&format!("/containers/{}", self.container));
-        format!("{user}.{}", text(&shown["short_id"]))
+        format!("{user}.{}", self.api.done(self.api.get_container(&self.container)).short_id)
     }
 
     fn command(&self, user: &str, how: &How, flags: &[&str]) -> Command {
@@ -146,6 +158,12 @@ fn has(program: &str) -> bool {
     found
 }
 
+/// Suspends a user's account, and says whether it is.
+pub fn suspend(api: &Api, name: &str, user: &UserId) -> bool {
+    let update = UserUpdate { suspended: true, ..bodies::same_user(name, api.user_role()) };
+    api.done(api.update_user(user, &update)).suspended
+}
+
 /// Security cases 40 and 41.
 #[test]
 fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_transfer() {
@@ -172,44 +190,38 @@ fn whoever_loses_the_right_is_cut_off_in_the_middle_of_a_transfer() {
     }
 
     fixture.api.sign_in_as("steve", PASSWORD);
-    let added = fixture.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
-    let shown = fixture.api.get(&format!("/containers/{}/sftp", fixture.container));
-    assert_eq!(shown["port"].as_u64(), Some(fixture.daemon.sftp_port.into()));
-    assert!(text(&shown["fingerprint"]).starts_with("SHA256:"));
-    assert_eq!(text(&shown["username"]), fixture.login("steve"));
+    let api = &fixture.api;
+    let added = api.done(api.add_ssh_key(&SshKeyDraft::new(public))).id;
+    let shown = api.done(api.get_container_sftp(&fixture.container));
+    assert_eq!(shown.port, fixture.daemon.sftp_port);
+    assert!(shown.fingerprint.starts_with("SHA256:"), "{shown:?}");
+    assert_eq!(shown.username, fixture.login("steve"));
     assert!(fixture.run("steve", &by_key, "ls\n").status.success());
     fixture.cut("a key that is deleted", "steve", &by_key, |api| {
-        api.done(Method::DELETE, &format!("/account/ssh-keys/{}", text(&added["id"])), None);
+        api.done(api.delete_ssh_key(&added));
     });
     fixture.cut("a password that is changed", "steve", &by_password, |api| {
-        let body = json!({ "current_password": PASSWORD, "new_password": "another horse" });
-        api.done(Method::PUT, "/account/password", Some(body));
+        let change =
+            PasswordChange { current_password: PASSWORD.into(), new_password: "another horse".into() };
+        api.done(api.change_password(&change));
     });
     let by_password = How::Password("another horse");
 
     fixture.api.sign_in();
-    let path = format!("/containers/{}", fixture.container);
-    let roles = fixture.api.get("/roles")["items"].as_array().unwrap().clone();
-    let role = roles.iter().find(|role| role["name"] == "user").unwrap().clone();
-    let user = json!({ "username": "mia.b", "email": "mia@example.com", "password": PASSWORD, "role_id": role["id"] });
-    let mia = text(&fixture.api.post("/users", user, 201)["id"]).to_owned();
-    let access = json!({ "user": "mia.b", "level": "admin" });
-    fixture.api.done(Method::POST, &format!("{path}/access"), Some(access));
+    let (api, container) = (&fixture.api, fixture.container);
+    let role = api.user_role();
+    let mia = api.done(api.create_user(&bodies::a_user("mia.b", role))).id;
+    api.done(api.grant_access(&container, &bodies::access("mia.b", Level::Admin)));
     fixture.cut("access that is taken away", "mia.b", &How::Password(PASSWORD), |api| {
-        api.done(Method::DELETE, &format!("{path}/access/{mia}"), None);
+        api.done(api.revoke_access(&container, &mia));
     });
     fixture.cut("an account that is suspended", "steve", &by_password, |api| {
-        let body = json!({ "username": "steve", "email": "steve@example.com", "role_id": role["id"], "suspended": true });
-        let user = api.put(&format!("/users/{}", fixture.steve), body);
-        assert_eq!(user["suspended"], true);
+        assert!(suspend(api, "steve", &fixture.steve));
     });
 
     until("what was written is in the audit trail", || {
-        let rows: Vec<Value> =
-            fixture.api.get(&format!("{path}/activity"))["items"].as_array().unwrap().clone();
-        rows.iter()
-            .any(|row| row["action"] == "container.sftp.changed" && row["actor"]["name"] == "steve")
-            .then_some(())
+        let changed = |row: &Activity| row.action == "container.sftp.changed";
+        fixture.activity().iter().any(|row| changed(row) && row.actor.name == "steve").then_some(())
     });
 }
 
@@ -225,7 +237,7 @@ fn a_known_key_works_while_the_api_is_away_and_its_session_is_looked_at_again() 
     let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
     let by_key = How::Key(key);
     fixture.api.sign_in_as("steve", PASSWORD);
-    fixture.api.post("/account/ssh-keys", json!({ "public_key": public }), 201);
+    fixture.api.done(fixture.api.add_ssh_key(&SshKeyDraft::new(public)));
     assert!(fixture.run("steve", &by_key, "mkdir a\n").status.success());
     let login = fixture.login("steve");
     // Another daemon process on the same folder, which no API has spoken to.
@@ -251,8 +263,8 @@ fn a_known_key_works_while_the_api_is_away_and_its_session_is_looked_at_again() 
     assert!(child.wait().unwrap().success());
     fixture.api.start_again();
     fixture.api.sign_in();
-    let path = format!("/containers/{}/activity", fixture.container);
     until("what was done meanwhile is in the audit trail", || {
-        fixture.api.get(&path)["items"].to_string().contains("/offline").then_some(())
+        let told = |row: &Activity| format!("{:?}", row.detail).contains("/offline");
+        fixture.activity().iter().any(told).then_some(())
     });
 }

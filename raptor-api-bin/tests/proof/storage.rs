@@ -3,13 +3,23 @@
 use crate::{
     EGG,
     disk::Disk,
+    faults::printing,
     own::Database,
-    programs::{self, Api, PASSWORD, docker},
-    text, until,
+    programs::{self, Api, docker, wait},
+    support::{Answer, bodies},
+    until,
 };
-use reqwest::Method;
-use serde_json::{Value, json};
-use std::{path::Path, time::Instant};
+use raptor_client::api::{
+    Error,
+    query::{ImportTemplate, ListContainerActivity, ListContainers, ListFiles, ListUsers},
+    types::{
+        ContainerId, ContainerUpdate, DaemonId, LiveState, NewContainer, OnExisting, Phase, PowerAction,
+        TemplateId, UserId,
+    },
+};
+use reqwest::StatusCode;
+use serde_json::Value;
+use std::{num::NonZeroU32, path::Path, time::Instant};
 
 const PRINTING: &str = "sh -c 'echo \"[net] Map generated, starting game\"; i=0; while true; do i=$((i+1)); echo tick $i; sleep 0.1; done'";
 
@@ -17,80 +27,86 @@ const PRINTING: &str = "sh -c 'echo \"[net] Map generated, starting game\"; i=0;
 const FULL: &[&str] = &["storage_full"];
 const FAILING: &[&str] = &["storage_read_only", "storage_failed"];
 
-/// Asserts that it was done, or that the answer names the database's disk as the cause. Returns whether it was done.
-fn done_or_said(api: &Api, codes: &[&str], method: Method, path: &str, body: Option<Value>) -> bool {
-    let (status, answer) = api.ask(method, path, body);
-    if status < 300 {
-        return true;
-    }
-    assert_eq!(status, 503, "{path}: {answer}\n{}", api.log());
-    assert!(codes.contains(&text(&answer["code"])), "{path}: {answer}");
-    let said = text(&answer["detail"]);
-    assert!(said.contains("the database's disk") && said.contains("then try again"), "{path}: {said}");
+/// That it was done, or that the database's disk is named as what was in the way. Gives whether it was done.
+fn done_or_said<T>(api: &Api, codes: &[&str], what: &str, call: impl Future<Output = Answer<T>>) -> bool {
+    let problem = match wait(call) {
+        Ok(_) => return true,
+        Err(Error::ErrorResponse(problem)) => problem.into_inner(),
+        Err(error) => panic!("{what}: {error:?}\n{}", api.log()),
+    };
+    assert_eq!(problem.status, 503, "{what}: {problem:?}\n{}", api.log());
+    assert!(codes.contains(&problem.code.as_str()), "{what}: {problem:?}");
+    let said = &problem.detail;
+    assert!(said.contains("the database's disk") && said.contains("then try again"), "{what}: {said}");
     false
 }
 
 fn sign_in(api: &Api, codes: &[&str]) -> bool {
-    let login = json!({ "login": "admin", "password": PASSWORD });
-    done_or_said(api, codes, Method::POST, "/auth/sign-in", Some(login))
+    done_or_said(api, codes, "signing in", (**api).sign_in(&bodies::login("admin")))
 }
 
 /// Writes until the database is full.
 fn exhaust(api: &Api) {
-    let egg: Value = serde_json::from_str(EGG).unwrap();
-    let mut egg = egg.as_object().unwrap().clone();
-    egg.insert("description".into(), "long ".repeat(8_000).into());
-    let import = |_| {
-        done_or_said(api, FULL, Method::POST, "/templates/import?on_existing=keep_both", Some(json!(egg)))
-    };
+    let mut egg: Value = serde_json::from_str(EGG).unwrap();
+    egg["description"] = "long ".repeat(8_000).into();
+    let both = ImportTemplate { on_existing: Some(OnExisting::KeepBoth), ..Default::default() };
+    let import = |_| done_or_said(api, FULL, "an import", api.import_template(both, egg.to_string()));
     assert!((0..2_000).any(|number| !import(number)), "the disk is not full");
 }
 
 /// `raptor-api up` with containers and a user.
 struct Live {
     api: Api,
-    user: String,
-    template: Value,
-    host: Value,
+    user: UserId,
+    template: TemplateId,
+    host: DaemonId,
 }
 
 impl Live {
     fn on(folder: &Path) -> Self {
         let mut api = Api::up_in(folder);
         api.sign_in();
-        let template = api.post_bytes("/templates/import", EGG, 201)["template"]["id"].clone();
-        let host = api.get("/daemons")["items"][0]["id"].clone();
-        let user = user(&api);
+        let (template, host, user) = (api.template(EGG), api.own_daemon(), user(&api));
         Self { api, user, template, host }
     }
 
-    fn container(&mut self, name: &str) -> String {
-        let draft = json!({
-            "name": name, "template_id": self.template, "daemon_id": self.host,
-            "image": "~raptor-test/busybox:1", "startup_command": PRINTING, "skip_install": true,
-            "allocation_count": 0, "start": true,
-            "limits": { "memory_mib": 64, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 0, "pids": 64, "io_weight": 500 },
-        });
-        let id = text(&self.api.post("/containers", draft, 201)["id"]).to_owned();
-        self.api.containers.push(id.clone());
-        let path = format!("/containers/{id}");
-        self.until("it runs", &path, |live| live["phase"] == "running");
-        path
+    fn container(&mut self, name: &str) -> ContainerId {
+        let draft = printing(self.template, self.host, PRINTING);
+        let id = self.api.make(&NewContainer { name: name.into(), behaviour: None, ..draft });
+        self.until("it runs", &id, |live| live.phase == Phase::Running);
+        id
     }
 
-    fn until(&self, what: &str, path: &str, met: impl Fn(&Value) -> bool) {
-        until(what, || met(&self.api.get(path)["live"]).then_some(()));
+    fn until(&self, what: &str, id: &ContainerId, met: impl Fn(&LiveState) -> bool) {
+        until(what, || met(&self.api.done(self.api.get_container(id)).live).then_some(()));
     }
 
-    fn power(&self, codes: &[&str], path: &str, action: &str) {
-        let done = done_or_said(
-            &self.api,
-            codes,
-            Method::POST,
-            &format!("{path}/power"),
-            Some(json!({ "action": action })),
-        );
-        assert!(done, "{action} needs no room");
+    /// Whether it was done; see [`done_or_said`].
+    fn done<T>(&self, codes: &[&str], what: &str, call: impl Future<Output = Answer<T>>) -> bool {
+        done_or_said(&self.api, codes, what, call)
+    }
+
+    fn power(&self, codes: &[&str], id: &ContainerId, action: PowerAction) {
+        let what = action.to_string();
+        let done = self.done(codes, &what, self.api.power_container(id, &bodies::power(action)));
+        assert!(done, "{what} needs no room");
+    }
+
+    fn command(&self, codes: &[&str], id: &ContainerId) -> bool {
+        self.done(codes, "a command", self.api.send_command(id, &bodies::command("save")))
+    }
+
+    fn rename(&self, codes: &[&str], id: &ContainerId) -> bool {
+        self.done(codes, "a new name", self.api.update_container(id, &ContainerUpdate::new("Renamed")))
+    }
+
+    /// What can be read: containers, a console, files.
+    fn read(&self, id: &ContainerId, containers: usize) {
+        let api = &self.api;
+        let all = api.done(api.list_containers(ListContainers::default())).items;
+        assert_eq!(all.len(), containers);
+        api.done(api.get_console(id, None, Some(10)));
+        api.done(api.list_files(id, ListFiles::default()));
     }
 }
 
@@ -99,11 +115,8 @@ fn blamed(api: &Api) -> usize {
     api.log().lines().filter(|line| line.contains("WARN") && line.contains("the database's disk")).count()
 }
 
-fn user(api: &Api) -> String {
-    let roles = api.get("/roles")["items"].as_array().unwrap().clone();
-    let role = roles.iter().find(|role| role["name"] == "User").unwrap_or(&roles[0]);
-    let user = json!({ "username": "steve", "email": "steve@example.com", "password": PASSWORD, "role_id": role["id"] });
-    text(&api.post("/users", user, 201)["id"]).to_owned()
+fn user(api: &Api) -> UserId {
+    api.done(api.create_user(&bodies::a_user("steve", api.user_role()))).id
 }
 
 #[test]
@@ -115,49 +128,48 @@ fn while_the_disk_is_full_people_sign_in_read_stop_and_delete_and_then_everythin
     disk.fill();
 
     assert!(sign_in(&live.api, FULL), "the room that the database keeps is for this");
-    let all = live.api.get("/containers");
-    assert_eq!(all["items"].as_array().unwrap().len(), 2);
-    live.api.get(&format!("{first}/console?limit=10"));
-    live.api.get(&format!("{first}/files?path="));
-    let full = format!("{first}/files/content?path=big");
-    let (status, refused) = live.api.ask(Method::PUT, &full, Some(json!("x".repeat(1 << 20))));
-    assert_eq!((status, text(&refused["code"])), (409, "disk_full"), "{refused}");
+    live.read(&first, 2);
+    let api = &live.api;
+    let refused = api.refused(api.write_file(&first, None, "big", "x".repeat(1 << 20)));
+    assert_eq!((refused.status, refused.code.as_str()), (409, "disk_full"), "{refused:?}");
 
-    live.power(FULL, &first, "stop");
-    live.until("it is stopped", &first, |live| live["phase"] == "offline");
-    assert!(done_or_said(&live.api, FULL, Method::DELETE, &first, None), "deleting needs no room");
-    until("it is gone", || (live.api.ask(Method::GET, &first, None).0 == 404).then_some(()));
-    assert!(done_or_said(&live.api, FULL, Method::DELETE, &format!("/users/{}", live.user), None));
+    live.power(FULL, &first, PowerAction::Stop);
+    live.until("it is stopped", &first, |live| live.phase == Phase::Offline);
+    assert!(live.done(FULL, "deleting", api.delete_container(&first, None)), "deleting needs no room");
+    let status = |answer: Answer<_>| answer.err().and_then(|error| error.status());
+    until("it is gone", || {
+        (status(wait(api.get_container(&first))) == Some(StatusCode::NOT_FOUND)).then_some(())
+    });
+    assert!(live.done(FULL, "deleting a user", api.delete_user(&live.user)));
 
     exhaust(&live.api);
     disk.fill();
     sign_in(&live.api, FULL);
-    done_or_said(&live.api, FULL, Method::PUT, &second, Some(json!({ "name": "Renamed" })));
-    let sent = Some(json!({ "command": "save" }));
-    assert!(done_or_said(&live.api, FULL, Method::POST, &format!("{second}/commands"), sent), "it was sent");
-    live.power(FULL, &second, "stop");
-    live.until("it is stopped", &second, |live| live["phase"] == "offline");
-    live.power(FULL, &second, "start");
-    live.until("it is started", &second, |live| live["phase"] != "offline");
+    live.rename(FULL, &second);
+    assert!(live.command(FULL, &second), "it was sent");
+    live.power(FULL, &second, PowerAction::Stop);
+    live.until("it is stopped", &second, |live| live.phase == Phase::Offline);
+    live.power(FULL, &second, PowerAction::Start);
+    live.until("it is started", &second, |live| live.phase != Phase::Offline);
 
     disk.make_room();
     live.api.sign_in();
     until("what was done is in the activity", || {
-        let page = live.api.get(&format!("{second}/activity?limit=100"));
-        let done: Vec<&str> =
-            page["items"].as_array().unwrap().iter().map(|item| text(&item["action"])).collect();
+        let query = ListContainerActivity { limit: NonZeroU32::new(100), ..Default::default() };
+        let page = live.api.done(live.api.list_container_activity(&second, query));
+        let done: Vec<String> = page.items.iter().map(|item| item.action.to_string()).collect();
         let wanted = ["container.power.stop", "container.power.start", "container.command"];
-        wanted.iter().all(|wanted| done.contains(wanted)).then_some(())
+        wanted.iter().all(|wanted| done.iter().any(|done| done == wanted)).then_some(())
     });
     let third = live.container("Third");
-    live.power(FULL, &third, "kill");
-    live.until("it is killed", &third, |live| live["phase"] == "offline");
+    live.power(FULL, &third, PowerAction::Kill);
+    live.until("it is killed", &third, |live| live.phase == Phase::Offline);
     live.api.delete(&third);
     assert!(!live.api.log().contains("a request failed"), "{}", live.api.log());
 
     live.api.restart();
     live.api.sign_in();
-    live.until("it still runs", &second, |live| live["phase"] != "offline");
+    live.until("it still runs", &second, |live| live.phase != Phase::Offline);
     live.api.stop();
     assert_eq!(integrity(&folder.join("raptor.db")), "ok");
 }
@@ -183,17 +195,14 @@ fn on_a_disk_that_has_become_read_only_people_read_and_stop_the_log_warns_once_a
     disk.fail();
 
     sign_in(&live.api, FAILING);
-    assert_eq!(live.api.get("/containers")["items"].as_array().unwrap().len(), 1);
-    live.api.get(&format!("{first}/files?path="));
+    live.read(&first, 1);
     for _ in 0..20 {
-        let sent = Some(json!({ "command": "save" }));
-        let sent = done_or_said(&live.api, FAILING, Method::POST, &format!("{first}/commands"), sent);
-        assert!(sent, "what reached the container is not told as failed");
+        assert!(live.command(FAILING, &first), "what reached the container is not told as failed");
     }
-    assert!(!done_or_said(&live.api, FAILING, Method::PUT, &first, Some(json!({ "name": "Renamed" }))));
-    assert!(!done_or_said(&live.api, FAILING, Method::DELETE, &format!("/users/{}", live.user), None));
-    live.power(FAILING, &first, "stop");
-    live.until("it is stopped", &first, |live| live["phase"] == "offline");
+    assert!(!live.rename(FAILING, &first));
+    assert!(!live.done(FAILING, "deleting a user", live.api.delete_user(&live.user)));
+    live.power(FAILING, &first, PowerAction::Stop);
+    live.until("it is stopped", &first, |live| live.phase == Phase::Offline);
     assert!(!live.api.log().contains("a request failed"), "{}", live.api.log());
     // One a minute for each code: that the disk fails, and that it is read-only afterwards.
     let most = FAILING.len() * (1 + begun.elapsed().as_secs() as usize / 60);
@@ -204,10 +213,10 @@ fn on_a_disk_that_has_become_read_only_people_read_and_stop_the_log_warns_once_a
     disk.mend();
     live.api.start_again();
     live.api.sign_in();
-    live.api.get(&format!("/users/{}", live.user));
-    live.until("it is offline", &first, |live| live["phase"] == "offline");
-    live.power(FAILING, &first, "start");
-    live.until("it is started", &first, |live| live["phase"] != "offline");
+    live.api.done(live.api.get_user(&live.user));
+    live.until("it is offline", &first, |live| live.phase == Phase::Offline);
+    live.power(FAILING, &first, PowerAction::Start);
+    live.until("it is started", &first, |live| live.phase != Phase::Offline);
 }
 
 #[test]
@@ -221,13 +230,13 @@ fn a_postgresql_whose_disk_is_full_answers_503_and_afterwards_everything_works_w
     disk.fill();
     exhaust(&api);
     sign_in(&api, FULL);
-    assert_eq!(api.get("/users")["items"].as_array().unwrap().len(), 2);
-    // The server writes a new version of the row, but deleting it needs no new block.
-    done_or_said(&api, FULL, Method::DELETE, &format!("/users/{user}"), None);
+    assert_eq!(api.done(api.list_users(ListUsers::default())).items.len(), 2);
+    // The server writes a new row for the old one, but needs no new block for the row's end.
+    done_or_said(&api, FULL, "deleting a user", api.delete_user(&user));
     disk.make_room();
     api.sign_in();
-    let role = api.post("/roles", json!({ "name": "Helper", "permissions": [] }), 201);
-    api.done(Method::DELETE, &format!("/roles/{}", text(&role["id"])), None);
+    let role = api.done(api.create_role(&bodies::a_role("Helper", &[]))).id;
+    api.done(api.delete_role(&role));
     assert!(!api.log().contains("a request failed"), "{}", api.log());
 }
 

@@ -3,9 +3,13 @@
 
 use crate::{
     programs::{Api, Daemon},
-    text, until,
+    support::bodies,
+    until,
 };
-use serde_json::json;
+use raptor_client::api::{
+    query::ListActivity,
+    types::{DaemonDraft, Transport},
+};
 
 /// Makes the daemon look to the API as if it was added before there was HTTPS.
 fn forget_tls(api: &mut Api) {
@@ -25,27 +29,24 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     let mut api = Api::serve_embedded();
     api.sign_in();
     let mut daemon = Daemon::with(vec![("CONTAINER_FIREWALL", "off".to_owned())]);
-    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
-    let created = api.post("/daemons", draft, 201);
-    assert_eq!(created["daemon"]["transport"], "pinned");
-    let (path, key) = (format!("/daemons/{}", text(&created["daemon"]["id"])), text(&created["api_key"]));
+    let created = api.add_daemon(daemon.port);
+    assert_eq!(created.daemon.transport, Transport::Pinned);
+    let (id, key) = (&created.daemon.id, created.api_key.as_str());
     forget_tls(&mut api);
-    let is = |api: &Api, state: &str| {
-        until(state, || (api.get(&path)["connection"]["state"] == state).then_some(()));
-    };
+    let transport = |api: &Api| api.done(api.get_daemon(id)).transport;
     // Like an older daemon.
     daemon.set("DAEMON_TLS", "off");
     daemon.start(key);
-    is(&api, "online");
-    assert_eq!(api.get(&path)["transport"], "upgrading");
+    api.online(id);
+    assert_eq!(transport(&api), Transport::Upgrading);
     daemon.stop();
     // Like its successor.
     daemon.set("DAEMON_TLS", "derived");
     daemon.start(key);
-    until("it is kept", || (api.get(&path)["transport"] == "pinned").then_some(()));
-    is(&api, "online");
-    let activity = api.get("/activity");
-    assert!(activity["items"].as_array().unwrap().iter().any(|item| item["action"] == "daemon.encrypted"));
+    until("it is kept", || (transport(&api) == Transport::Pinned).then_some(()));
+    api.online(id);
+    let activity = api.done(api.list_activity(ListActivity::default()));
+    assert!(activity.items.iter().any(|item| item.action == "daemon.encrypted"));
     let http = reqwest::blocking::Client::new();
     let address = format!("http://127.0.0.1:{}/api/v1/system", daemon.port);
     let plain = || http.get(&address).bearer_auth(key).send().unwrap().status();
@@ -55,17 +56,19 @@ fn a_daemon_that_spoke_http_is_reached_by_https_once_both_are_upgraded_and_never
     daemon.set("DAEMON_TLS", "off");
     daemon.start(key);
     let refused = |api: &Api| {
-        let connection = api.get(&path)["connection"].clone();
-        let message = connection["message"].as_str().unwrap_or_default();
+        let connection = api.done(api.get_daemon(id)).connection;
+        let message = connection.message.unwrap_or_default();
         message.contains("raptor-daemon at") && message.contains("does not speak HTTPS")
     };
     until("HTTP is refused", || refused(&api).then_some(()));
     api.restart();
     until("after a restart, too", || refused(&api).then_some(()));
-    // Unless somebody chooses that.
-    let mut draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port, "transport": "plain" });
-    assert_eq!(api.put(&path, draft.clone())["transport"], "plain");
-    is(&api, "online");
-    draft["transport"] = json!("upgrading");
-    assert_eq!(api.put(&path, draft)["transport"], "pinned", "nobody can ask for less in passing");
+    // Until somebody wants it so.
+    let set = |transport| {
+        let draft = DaemonDraft { transport: Some(transport), ..bodies::a_daemon_here("Host", daemon.port) };
+        api.done(api.update_daemon(id, &draft)).transport
+    };
+    assert_eq!(set(Transport::Plain), Transport::Plain);
+    api.online(id);
+    assert_eq!(set(Transport::Upgrading), Transport::Pinned, "nobody can ask for less in passing");
 }

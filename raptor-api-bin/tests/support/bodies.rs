@@ -2,10 +2,10 @@
 
 use raptor_client::api::types::{
     AccessGrant, AllocationDraft, CommandRequest, DaemonDraft, Level, NewContainer, NewLimits, NewUser,
-    PowerAction, PowerRequest, RoleDraft, RoleId, SignIn, TemplateId,
+    PowerAction, PowerRequest, RoleDraft, RoleId, SignIn, TemplateId, UserUpdate,
 };
 use serde_json::{Value, json};
-use std::{fmt::Debug, str::FromStr};
+use std::{collections::HashMap, fmt::Debug, str::FromStr};
 
 /// The password of everybody in the tests.
 pub const PASSWORD: &str = "correct horse";
@@ -23,6 +23,17 @@ pub fn a_user(name: &str, role: RoleId) -> NewUser {
 /// A daemon at this port of this machine.
 pub fn a_daemon_here(name: &str, port: u16) -> DaemonDraft {
     DaemonDraft::new(name, "127.0.0.1", port)
+}
+
+/// A change of a user that leaves name and address as [`a_user`] made them.
+pub fn same_user(name: &str, role: RoleId) -> UserUpdate {
+    UserUpdate {
+        username: name.into(),
+        email: format!("{name}@example.com"),
+        name: None,
+        role_id: role,
+        suspended: false,
+    }
 }
 
 /// A role that lets its users do this.
@@ -55,6 +66,11 @@ pub fn access(user: &str, level: Level) -> AccessGrant {
     AccessGrant::new(user, level)
 }
 
+/// Values of variables by name.
+pub fn variables(values: &[(&str, &str)]) -> HashMap<String, String> {
+    values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 pub fn power(action: PowerAction) -> PowerRequest {
     PowerRequest { action }
 }
@@ -69,4 +85,17 @@ pub fn egg(name: &str, image: &str, startup: &str) -> Value {
         "meta": { "version": "PTDL_v2" }, "name": name, "author": "a@b.c", "startup": startup,
         "docker_images": { "One": image }, "config": { "stop": "stop" }, "variables": [],
     })
+}
+
+/// A variable of an egg, which its users may see and change or not.
+pub fn egg_variable(env: &str, default: &str, rules: &str, viewable: bool) -> Value {
+    json!({
+        "name": env, "env_variable": env, "default_value": default, "rules": rules, "description": "",
+        "user_viewable": viewable, "user_editable": viewable,
+    })
+}
+
+/// An egg's script for its installation in a container of this image.
+pub fn egg_installation(script: &str, image: &str) -> Value {
+    json!({ "installation": { "script": script, "container": image, "entrypoint": "sh" } })
 }

@@ -9,13 +9,15 @@ use super::{
 use crate::{
     events::frame,
     flood::{Socket, open},
-    support::bodies,
+    support::{Answered, bodies},
 };
 use futures_util::future::join_all;
-use raptor_client::api::types::Level;
+use raptor_client::api::{
+    query::ReviseTemplate,
+    types::{AllocationUpdate, ContainerUpdate, Level, MaintenanceUpdate, RegistryDraft, UserUpdate},
+};
 use raptor_core::authz::SystemPermission as S;
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Subjects of changes, with the permission of those who are told of them. None: those who have access to the container or see all.
@@ -33,30 +35,27 @@ const SUBJECTS: [(&str, Option<S>); 8] = [
 /// Changes one of everything.
 async fn change_everything(scene: &Scene) {
     let admin = scene.admin();
-    let target = json!({ "username": "target", "email": "target@example.com", "role_id": scene.ids["no_rights"], "suspended": false });
-    let registry = json!({ "host": "changed.example.com", "username": "a", "password": "b" });
-    for (path, body) in [
-        (format!("/users/{}", scene.ids["user"]), target),
-        (format!("/roles/{}", scene.ids["role"]), json!(bodies::a_role("Target", &[]))),
-        (format!("/daemons/{}/maintenance", scene.ids["idle"]), json!({ "reason": "A test" })),
-        ("/registries".into(), registry),
-        (format!("/allocations/{}", scene.ids["allocation"]), json!({ "note": "changed" })),
-        (format!("/containers/{}", scene.ids["main"]), json!({ "name": "Changed" })),
-    ] {
-        ok(admin.request(Method::PUT, &path).json(&body).send().await.unwrap()).await;
-    }
-    let revise = format!("/templates/{}/revisions", scene.ids["template"]);
-    ok(admin.request(Method::POST, &revise).body(egg("Web", "./changed")).send().await.unwrap()).await;
-    let guest = json!(bodies::access("guest", Level::Admin));
-    ok(admin.post(&format!("/containers/{}/access", scene.ids["main"]), guest).await).await;
+    let target = bodies::same_user("target", scene.typed("no_rights"));
+    admin.update_user(&scene.typed("user"), &target).await.done();
+    admin.update_role(&scene.typed("role"), &bodies::a_role("Target", &[])).await.done();
+    let maintenance = MaintenanceUpdate { reason: Some("A test".into()) };
+    admin.set_daemon_maintenance(&scene.typed("idle"), &maintenance).await.done();
+    let login =
+        RegistryDraft { host: "changed.example.com".into(), username: "a".into(), password: "b".into() };
+    admin.save_registry(&login).await.done();
+    let allocation = AllocationUpdate { note: Some("changed".into()), ..AllocationUpdate::default() };
+    admin.update_allocation(&scene.typed("allocation"), &allocation).await.done();
+    admin.update_container(&scene.typed("main"), &ContainerUpdate::new("Changed")).await.done();
+    let revised = egg("Web", "./changed");
+    admin.revise_template(&scene.typed("template"), ReviseTemplate::default(), revised).await.done();
+    admin.grant_access(&scene.typed("main"), &bodies::access("guest", Level::Admin)).await.done();
 }
 
 /// Changes somebody's own account, of which everybody is told: so they have been told of everything before it.
 async fn change_account(scene: &Scene, account: &Value) {
-    let path = format!("/users/{}", account["id"].as_str().unwrap());
-    let user = ok(scene.admin().get(&path).await).await;
-    let same = json!({ "username": user["username"], "email": user["email"], "role_id": user["role"]["id"], "suspended": false });
-    ok(scene.admin().request(Method::PUT, &path).json(&same).send().await.unwrap()).await;
+    let user = scene.admin().get_user(&account["id"].as_str().unwrap().parse().unwrap()).await.done();
+    let same = UserUpdate { email: user.email, ..bodies::same_user(&user.username, user.role.id) };
+    scene.admin().update_user(&user.id, &same).await.done();
 }
 
 /// The subjects of the changes that came before that of the own account.

@@ -7,11 +7,10 @@ use super::{
     table::Right,
     who::{Kind, Who},
 };
-use crate::support::bodies;
-use raptor_client::api::types::{Level, PowerAction};
+use crate::support::{Answered, bodies};
+use raptor_client::api::types::{ContainerId, ImagePolicyUpdate, Level, Phase, PowerAction, StartupUpdate};
 use raptor_core::authz::{ContainerPermission as C, SystemPermission as S};
-use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -148,27 +147,23 @@ pub fn judge(wrong: &mut Vec<String>, what: &str, who: &Who, shown: bool, should
 /// Lets there be something in every field.
 async fn fill(scene: &Scene) {
     let admin = scene.admin();
-    let (main, spare) =
-        (format!("/containers/{}", scene.ids["main"]), format!("/containers/{}", scene.ids["spare"]));
-    let put = async |path: String, body: Value| {
-        ok(admin.request(Method::PUT, &path).json(&body).send().await.unwrap()).await
-    };
-    let policy = ok(admin.get("/image-policy").await).await;
-    let body = json!({ "patterns": ["example/*"], "for_owners": true, "revision": policy["revision"] });
-    put("/image-policy".into(), body).await;
-    put(format!("{main}/startup"), json!({ "image": "elsewhere/game:2" })).await;
-    let guest = json!(bodies::access("guest", Level::User));
-    ok(admin.post(&format!("{main}/access"), guest).await).await;
+    let (main, spare): (ContainerId, ContainerId) = (scene.typed("main"), scene.typed("spare"));
+    let revision = admin.get_image_policy().await.done().revision;
+    let policy = ImagePolicyUpdate { patterns: vec!["example/*".into()], for_owners: true, revision };
+    admin.update_image_policy(&policy).await.done();
+    let image = StartupUpdate { image: Some("elsewhere/game:2".into()), ..StartupUpdate::default() };
+    admin.update_container_startup(&main, &image).await.done();
+    admin.grant_access(&main, &bodies::access("guest", Level::User)).await.done();
     for container in [&main, &spare] {
-        ok(admin.post(&format!("{container}/power"), json!(bodies::power(PowerAction::Start))).await).await;
-        let runs = async || ok(admin.get(container).await).await["live"]["phase"] == "running";
+        admin.power_container(container, &bodies::power(PowerAction::Start)).await.done();
+        let runs = async || admin.get_container(container).await.done().live.phase == Phase::Running;
         soon("it runs", runs).await;
     }
-    let spare_id = scene.ids["spare"].parse().unwrap();
-    scene.host.crash(spare_id, 1, ["its last words".to_owned()]).unwrap();
+    scene.host.crash(scene.typed("spare"), 1, ["its last words".to_owned()]).unwrap();
     let full = async || {
-        let (main, spare) = (ok(admin.get(&main).await).await, ok(admin.get(&spare).await).await);
-        given(&main["live"]["stats"]) && given(&spare["live"]["crashes"]["lines"])
+        let live = async |id| admin.get_container(id).await.done().live;
+        let crashes = live(&spare).await.crashes;
+        live(&main).await.stats.is_some() && crashes.is_some_and(|crashes| !crashes.lines.is_empty())
     };
     soon("everything that is shown is there", full).await;
 }

@@ -57,19 +57,15 @@ pub const STRAYS: usize = 40;
 
 /// An egg with a secret, a hidden and a plain variable.
 pub fn egg(name: &str, startup: &str) -> String {
-    let variable = |env: &str, viewable: bool, rules: &str, default: &str| {
-        json!({ "name": env, "env_variable": env, "default_value": default, "user_viewable": viewable,
-                "user_editable": viewable, "rules": rules, "description": "" })
-    };
     let mut egg = bodies::egg(name, "example/game:1", startup);
     egg["meta"]["version"] = "PLCN_v3".into();
     egg.as_object_mut().unwrap().remove("startup");
     egg["startup_commands"] = json!({ "Default": startup, "Other": "./other" });
-    egg["scripts"] = json!({ "installation": { "script": "echo", "container": "example/installer:1", "entrypoint": "sh" } });
+    egg["scripts"] = bodies::egg_installation("echo", "example/installer:1");
     egg["variables"] = json!([
-        variable("RCON_PASSWORD", true, "nullable|string|max:30", "a secret"),
-        variable("INNER", false, "nullable|string", "hidden"),
-        variable("MAP", true, "string|max:10", "desert"),
+        bodies::egg_variable("RCON_PASSWORD", "a secret", "nullable|string|max:30", true),
+        bodies::egg_variable("INNER", "hidden", "nullable|string", false),
+        bodies::egg_variable("MAP", "desert", "string|max:10", true),
     ]);
     egg.to_string()
 }
@@ -219,14 +215,13 @@ impl Scene {
     }
 
     pub async fn container(&self, daemon: &str, allocations: u32) -> ContainerId {
-        let variables = [("RCON_PASSWORD", "a secret"), ("INNER", "hidden")];
         let body = NewContainer {
             owner_id: Some(self.typed("alice")),
             daemon_id: Some(self.typed(daemon)),
             allocation_count: Some(allocations),
             allocation_limit: Some(5),
             skip_install: Some(true),
-            variables: variables.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            variables: bodies::variables(&[("RCON_PASSWORD", "a secret"), ("INNER", "hidden")]),
             ..bodies::a_container("Game", self.typed("game"))
         };
         self.admin().create_container(&body).await.done().id

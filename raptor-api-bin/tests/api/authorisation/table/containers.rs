@@ -1,13 +1,15 @@
 //! Containers and who has access to them.
 
-use super::{Row, own, sight, takes};
+use super::{Row, own, sight, takes, there};
 use crate::{
     authorisation::{fresh::Fresh, scene::LIMITS},
     support::bodies,
 };
-use raptor_client::api::types::LimitsUpdate;
+use raptor_client::api::types::{
+    AccessGrant, AccessUpdate, AllocationChoice, Behaviour, ContainerUpdate, InstallRequest, Level,
+    LimitsUpdate, NewContainer, OwnerUpdate, StartupUpdate, TemplateMove, TemplateOrder,
+};
 use raptor_core::authz::{ContainerPermission as C, SystemPermission as S};
-use serde_json::{Value, json};
 
 pub fn rows() -> Vec<Row> {
     [containers(), startup(), power(), console(), installation(), network(), access()]
@@ -17,39 +19,46 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn containers() -> Vec<Row> {
-    let new = |owner: Value| {
-        json!({ "name": "New", "template_id": "{game}", "daemon_id": "{one}", "owner_id": owner,
-            "allocation_count": 0, "variables": { "MAP": "desert" }, "limits": LIMITS, "skip_install": true })
+    let new = |owner_id| NewContainer {
+        owner_id,
+        daemon_id: Some(there("one")),
+        skip_install: Some(true),
+        variables: bodies::variables(&[("MAP", "desert")]),
+        ..bodies::a_container("New", there("game"))
     };
+    let label = Behaviour { labels: bodies::variables(&[("a", "{n}")]), ..Behaviour::default() };
     vec![
         own("list_containers"),
         own("stream_events"),
         own("live_events"),
-        takes("create_container", "CreateContainer", S::ContainersCreate).json(new(Value::Null)),
+        takes("create_container", "CreateContainer", S::ContainersCreate).json(new(None)),
         takes("create_container", "CreateContainer", S::ContainersCreate)
             .case("for somebody else")
-            .json(new("{alice}".into())),
+            .json(new(Some(there("alice")))),
         sight("get_container"),
         sight("live_container"),
-        takes("update_container", "UpdateContainer", C::SettingsUpdate).json(json!({ "name": "Game" })),
+        takes("update_container", "UpdateContainer", C::SettingsUpdate).json(ContainerUpdate::new("Game")),
         takes("delete_container", "DeleteContainer", C::Delete).fresh(Fresh::Container),
         takes("update_container_limits", "LimitContainer", S::ContainersUpdate)
             .json(LimitsUpdate::new(LIMITS, 30_000)),
         takes("change_container_owner", "ChangeOwner", S::ContainersUpdate)
-            .json(json!({ "owner_id": "{alice}" })),
+            .json(OwnerUpdate { owner_id: there("alice") }),
         takes("suspend_container", "SuspendContainer", S::ContainersUpdate).on("spare"),
         takes("unsuspend_container", "SuspendContainer", S::ContainersUpdate).on("spare"),
-        takes("update_container_behaviour", "UpdateBehaviour", C::SettingsUpdate).json(json!({})).on("spare"),
+        takes("update_container_behaviour", "UpdateBehaviour", C::SettingsUpdate)
+            .json(Behaviour::default())
+            .on("spare"),
         takes("update_container_behaviour", "UpdateBehaviour", C::SettingsUpdate)
             .also(S::ContainersUpdate)
             .case("towards the host")
-            .json(json!({ "labels": { "a": "{n}" } })),
+            .json(label),
         takes("list_container_activity", "ReadContainerActivity", C::ActivityRead),
     ]
 }
 
 fn startup() -> Vec<Row> {
-    let update = |case, body| {
+    let startup = StartupUpdate::default;
+    let update = |case, body: StartupUpdate| {
         takes("update_container_startup", "UpdateStartup", C::StartupUpdate)
             .also(S::ContainersUpdate)
             .case(case)
@@ -60,19 +69,23 @@ fn startup() -> Vec<Row> {
         takes("switch_container_template", "MoveTemplate", C::StartupUpdate)
             .and("ReadTemplate", S::TemplatesRead)
             .case(case)
-            .json(json!({ "template_id": "{other_template}", "revision": 1, "container_revision": 0, "install": install }))
+            .json(TemplateOrder {
+                install: Some(install),
+                ..TemplateOrder::new(there("other_template"), 1, 0)
+            })
             .or(409)
     };
     vec![
         takes("preview_container", "ReadStartup", C::StartupRead),
         takes("update_container_startup", "UpdateStartup", C::StartupUpdate)
-            .json(json!({ "variables": { "MAP": "desert" } })),
-        update("with a command of one's own", json!({ "startup_command": "./own {n}" })),
+            .json(StartupUpdate { variables: bodies::variables(&[("MAP", "desert")]), ..startup() }),
+        update(
+            "with a command of one's own",
+            StartupUpdate { startup_command: Some("./own {n}".into()), ..startup() },
+        ),
         takes("reveal_container_secret", "RevealSecret", C::StartupSecrets),
         takes("get_template_change", "ReadStartup", C::StartupRead).or(409),
-        takes("move_container_template", "MoveTemplate", C::StartupUpdate)
-            .json(json!({ "revision": 1 }))
-            .or(409),
+        takes("move_container_template", "MoveTemplate", C::StartupUpdate).json(TemplateMove::new(1)).or(409),
         takes("get_template_switch", "ReadStartup", C::StartupRead)
             .and("ReadTemplate", S::TemplatesRead)
             .query("template_id={other_template}"),
@@ -107,7 +120,10 @@ fn console() -> Vec<Row> {
 
 fn installation() -> Vec<Row> {
     vec![
-        takes("install_container", "InstallContainer", C::StartupInstall).json(json!({})).on("spare").or(409),
+        takes("install_container", "InstallContainer", C::StartupInstall)
+            .json(InstallRequest::default())
+            .on("spare")
+            .or(409),
         takes("cancel_container_install", "InstallContainer", C::StartupInstall).on("spare").or(409),
         takes("skip_container_install", "InstallContainer", C::StartupInstall).on("spare").or(409),
     ]
@@ -116,7 +132,9 @@ fn installation() -> Vec<Row> {
 fn network() -> Vec<Row> {
     vec![
         // The only two allocations are this container's and another one's.
-        takes("add_container_allocation", "AddAllocation", C::NetworkUpdate).json(json!({})).or(409),
+        takes("add_container_allocation", "AddAllocation", C::NetworkUpdate)
+            .json(AllocationChoice::default())
+            .or(409),
         takes("remove_container_allocation", "RemoveAllocation", C::NetworkUpdate).or(409),
         takes("set_primary_allocation", "AddAllocation", C::NetworkUpdate),
         takes("replace_container_allocation", "AddAllocation", C::NetworkUpdate).or(409),
@@ -126,13 +144,17 @@ fn network() -> Vec<Row> {
 
 fn access() -> Vec<Row> {
     // Nobody gives or takes more than they hold.
-    let level = |permission: &str| json!({ "level": "custom", "permissions": [permission] });
-    let grant = json!({ "user": "guest", "level": "custom", "permissions": ["access.create"] });
+    let grant = AccessGrant {
+        permissions: bodies::names(&["access.create"]),
+        ..bodies::access("guest", Level::Custom)
+    };
+    let change =
+        AccessUpdate { permissions: bodies::names(&["access.update"]), ..AccessUpdate::new(Level::Custom) };
     vec![
         takes("list_access", "ReadAccess", C::AccessRead),
         takes("grant_access", "GrantAccess", C::AccessCreate).json(grant).fresh(Fresh::NoMember),
         takes("update_access", "UpdateAccess", C::AccessUpdate)
-            .json(level("access.update"))
+            .json(change)
             .fresh(Fresh::Member("access.update")),
         takes("revoke_access", "RevokeAccess", C::AccessDelete).fresh(Fresh::Member("access.delete")),
     ]

@@ -1,13 +1,20 @@
 //! Containers' files.
 
-use super::{Row, public, takes, takes_all};
+use super::{Row, public, takes, takes_all, there};
 use crate::authorisation::fresh::Fresh;
+use raptor_client::api::types::{
+    ArchiveFormat, EmptyTrash, Existing, FileMove, FileMoves, FilePath, FileTask, FileTaskRequest, FilesMode,
+    NewFolder, NewLink, NewUpload, PathList, RestoreFiles,
+};
 use raptor_core::authz::ContainerPermission as C;
-use serde_json::{Value, json};
 
 pub fn rows() -> Vec<Row> {
     let rows = [folders(), trash(), operations(), content(), uploads(), links()].into_iter().flatten();
     rows.map(|row| row.on("data")).collect()
+}
+
+fn at(path: &str) -> FilePath {
+    FilePath(path.into())
 }
 
 fn folders() -> Vec<Row> {
@@ -23,11 +30,11 @@ fn folders() -> Vec<Row> {
         open("search_files").case("by what is in them").query("content=text"),
         open("get_file_checksum").query("path=/a.txt"),
         open("list_file_versions").query("path=/a.txt"),
-        takes("create_folder", "CreateFiles", C::FileCreate).json(json!({ "path": "/folder-{n}" })),
+        takes("create_folder", "CreateFiles", C::FileCreate).json(NewFolder { path: at("/folder-{n}") }),
         change("move_files")
-            .json(json!({ "moves": [{ "from": "{file}", "to": "/moved-{n}" }] }))
+            .json(FileMoves::new(vec![FileMove { from: at("{file}"), to: at("/moved-{n}") }]))
             .fresh(Fresh::File),
-        change("set_files_mode").json(json!({ "paths": ["/a.txt"], "mode": 0o644 })),
+        change("set_files_mode").json(FilesMode { paths: vec![at("/a.txt")], mode: 0o644 }),
     ]
 }
 
@@ -35,41 +42,42 @@ fn trash() -> Vec<Row> {
     let delete = |operation| takes(operation, "DeleteFiles", C::FileDelete);
     vec![
         takes("list_trash", "ReadFiles", C::FileRead),
-        delete("discard_files").json(json!({ "paths": ["{file}"] })).fresh(Fresh::File),
-        delete("restore_files").json(json!({ "ids": ["{trash}"] })).fresh(Fresh::Trash),
-        delete("empty_trash").json(json!({ "ids": ["{trash}"] })).fresh(Fresh::Trash),
+        delete("discard_files").json(PathList { paths: vec![at("{file}")] }).fresh(Fresh::File),
+        delete("restore_files").json(RestoreFiles { ids: vec![there("trash")] }).fresh(Fresh::Trash),
+        delete("empty_trash").json(EmptyTrash { ids: Some(vec![there("trash")]) }).fresh(Fresh::Trash),
     ]
 }
 
 fn operations() -> Vec<Row> {
-    let start = |case: &'static str, action, permissions: &[C], task: Value| {
+    let start = |case: &'static str, action, permissions: &[C], task: FileTask| {
         // Where the machine is busy, those before it may not have ended.
         takes_all("start_file_operation", action, permissions)
             .case(case)
-            .json(json!({ "task": task }))
+            .json(FileTaskRequest { task })
             .or(409)
     };
-    let copies = json!([{ "from": "/a.txt", "to": "/copy-{n}" }]);
-    let archive =
-        json!({ "type": "archive", "paths": ["/a.txt"], "to": "/archive-{n}.zip", "format": "zip" });
-    let extract = |existing: &str| json!({ "type": "extract", "path": "/old.zip", "into": "/out", "existing": existing });
+    let copies = vec![FileMove { from: at("/a.txt"), to: at("/copy-{n}") }];
+    let (paths, to) = (vec![at("/a.txt")], at("/archive-{n}.zip"));
+    let archive = FileTask::Archive { paths, to, format: ArchiveFormat::Zip };
+    let pull = FileTask::Pull { url: "{url}".into(), into: at("/"), name: Some("pulled-{n}".into()) };
+    let extract = |existing| FileTask::Extract {
+        path: at("/old.zip"),
+        into: at("/out"),
+        existing: Some(existing),
+        encoding: None,
+    };
     vec![
-        start("copy", "CreateFiles", &[C::FileCreate], json!({ "type": "copy", "copies": copies })),
-        start("delete", "DeleteFiles", &[C::FileDelete], json!({ "type": "delete", "paths": ["{file}"] }))
+        start("copy", "CreateFiles", &[C::FileCreate], FileTask::Copy { copies }),
+        start("delete", "DeleteFiles", &[C::FileDelete], FileTask::Delete { paths: vec![at("{file}")] })
             .fresh(Fresh::File),
-        start(
-            "pull",
-            "CreateFiles",
-            &[C::FileCreate],
-            json!({ "type": "pull", "url": "{url}", "into": "/", "name": "pulled-{n}" }),
-        ),
+        start("pull", "CreateFiles", &[C::FileCreate], pull),
         start("archive", "ArchiveFiles", &[C::FileArchive, C::FileCreate], archive),
-        start("extract", "ArchiveFiles", &[C::FileArchive, C::FileCreate], extract("skip")),
+        start("extract", "ArchiveFiles", &[C::FileArchive, C::FileCreate], extract(Existing::Skip)),
         start(
             "extract over",
             "UnpackOverFiles",
             &[C::FileUpdate, C::FileArchive, C::FileCreate],
-            extract("replace"),
+            extract(Existing::Replace),
         ),
         takes("cancel_file_operation", "CreateFiles", C::FileCreate).fresh(Fresh::Operation),
     ]
@@ -94,7 +102,7 @@ fn content() -> Vec<Row> {
 fn uploads() -> Vec<Row> {
     let create = |operation| takes(operation, "CreateFiles", C::FileCreate);
     let replace = |operation| takes_all(operation, "ReplaceFiles", &[C::FileCreate, C::FileUpdate]);
-    let whole = |replace: bool| json!({ "path": "/sent-{n}", "size_bytes": 4, "replace": replace });
+    let whole = |replace| NewUpload { replace: Some(replace), ..NewUpload::new(at("/sent-{n}"), 4) };
     vec![
         create("upload_file").query("path=/up-{n}&size_bytes=4").bytes("text"),
         replace("upload_file")
@@ -112,7 +120,7 @@ fn uploads() -> Vec<Row> {
 
 fn links() -> Vec<Row> {
     vec![
-        takes("link_files", "ReadFileContent", C::FileReadContent).json(json!({ "paths": ["/a.txt"] })),
+        takes("link_files", "ReadFileContent", C::FileReadContent).json(NewLink::new(vec![at("/a.txt")])),
         public("download").query("token={link}"),
     ]
 }

@@ -1,16 +1,27 @@
 //! Daemons and what they have, templates and the catalogue.
 
-use super::{Row, takes};
-use crate::authorisation::{fresh::Fresh, scene::egg};
+use super::{Row, takes, there};
+use crate::{
+    authorisation::{fresh::Fresh, scene::egg},
+    support::bodies,
+};
+use raptor_client::api::types::{
+    Adoption, AllocationUpdate, CatalogueConfirmation, CatalogueOriginUpdate, DaemonDraft, ImageCleaning,
+    MaintenanceUpdate, RegistryDraft, RevisionAddress, TemplateAddress, TemplateImport,
+};
 use raptor_core::authz::SystemPermission as S;
-use serde_json::json;
 
 pub fn rows() -> Vec<Row> {
     [daemons(), strays(), allocations(), templates(), sources(), catalogue()].into_iter().flatten().collect()
 }
 
 fn daemons() -> Vec<Row> {
-    let draft = |name: &str| json!({ "name": name, "host": format!("{name}.example.com"), "port": 8080, "tls": false });
+    let draft = |name: &str| {
+        let draft = DaemonDraft::new(name, format!("{name}.example.com"), 8080);
+        DaemonDraft { tls: Some(false), ..draft }
+    };
+    let login =
+        RegistryDraft { host: "images.example.com".into(), username: "a".into(), password: "b".into() };
     vec![
         takes("list_daemons", "ListDaemons", S::DaemonsRead),
         takes("create_daemon", "CreateDaemon", S::DaemonsCreate).json(draft("d{n}")),
@@ -18,14 +29,14 @@ fn daemons() -> Vec<Row> {
         takes("update_daemon", "UpdateDaemon", S::DaemonsUpdate).json(draft("idle")),
         takes("delete_daemon", "DeleteDaemon", S::DaemonsDelete).fresh(Fresh::Daemon),
         takes("renew_daemon_key", "UpdateDaemon", S::DaemonsUpdate),
-        takes("set_daemon_maintenance", "MaintainDaemon", S::DaemonsUpdate).json(json!({})),
+        takes("set_daemon_maintenance", "MaintainDaemon", S::DaemonsUpdate)
+            .json(MaintenanceUpdate::default()),
         takes("clean_daemon_images", "MaintainDaemon", S::DaemonsUpdate)
-            .json(json!({ "unused_days": 30 }))
+            .json(ImageCleaning { unused_days: 30 })
             .or(503),
         takes("get_daemon_stats_history", "ReadDaemon", S::DaemonsRead).daemon("one").query("range=hour"),
         takes("list_registries", "ListRegistries", S::DaemonsRead),
-        takes("save_registry", "SaveRegistry", S::DaemonsUpdate)
-            .json(json!({ "host": "images.example.com", "username": "a", "password": "b" })),
+        takes("save_registry", "SaveRegistry", S::DaemonsUpdate).json(login),
         takes("delete_registry", "DeleteRegistry", S::DaemonsUpdate).fresh(Fresh::Registry),
     ]
 }
@@ -34,7 +45,7 @@ fn strays() -> Vec<Row> {
     let rows = [
         takes("list_unknown_containers", "ListStrays", S::DaemonsRead),
         takes("adopt_unknown_container", "AdoptStray", S::ContainersCreate)
-            .json(json!({ "template_id": "{game}", "owner_id": "{alice}" }))
+            .json(Adoption { owner_id: Some(there("alice")), template_id: there("game") })
             .fresh(Fresh::Stray),
         takes("stop_unknown_container", "StopStray", S::ContainersControl).fresh(Fresh::Stray).or(409),
         takes("delete_unknown_container", "DeleteStray", S::ContainersDelete).fresh(Fresh::Stray),
@@ -46,8 +57,9 @@ fn allocations() -> Vec<Row> {
     vec![
         takes("list_allocations", "ListAllocations", S::AllocationsRead),
         takes("create_allocations", "CreateAllocations", S::AllocationsCreate)
-            .json(json!({ "ip": "192.0.2.7", "ports": "40000" })),
-        takes("update_allocation", "UpdateAllocation", S::AllocationsUpdate).json(json!({ "note": "x" })),
+            .json(bodies::allocations("192.0.2.7", 40_000)),
+        takes("update_allocation", "UpdateAllocation", S::AllocationsUpdate)
+            .json(AllocationUpdate { note: Some("x".into()), ..AllocationUpdate::default() }),
         takes("delete_allocation", "DeleteAllocation", S::AllocationsDelete).fresh(Fresh::Allocation),
     ]
 }
@@ -76,16 +88,16 @@ fn templates() -> Vec<Row> {
 }
 
 fn sources() -> Vec<Row> {
+    let address = TemplateAddress { url: Some("{url}".into()), ..TemplateAddress::default() };
     vec![
         takes("import_template_from_url", "ImportTemplate", S::TemplatesCreate)
-            .json(json!({ "url": "{url}" })),
-        takes("preview_template_from_url", "ImportTemplate", S::TemplatesCreate)
-            .json(json!({ "url": "{url}" })),
+            .json(TemplateImport::new("{url}")),
+        takes("preview_template_from_url", "ImportTemplate", S::TemplatesCreate).json(address.clone()),
         takes("preview_template_from_url", "UpdateTemplate", S::TemplatesUpdate)
             .case("beside the one that is here")
-            .json(json!({ "url": "{url}", "template_id": "{template}" })),
+            .json(TemplateAddress { template_id: Some(there("template")), ..address }),
         takes("revise_template_from_url", "UpdateTemplate", S::TemplatesUpdate)
-            .json(json!({ "url": "{url}" })),
+            .json(RevisionAddress { url: Some("{url}".into()), ..RevisionAddress::default() }),
         takes("check_template_source", "UpdateTemplate", S::TemplatesUpdate).or(409),
     ]
 }
@@ -98,15 +110,15 @@ fn catalogue() -> Vec<Row> {
         takes("import_catalogue_entry", "ImportTemplate", S::TemplatesCreate)
             .also(S::TemplatesRead)
             .case("that is here already")
-            .json(json!({})),
+            .json(CatalogueConfirmation::default()),
         takes("import_catalogue_entry", "ImportTemplate", S::TemplatesCreate)
             .also(S::TemplatesUpdate)
             .case("over another version")
-            .json(json!({ "sha256": "{entry_sha256}" }))
+            .json(CatalogueConfirmation { sha256: Some("{entry_sha256}".into()) })
             .fresh(Fresh::EditedEntry),
         takes("get_catalogue_origin", "ReadCatalogueSource", S::SettingsRead),
         takes("update_catalogue_origin", "UpdateCatalogueSource", S::SettingsUpdate)
-            .json(json!({ "url": null, "revision": 1 }))
+            .json(CatalogueOriginUpdate::new(1))
             .or(409),
         takes("refresh_catalogue", "UpdateCatalogueSource", S::SettingsUpdate).or(409),
     ]

@@ -12,6 +12,7 @@ use reqwest::RequestBuilder;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// What stands for the placeholders in a row: `{container}`, `{file}`.
 pub type Ids = BTreeMap<String, String>;
@@ -260,7 +261,16 @@ fn key<'k>(before: &str, name: &'k str) -> &'k str {
 }
 
 fn fill(text: &str, ids: &Ids) -> String {
-    ids.iter().fold(text.to_owned(), |text, (key, value)| text.replace(&format!("{{{key}}}"), value))
+    ids.iter().fold(text.to_owned(), |text, (key, value)| {
+        text.replace(&format!("{{{key}}}"), value).replace(&there::<Uuid>(key).to_string(), value)
+    })
+}
+
+/// The id that stands in a body for what `ids` has under `key`, of at most 16 letters.
+fn there<I: From<Uuid>>(key: &str) -> I {
+    let mut bytes = [0; 16];
+    bytes.iter_mut().zip(key.bytes()).for_each(|(place, letter)| *place = letter);
+    Uuid::from_bytes(bytes).into()
 }
 
 /// All of them.

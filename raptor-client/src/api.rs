@@ -738,6 +738,8 @@ None while it is connected.*/
         Registry,
         #[serde(rename = "role")]
         Role,
+        #[serde(rename = "session")]
+        Session,
         #[serde(rename = "ssh_key")]
         SshKey,
         #[serde(rename = "template")]
@@ -753,6 +755,7 @@ None while it is connected.*/
                 Self::Daemon => f.write_str("daemon"),
                 Self::Registry => f.write_str("registry"),
                 Self::Role => f.write_str("role"),
+                Self::Session => f.write_str("session"),
                 Self::SshKey => f.write_str("ssh_key"),
                 Self::Template => f.write_str("template"),
                 Self::User => f.write_str("user"),
@@ -770,6 +773,7 @@ None while it is connected.*/
                 "daemon" => Ok(Self::Daemon),
                 "registry" => Ok(Self::Registry),
                 "role" => Ok(Self::Role),
+                "session" => Ok(Self::Session),
                 "ssh_key" => Ok(Self::SshKey),
                 "template" => Ok(Self::Template),
                 "user" => Ok(Self::User),

@@ -5023,7 +5023,7 @@ export type ActivityAction = 'account.notices_changed' | 'account.password_chang
 /**
  * What something was done to. Empty where it was nothing in particular.
  */
-export type ActivitySubjectKind = 'allocation' | 'container' | 'daemon' | 'registry' | 'role' | 'ssh_key' | 'template' | 'user';
+export type ActivitySubjectKind = 'allocation' | 'container' | 'daemon' | 'registry' | 'role' | 'session' | 'ssh_key' | 'template' | 'user';
 
 export type GetSettingsData = {
     body?: never;

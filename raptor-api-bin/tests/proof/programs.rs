@@ -120,6 +120,12 @@ impl Api {
         Self::start(vec!["serve"], vec![("APP_KEY", "an application key of some length".into())])
     }
 
+    /// Another program than the one that is tested, on its own, on SQLite.
+    pub fn of(program: &Path) -> Self {
+        let env = vec![("APP_KEY", "an application key of some length".into())];
+        Self::start_as(instead(program), None, vec!["serve"], env)
+    }
+
     /// On its own, on SQLite, with settings of its own.
     pub fn serve_with(mut env: Vec<(&'static str, String)>) -> Self {
         env.push(("APP_KEY", "an application key of some length".into()));
@@ -402,6 +408,11 @@ impl Caller {
     }
 }
 
+/// A command that is given a program, and becomes another one.
+fn instead(program: &Path) -> Vec<String> {
+    vec!["sh".into(), "-c".into(), format!("exec '{}' \"$@\"", program.display())]
+}
+
 /// A daemon that runs or will run.
 pub struct Daemon {
     pub port: u16,
@@ -409,7 +420,7 @@ pub struct Daemon {
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
     /// What starts it, where it does not start by itself.
-    launcher: &'static [&'static str],
+    launcher: Vec<String>,
     process: Option<Child>,
 }
 
@@ -421,7 +432,7 @@ impl Daemon {
     /// With settings of its own.
     pub fn with(env: Vec<(&'static str, String)>) -> Self {
         let (port, sftp_port) = (free_port(), free_port());
-        Self { port, sftp_port, folder: folder(), env, launcher: &[], process: None }
+        Self { port, sftp_port, folder: folder(), env, launcher: Vec::new(), process: None }
     }
 
     /// Changes a setting for the next start.
@@ -433,8 +444,20 @@ impl Daemon {
     /// Started by a program that takes a command and becomes it.
     pub fn behind(launcher: &'static [&'static str]) -> Self {
         let mut daemon = Self::new();
-        daemon.launcher = launcher;
+        daemon.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
         daemon
+    }
+
+    /// Another program than the one that is tested.
+    pub fn of(program: &Path) -> Self {
+        let mut daemon = Self::new();
+        daemon.launcher = instead(program);
+        daemon
+    }
+
+    /// The one that is tested, from the next start on.
+    pub fn upgrade(&mut self) {
+        self.launcher = Vec::new();
     }
 
     /// The containers' folders.

@@ -1470,7 +1470,7 @@ search that takes long is answered in pieces.*/
     pub struct ConsoleLine {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who wrote it.
+        ///Who wrote it; the process where only a newer version knows who.
         pub kind: LineKind,
         ///Its number: starts at 1 for a container and never skips or repeats.
         pub seq: u64,
@@ -2276,6 +2276,9 @@ for callers without `startup.read`.*/
         ///What is wrong, with what to do; null while nothing is.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub message: ::std::option::Option<::std::string::String>,
+        /**Whether the daemon is one version of the protocol behind. Its containers' files can't be reached before it is upgraded;
+everything else works.*/
+        pub outdated: bool,
         ///When `state` last changed; null before the first attempt to connect.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub since: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
@@ -6601,9 +6604,12 @@ sentence with what to do.*/
         pub memory_total_bytes: u64,
         ///Memory in use in bytes, caches not counted.
         pub memory_used_bytes: u64,
+        ///The newest version of the protocol that the daemon speaks; absent where it speaks one only, as daemons before version 4 did.
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub newest_protocol: ::std::option::Option<u32>,
         ///Operating system and its version, as it names itself.
         pub os: ::std::string::String,
-        ///[`PROTOCOL`] of the daemon.
+        ///The oldest version of the protocol that the daemon speaks.
         pub protocol: u32,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub sftp: ::std::option::Option<SftpServer>,

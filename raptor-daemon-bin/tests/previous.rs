@@ -17,8 +17,9 @@ use raptor_core::{
     daemons::{Transport, remote::RemoteNode},
     id::ContainerId,
     node::{
-        ConsoleExport, ConsoleSearch, ContainerSpec, Handler, LineKind, LiveFrame, LiveParts, Node,
+        ConsoleExport, ConsoleSearch, ContainerSpec, FilePath, Handler, LineKind, LiveFrame, LiveParts, Node,
         NodeError, NodeEvent, PowerAction, Since, StatsRange,
+        files::{FileRead, FileRequest, FileWrite, Scoped},
         requests::{CancelInstall, CleaningRequest, ContainerStatsQuery, RegistryLogins, SystemStatsQuery},
     },
 };
@@ -139,7 +140,7 @@ async fn all_that_the_daemon_of_the_landing_before_says_is_understood() {
 
     let events: Vec<NodeEvent> = node.events().await.unwrap().collect().await;
     assert_eq!(events.len(), frames_of(0), "each frame is understood: {events:?}");
-    assert!(matches!(&events[0], NodeEvent::Snapshot { system, .. } if system.protocol == 3));
+    assert!(matches!(&events[0], NodeEvent::Snapshot { system, .. } if system.spoken().unwrap() == 3));
     let phases: Vec<Phase> = events
         .iter()
         .filter_map(|event| match event {
@@ -183,6 +184,18 @@ async fn all_that_the_daemon_of_the_landing_before_says_is_understood() {
     node.handle((), CleaningRequest { unused_s: 86_400 }).await.unwrap();
     node.remove(id).await.unwrap();
     assert!(matches!(node.declared(id).await.unwrap_err(), NodeError::NotFound));
+
+    // Files are promised between equal versions only: that daemon is not even asked.
+    let request = Scoped { request: FileRequest::ListTrash, denied: Vec::new() };
+    let refused = node.handle(id, request).await.unwrap_err();
+    assert!(matches!(refused, NodeError::Outdated { theirs: 3, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("Upgrade raptor-daemon on that host"), "{refused}");
+    let request = Scoped { request: FileRead::Unpacked { path: FilePath::ROOT }, denied: Vec::new() };
+    assert!(matches!(node.read_file(id, request).await, Err(NodeError::Outdated { .. })));
+    let write = FileWrite::Piece { upload: uuid::Uuid::nil(), offset: 0 };
+    let body = futures_util::stream::empty().boxed();
+    let written = node.write_file(id, Scoped { request: write, denied: Vec::new() }, body).await;
+    assert!(matches!(written, Err(NodeError::Outdated { .. })));
 
     assert_eq!(*replaying.strange.lock().unwrap(), Vec::<String>::new(), "what that daemon was never asked");
     let left: Vec<_> = replaying.exchanges.lock().unwrap().iter().map(|one| one.path.clone()).collect();

@@ -3,7 +3,7 @@
 use crate::firewall;
 use raptor_model::{
     clock::Clock,
-    node::{DiskLimits, PROTOCOL, SystemInfo},
+    node::{DiskLimits, OLDEST_PROTOCOL, PROTOCOL, SystemInfo},
 };
 use std::{
     collections::BTreeSet,
@@ -76,7 +76,8 @@ impl Meter {
         let (disk_total, disk_free) =
             disk.map_or((0, 0), |disk| (disk.total_space(), disk.available_space()));
         SystemInfo {
-            protocol: PROTOCOL,
+            protocol: OLDEST_PROTOCOL,
+            newest_protocol: Some(PROTOCOL),
             version: env!("CARGO_PKG_VERSION").into(),
             time: self.clock.now(),
             hostname: System::host_name().unwrap_or_default(),

@@ -105,7 +105,9 @@ impl From<NodeError> for Problem {
             NodeError::NotFound => (StatusCode::NOT_FOUND, "not_found"),
             NodeError::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "invalid"),
             NodeError::WrongKey => (StatusCode::UNAUTHORIZED, "wrong_key"),
-            NodeError::Protocol { .. } => (StatusCode::CONFLICT, "protocol_mismatch"),
+            NodeError::Protocol { .. } | NodeError::Outdated { .. } => {
+                (StatusCode::CONFLICT, "protocol_mismatch")
+            }
             NodeError::Docker(_) | NodeError::Unreachable(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "docker_unavailable")
             }

@@ -12,6 +12,7 @@ mod mailserver;
 mod member;
 mod outages;
 mod own;
+mod previous;
 mod programs;
 mod restored;
 mod settings;

@@ -153,6 +153,12 @@ impl Api {
         Self::start(vec!["serve"], vec![("APP_KEY", "an application key of some length".into())])
     }
 
+    /// Another program than the one that is tested, on its own, on SQLite.
+    pub fn of(program: &Path) -> Self {
+        let env = vec![("APP_KEY", "an application key of some length".into())];
+        Self::start_as(instead(program), None, vec!["serve"], env)
+    }
+
     /// The API alone, on SQLite, with these settings.
     pub fn serve_with(mut env: Vec<(&'static str, String)>) -> Self {
         env.push(("APP_KEY", "an application key of some length".into()));
@@ -462,14 +468,19 @@ impl Drop for Api {
     }
 }
 
+/// A command that is given a program, and becomes another one.
+fn instead(program: &Path) -> Vec<String> {
+    vec!["sh".into(), "-c".into(), format!("exec '{}' \"$@\"", program.display())]
+}
+
 /// A daemon process, running or not.
 pub struct Daemon {
     pub port: u16,
     pub sftp_port: u16,
     folder: tempfile::TempDir,
     env: Vec<(&'static str, String)>,
-    /// The launcher that starts it, if any.
-    launcher: &'static [&'static str],
+    /// What starts it, where it does not start by itself.
+    launcher: Vec<String>,
     process: Option<Child>,
 }
 
@@ -481,7 +492,7 @@ impl Daemon {
     /// A daemon with these settings.
     pub fn with(env: Vec<(&'static str, String)>) -> Self {
         let (port, sftp_port) = (free_port(), free_port());
-        Self { port, sftp_port, folder: folder(), env, launcher: &[], process: None }
+        Self { port, sftp_port, folder: folder(), env, launcher: Vec::new(), process: None }
     }
 
     /// Changes a setting for the next start.
@@ -493,8 +504,20 @@ impl Daemon {
     /// A daemon that is started by a program that executes it.
     pub fn behind(launcher: &'static [&'static str]) -> Self {
         let mut daemon = Self::new();
-        daemon.launcher = launcher;
+        daemon.launcher = launcher.iter().map(|word| (*word).to_owned()).collect();
         daemon
+    }
+
+    /// Another program than the one that is tested.
+    pub fn of(program: &Path) -> Self {
+        let mut daemon = Self::new();
+        daemon.launcher = instead(program);
+        daemon
+    }
+
+    /// The one that is tested, from the next start on.
+    pub fn upgrade(&mut self) {
+        self.launcher = Vec::new();
     }
 
     /// The containers' folders.

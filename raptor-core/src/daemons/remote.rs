@@ -8,8 +8,8 @@ use super::{Transport, diagnosis::Place};
 use crate::{
     id::ContainerId,
     node::{
-        ConsoleExport, Download, HostMessage, LiveFrame, LiveParts, Node, NodeError, NodeEvent, Since,
-        SystemInfo,
+        ConsoleExport, Download, HostMessage, LiveFrame, LiveParts, Node, NodeError, NodeEvent,
+        OLDEST_PROTOCOL, Since, SystemInfo,
         files::{Body, FileAnswer, FileContent, FileHead, FileRead, FileWrite, Scoped},
         requests::{
             GetSystem, Handler, Input, LinkRequest, LiveQuery, Method, Patience, Reply, Request, Route,
@@ -23,7 +23,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::BoxStream};
 use raptor_client::{Content, DaemonClient, Outbox, SocketError, Trust};
 use std::{
-    sync::{Arc, Mutex, PoisonError, RwLock},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -40,6 +43,8 @@ pub struct RemoteNode {
     link: tokio::sync::Mutex<Option<Outbox>>,
     /// The host's clock, and when it was received.
     time: Arc<Mutex<Option<Heard>>>,
+    /// The version of the protocol that is spoken with the daemon, as it last said; 0 before that.
+    spoken: AtomicU32,
 }
 
 /// The HTTP client for the daemon.
@@ -119,6 +124,7 @@ impl RemoteNode {
             address,
             link: tokio::sync::Mutex::default(),
             time: Arc::default(),
+            spoken: AtomicU32::new(0),
         })
     }
 
@@ -157,9 +163,26 @@ impl RemoteNode {
     /// The first request to a daemon, which identifies it.
     async fn meet(&self) -> Result<SystemInfo, NodeError> {
         match self.client().ask((), &GetSystem).await {
-            Ok(answer) => self.met(&answer).await,
+            Ok(answer) => {
+                let system = self.met(&answer).await?;
+                self.spoken.store(system.spoken()?, Ordering::Relaxed);
+                Ok(system)
+            }
             Err(error) => Err(self.not_met(error).await),
         }
+    }
+
+    /// Refuses what the daemon is too old for, so that it is not misunderstood there.
+    async fn check<R: Route>(&self) -> Result<(), NodeError> {
+        let needs = R::OPERATION.since;
+        if needs == OLDEST_PROTOCOL {
+            return Ok(());
+        }
+        let theirs = match self.spoken.load(Ordering::Relaxed) {
+            0 => self.meet().await?.spoken()?,
+            known => known,
+        };
+        if theirs < needs { Err(NodeError::Outdated { needs, theirs }) } else { Ok(()) }
     }
 
     async fn stream<R: Route>(
@@ -187,6 +210,7 @@ impl RemoteNode {
 #[async_trait]
 impl<R: Request> Handler<R> for RemoteNode {
     async fn handle(&self, target: R::Target, mut request: R) -> Result<R::Answer, NodeError> {
+        self.check::<R>().await?;
         if let Some(not_after) = request.not_after() {
             *not_after = self.limit();
         }
@@ -219,6 +243,7 @@ impl Node for RemoteNode {
         since: Since,
         parts: LiveParts,
     ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        self.check::<LiveQuery>().await?;
         Ok(self.stream(id, &LiveQuery::new(since, parts)).await?.1)
     }
 
@@ -255,11 +280,13 @@ impl Node for RemoteNode {
     }
 
     async fn export_console(&self, id: ContainerId, export: ConsoleExport) -> Result<Download, NodeError> {
+        self.check::<ConsoleExport>().await?;
         let content = self.client().http.read(&path::<ConsoleExport>(id), &export).await;
         Ok(content.map_err(|error| self.error(error))?.body)
     }
 
     async fn read_file(&self, id: ContainerId, request: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        self.check::<Scoped<FileRead>>().await?;
         let content = self.client().http.read(&path::<Scoped<FileRead>>(id), &request).await;
         let Content { about, body } = content.map_err(|error| self.error(error))?;
         let FileHead { file, start, length } = errors::read(&about)?;
@@ -272,6 +299,7 @@ impl Node for RemoteNode {
         request: Scoped<FileWrite>,
         body: Body,
     ) -> Result<FileAnswer, NodeError> {
+        self.check::<Scoped<FileWrite>>().await?;
         let answer = self.client().http.write(&path::<Scoped<FileWrite>>(id), &request, body).await;
         errors::read(&answer.map_err(|error| self.error(error))?)
     }

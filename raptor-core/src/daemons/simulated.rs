@@ -10,8 +10,8 @@ use crate::{
     id::ContainerId,
     node::{
         ConsoleLine, ContainerSpec, ContainerStats, ContainerStatus, DiskLimits, Exit, Fault, Happened,
-        Happening, HostedContainer, LineKind, LiveFrame, NodeError, NodeEvent, PROTOCOL, Since, Stats,
-        SystemInfo, Transition,
+        Happening, HostedContainer, LineKind, LiveFrame, NodeError, NodeEvent, OLDEST_PROTOCOL, PROTOCOL,
+        Since, Stats, SystemInfo, Transition,
     },
 };
 use futures_util::stream;
@@ -40,7 +40,7 @@ pub struct SimulatedHost(Arc<Inner>);
 
 struct Inner {
     name: String,
-    protocol: u32,
+    protocol: Option<u32>,
     addresses: Vec<IpAddr>,
     clock: Clock,
     boot_time: Duration,
@@ -71,7 +71,7 @@ pub struct Builder {
     boot_time: Duration,
     stop_time: Duration,
     stats_every: Option<Duration>,
-    protocol: u32,
+    protocol: Option<u32>,
     addresses: Vec<IpAddr>,
 }
 
@@ -123,10 +123,10 @@ impl Builder {
         self
     }
 
-    /// The reported protocol version; [`PROTOCOL`] by default.
+    /// The only protocol that it says that it speaks; [`OLDEST_PROTOCOL`] to [`PROTOCOL`] unless given.
     #[must_use]
     pub fn protocol(mut self, protocol: u32) -> Self {
-        self.protocol = protocol;
+        self.protocol = Some(protocol);
         self
     }
 
@@ -183,7 +183,7 @@ impl SimulatedHost {
             boot_time: Duration::from_millis(10),
             stop_time: Duration::from_millis(10),
             stats_every: None,
-            protocol: PROTOCOL,
+            protocol: None,
             addresses: Vec::new(),
         }
     }
@@ -463,7 +463,8 @@ impl SimulatedHost {
 
     fn info(&self) -> SystemInfo {
         SystemInfo {
-            protocol: self.0.protocol,
+            protocol: self.0.protocol.unwrap_or(OLDEST_PROTOCOL),
+            newest_protocol: self.0.protocol.or(Some(PROTOCOL)),
             version: env!("CARGO_PKG_VERSION").into(),
             time: self.0.clock.now(),
             hostname: self.0.name.clone(),

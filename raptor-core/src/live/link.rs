@@ -171,15 +171,14 @@ impl Task {
         containers: Vec<ContainerStatus>,
         held: Vec<HostedContainer>,
     ) -> Result<(), NodeError> {
-        if system.protocol != PROTOCOL {
-            return Err(NodeError::Protocol { theirs: system.protocol });
-        }
+        let spoken = system.spoken()?;
         let now = self.raptor.inner.clock.now();
         self.connection.send_modify(|connection| {
             if connection.state != LinkState::Online {
                 (connection.state, connection.since) = (LinkState::Online, Some(now));
                 tracing::info!(daemon = %self.daemon, hostname = system.hostname, version = system.version, "the daemon is online");
             }
+            connection.outdated = spoken < PROTOCOL;
             self.take(connection, system);
         });
         self.raptor.inner.fleet.publish(LiveEvent::Daemon(self.daemon));

@@ -84,6 +84,9 @@ pub struct Connection {
     pub since: Option<DateTime<Utc>>,
     /// How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
     pub clock_skew_seconds: Option<i64>,
+    /// Whether the daemon is one version of the protocol behind. Its containers' files can't be reached before it is upgraded;
+    /// everything else works.
+    pub outdated: bool,
     /// What the host last said of itself. Not on the wire here: a daemon has it beside its connection.
     #[serde(skip)]
     pub system: Option<SystemInfo>,
@@ -258,6 +261,7 @@ impl Fleet {
             message: None,
             since: Some(raptor.inner.clock.now()),
             clock_skew_seconds: None,
+            outdated: false,
             system: None,
         };
         let connection = Arc::new(watch::Sender::new(connection));

@@ -11,7 +11,7 @@ use raptor_core::{
     daemons::{DaemonDraft, simulated::SimulatedHost},
     id::DaemonId,
     live::{Connection, LinkState},
-    node::{Node, PROTOCOL},
+    node::{Node, OLDEST_PROTOCOL, PROTOCOL},
     outbound::{Outbound, OutboundError, Resolver},
 };
 use std::{
@@ -57,12 +57,25 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
 }
 
 #[tokio::test]
-async fn a_daemon_of_another_protocol_is_refused_and_the_versions_are_said() {
-    let older = Arc::new(SimulatedHost::builder().protocol(PROTOCOL - 1).build());
-    let connection = connection_to(older, Clock::System, LinkState::ProtocolMismatch).await;
-    let message = connection.message.unwrap();
-    assert!(message.contains(&format!("protocol {}", PROTOCOL - 1)), "{message}");
-    assert!(message.contains(&format!("speaks {PROTOCOL}")), "{message}");
+async fn a_daemon_with_which_no_protocol_is_shared_is_refused_and_the_versions_are_said() {
+    for (theirs, older) in [(OLDEST_PROTOCOL - 1, "raptor-daemon on that host"), (PROTOCOL + 1, "raptor-api")]
+    {
+        let host = Arc::new(SimulatedHost::builder().protocol(theirs).build());
+        let connection = connection_to(host, Clock::System, LinkState::ProtocolMismatch).await;
+        let message = connection.message.unwrap();
+        assert!(message.contains(&format!("protocol {theirs}")), "{message}");
+        assert!(message.contains(&format!("speaks {OLDEST_PROTOCOL} to {PROTOCOL}")), "{message}");
+        assert!(message.contains(&format!("Upgrade {older}")), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_one_protocol_back_is_used_and_said_to_be() {
+    for (theirs, outdated) in [(PROTOCOL - 1, true), (PROTOCOL, false)] {
+        let host = Arc::new(SimulatedHost::builder().protocol(theirs).build());
+        let connection = connection_to(host, Clock::System, LinkState::Online).await;
+        assert_eq!((connection.outdated, connection.message), (outdated, None), "protocol {theirs}");
+    }
 }
 
 #[tokio::test]

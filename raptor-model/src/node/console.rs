@@ -1,15 +1,16 @@
 //! Console lines, and the frames of a container's live stream.
 
-use super::{ContainerStatus, Stats};
+use super::{ContainerStatus, Stats, tolerant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 /// Who wrote a console line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
     /// The container's process.
+    #[default]
     Output,
     /// Somebody through Raptor: a command sent to the container.
     Command,
@@ -27,7 +28,8 @@ pub struct ConsoleLine {
     pub seq: u64,
     /// When the daemon read it.
     pub at: DateTime<Utc>,
-    /// Who wrote it.
+    /// Who wrote it; the process where only a newer version knows who.
+    #[serde(deserialize_with = "tolerant::known_or_default")]
     pub kind: LineKind,
     /// The text without its line end, escape sequences kept.
     pub text: String,

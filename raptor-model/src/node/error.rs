@@ -1,6 +1,6 @@
 //! Why a host did not do what it was asked to do.
 
-use super::{FileError, PROTOCOL};
+use super::{FileError, OLDEST_PROTOCOL, PROTOCOL};
 use crate::{Error, containers::lifecycle::Refused};
 
 /// The code of an order that was refused because it came too late.
@@ -27,10 +27,20 @@ pub enum NodeError {
         "The daemon refuses this API key. Copy the daemon's key into DAEMON_API_KEY on the host and restart raptor-daemon."
     )]
     WrongKey,
-    /// The two sides speak different versions.
-    #[error("The daemon speaks protocol {theirs}, this API speaks {PROTOCOL}. Upgrade {}, which is the older of the two.", older(*theirs))]
+    /// The two sides share no version of the protocol.
+    #[error("The daemon speaks protocol {theirs}, this API speaks {OLDEST_PROTOCOL} to {PROTOCOL}. Upgrade {}, which is the older of the two.", older(*theirs))]
     Protocol {
-        /// The daemon's [`PROTOCOL`].
+        /// The daemon's version that is nearest to ours.
+        theirs: u32,
+    },
+    /// The two sides speak an older version of the protocol, which does not have what is asked.
+    #[error(
+        "This needs a newer raptor-daemon: the one on this container's host speaks protocol {theirs}, and this came with protocol {needs}. Upgrade raptor-daemon on that host."
+    )]
+    Outdated {
+        /// The version that has it.
+        needs: u32,
+        /// The version that both sides speak.
         theirs: u32,
     },
     /// Docker does not answer on the host.
@@ -46,7 +56,7 @@ pub enum NodeError {
 
 /// Which of the two programs is the older one, where the daemon speaks protocol `theirs`.
 fn older(theirs: u32) -> &'static str {
-    if theirs < PROTOCOL { "raptor-daemon on that host" } else { "raptor-api" }
+    if theirs < OLDEST_PROTOCOL { "raptor-daemon on that host" } else { "raptor-api" }
 }
 
 impl From<NodeError> for Error {
@@ -62,7 +72,9 @@ impl From<NodeError> for Error {
             NodeError::Unreachable(_) => Self::Unavailable { code: "daemon_unreachable", message },
             NodeError::File(error) => error.into(),
             NodeError::WrongKey => Self::Unavailable { code: "daemon_wrong_key", message },
-            NodeError::Protocol { .. } => Self::Unavailable { code: "daemon_protocol", message },
+            NodeError::Protocol { .. } | NodeError::Outdated { .. } => {
+                Self::Unavailable { code: "daemon_protocol", message }
+            }
             NodeError::Docker(_) => Self::Unavailable { code: "docker_unavailable", message },
             NodeError::Internal(cause) => Self::internal(cause),
         }
@@ -76,7 +88,8 @@ mod tests {
     #[test]
     fn of_two_protocols_it_is_said_which_program_is_to_be_upgraded() {
         let said = |theirs| NodeError::Protocol { theirs }.to_string();
-        assert!(said(PROTOCOL - 1).contains("Upgrade raptor-daemon on that host"), "{}", said(PROTOCOL - 1));
+        let too_old = said(OLDEST_PROTOCOL - 1);
+        assert!(too_old.contains("Upgrade raptor-daemon on that host"), "{too_old}");
         assert!(said(PROTOCOL + 1).contains("Upgrade raptor-api"), "{}", said(PROTOCOL + 1));
     }
 }

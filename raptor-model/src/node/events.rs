@@ -1,6 +1,8 @@
 //! What a host reports of all its containers, over the link.
 
-use super::{ContainerStats, ContainerStatus, Exit, HostActivity, PortBinding, Question, SystemInfo};
+use super::{
+    ContainerStats, ContainerStatus, Exit, HostActivity, PortBinding, Question, SystemInfo, tolerant,
+};
 use crate::id::{ContainerId, UserId};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -16,9 +18,10 @@ pub enum NodeEvent {
         /// The host.
         system: SystemInfo,
         /// All its containers.
+        #[serde(deserialize_with = "tolerant::items")]
         containers: Vec<ContainerStatus>,
         /// What it and its engine have, whether or not the control side knows of it.
-        #[serde(default)]
+        #[serde(default, deserialize_with = "tolerant::items")]
         held: Vec<HostedContainer>,
     },
     /// One container changed.

@@ -1,6 +1,6 @@
 //! What keeps a container from running, where that is known well enough to offer a way out.
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
 /// Why a start or an installation failed, or a process was ended, as a stable code with what the way out needs. The sentence for
@@ -126,12 +126,6 @@ impl Fault {
     }
 }
 
-/// Reads a fault; one that only a newer version knows is none, as its sentence says enough.
-pub(super) fn known<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Box<Fault>>, D::Error> {
-    let said = Option::<serde_json::Value>::deserialize(input)?;
-    Ok(said.and_then(|said| serde_json::from_value(said).ok()))
-}
-
 /// Takes away what tells somebody who may not see the network of addresses and ports.
 pub fn hide_network(problem: &mut Option<String>, fault: &mut Option<Box<Fault>>) {
     match fault.as_deref_mut() {
@@ -156,7 +150,7 @@ mod tests {
 
     #[derive(Debug, Deserialize)]
     struct Said {
-        #[serde(default, deserialize_with = "known")]
+        #[serde(default, deserialize_with = "crate::node::tolerant::known")]
         fault: Option<Box<Fault>>,
     }
 

@@ -22,6 +22,7 @@ mod spec;
 mod status;
 mod system;
 mod text;
+mod tolerant;
 mod transition;
 
 pub use crate::containers::lifecycle::PowerAction;
@@ -41,7 +42,7 @@ pub use requests::{Done, Handler, Request};
 pub use sftp::{SftpAnswer, SftpGrant, SftpProof, SftpQuestion, SftpServer};
 pub use spec::{ContainerSpec, InstallSpec, PortBinding, Protocol};
 pub use status::{ContainerStats, ContainerStatus, Crashes, Exit, Progress, Stats};
-pub use system::{DiskLimits, Isolation, MAX_CLOCK_SKEW_S, PROTOCOL, SystemInfo};
+pub use system::{DiskLimits, Isolation, MAX_CLOCK_SKEW_S, OLDEST_PROTOCOL, PROTOCOL, SystemInfo};
 pub use text::{MAX_TEXT, TextFile, TextRead, TextWrite};
 pub use transition::Transition;
 

@@ -1,6 +1,6 @@
 //! The state of a container, as its host reports it, and what it uses.
 
-use super::fault::{self, Fault};
+use super::{fault::Fault, tolerant};
 use crate::{
     containers::lifecycle::{Hold, Phase},
     id::ContainerId,
@@ -30,8 +30,10 @@ pub struct ContainerStatus {
     #[serde(default)]
     pub config_problems: Vec<String>,
     /// What a start or an installation is busy with.
+    #[serde(default, deserialize_with = "tolerant::known")]
     pub progress: Option<Progress>,
     /// What keeps it from being started.
+    #[serde(default, deserialize_with = "tolerant::known")]
     pub hold: Option<Hold>,
     /// The number of the newest installation that has ended, well or not; 0 = none.
     pub installed: u64,
@@ -43,7 +45,7 @@ pub struct ContainerStatus {
     #[serde(default)]
     pub process_revision: Option<u64>,
     /// What keeps it from running, as a code with what its way out needs: of `problem`, or of how its process ended.
-    #[serde(default, deserialize_with = "fault::known")]
+    #[serde(default, deserialize_with = "tolerant::known")]
     pub fault: Option<Box<Fault>>,
 }
 

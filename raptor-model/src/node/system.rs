@@ -1,12 +1,15 @@
 //! What a host says of itself.
 
-use super::SftpServer;
+use super::{NodeError, SftpServer};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
 
-/// The version of this conversation. A daemon and an API that differ in it refuse to work together and say so.
-pub const PROTOCOL: u32 = 3;
+/// The newest version of this conversation that this program speaks.
+pub const PROTOCOL: u32 = 4;
+
+/// The oldest version that it speaks: one back. An API and a daemon that share no version refuse to work together and say so.
+pub const OLDEST_PROTOCOL: u32 = 3;
 
 /// How far the clocks of API and host may be apart before the panel warns, in seconds.
 pub const MAX_CLOCK_SKEW_S: i64 = 30;
@@ -15,8 +18,11 @@ pub const MAX_CLOCK_SKEW_S: i64 = 30;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SystemInfo {
-    /// [`PROTOCOL`] of the daemon.
+    /// The oldest version of the protocol that the daemon speaks.
     pub protocol: u32,
+    /// The newest version of the protocol that the daemon speaks; absent where it speaks one only, as daemons before version 4 did.
+    #[serde(default)]
+    pub newest_protocol: Option<u32>,
     /// The daemon's version.
     pub version: String,
     /// The host's clock when it answered.
@@ -72,6 +78,23 @@ pub struct SystemInfo {
     /// it is root, or too old to say.
     #[serde(default)]
     pub user_note: Option<String>,
+}
+
+impl SystemInfo {
+    /// The version of the protocol that this program and the daemon speak with each other: the newest that both know.
+    ///
+    /// # Errors
+    /// [`NodeError::Protocol`] where they share none.
+    pub fn spoken(&self) -> Result<u32, NodeError> {
+        let newest = self.newest_protocol.unwrap_or(self.protocol);
+        if newest < OLDEST_PROTOCOL {
+            return Err(NodeError::Protocol { theirs: newest });
+        }
+        if self.protocol > PROTOCOL {
+            return Err(NodeError::Protocol { theirs: self.protocol });
+        }
+        Ok(newest.min(PROTOCOL))
+    }
 }
 
 /// How a host keeps its containers' disk limits.

@@ -3,7 +3,7 @@
 use super::RemoteNode;
 use crate::{
     containers::lifecycle::Refused,
-    node::{FileError, NodeError, PROTOCOL, SystemInfo, TOO_LATE},
+    node::{FileError, NodeError, OLDEST_PROTOCOL, PROTOCOL, SystemInfo, TOO_LATE},
 };
 use raptor_client::SocketError;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -61,7 +61,7 @@ impl RemoteNode {
         };
         Err(match protocol_of(answer) {
             None => NodeError::Unreachable(self.place().stranger().await),
-            Some(theirs) if theirs != PROTOCOL => NodeError::Protocol { theirs },
+            Some(theirs) if !(OLDEST_PROTOCOL..=PROTOCOL).contains(&theirs) => NodeError::Protocol { theirs },
             Some(_) => error,
         })
     }

@@ -30,6 +30,7 @@ impl Request for ListContainers {}
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerList {
     /// In no order.
+    #[serde(deserialize_with = "crate::node::tolerant::items")]
     pub items: Vec<ContainerStatus>,
 }
 

@@ -3,8 +3,15 @@
 use super::{Input, Operation, Patience, Reply, Request, Route};
 use crate::{
     id::ContainerId,
-    node::files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
+    node::{
+        PROTOCOL,
+        files::{FileAnswer, FileHead, FileRead, FileRequest, FileWrite, Scoped},
+    },
 };
+
+/// What may be asked about files changes with most versions, so that it is promised between equal versions only. Everything else is
+/// promised one version back.
+const FILES: u32 = PROTOCOL;
 
 impl Route for Scoped<FileRequest> {
     type Target = ContainerId;
@@ -15,7 +22,8 @@ impl Route for Scoped<FileRequest> {
         "Answer a question about a container's files, or make a small change.",
     )
     .with(Input::Json)
-    .within(Patience::Long);
+    .within(Patience::Long)
+    .since(FILES);
 }
 
 impl Request for Scoped<FileRequest> {
@@ -35,7 +43,8 @@ impl Route for Scoped<FileRead> {
     )
     .with(Input::Json)
     .replying(Reply::Content)
-    .within(Patience::Long);
+    .within(Patience::Long)
+    .since(FILES);
 }
 
 impl Route for Scoped<FileWrite> {
@@ -47,5 +56,6 @@ impl Route for Scoped<FileWrite> {
         "Write content: the body, as it comes.",
     )
     .with(Input::Content)
-    .within(Patience::Long);
+    .within(Patience::Long)
+    .since(FILES);
 }

@@ -1,5 +1,7 @@
 //! How a request is sent.
 
+use crate::node::OLDEST_PROTOCOL;
+
 /// How a request is sent and answered. Built in constants: the method first, then what differs from a request without fields that
 /// is answered with JSON within half a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub struct Operation {
     pub reply: Reply,
     /// How long the answer is awaited.
     pub patience: Patience,
+    /// The version of the protocol since which it is as it is: a daemon that speaks an older one is not asked.
+    pub since: u32,
 }
 
 /// An HTTP method.
@@ -87,8 +91,8 @@ impl Reply {
 
 impl Operation {
     const fn new(method: Method, path: &'static str, id: &'static str, about: &'static str) -> Self {
-        let (input, reply, patience) = (Input::None, Reply::Json, Patience::Short);
-        Self { id, method, path, about, input, reply, patience }
+        let (input, reply, patience, since) = (Input::None, Reply::Json, Patience::Short, OLDEST_PROTOCOL);
+        Self { id, method, path, about, input, reply, patience, since }
     }
 
     /// A question.
@@ -125,6 +129,12 @@ impl Operation {
     #[must_use]
     pub const fn replying(self, reply: Reply) -> Self {
         Self { reply, ..self }
+    }
+
+    /// As it is since that version of the protocol; it is as old as the oldest version that is spoken unless given.
+    #[must_use]
+    pub const fn since(self, since: u32) -> Self {
+        Self { since, ..self }
     }
 
     /// Awaited for so long.

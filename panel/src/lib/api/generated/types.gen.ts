@@ -783,7 +783,7 @@ export type ConsoleLine = {
      */
     at: string;
     /**
-     * Who wrote it.
+     * Who wrote it; the process where only a newer version knows who.
      */
     kind: LineKind;
     /**
@@ -1313,6 +1313,11 @@ export type DaemonConnection = {
      * How many seconds the host's clock is ahead of the API's, negative where it is behind; null before the first contact.
      */
     clock_skew_seconds?: number | null;
+    /**
+     * Whether the daemon is one version of the protocol behind. Its containers' files can't be reached before it is upgraded;
+     * everything else works.
+     */
+    outdated: boolean;
 };
 
 /**
@@ -3920,9 +3925,13 @@ export type SystemGrant = '*' | 'users.read' | 'users.create' | 'users.update' |
  */
 export type SystemInfo = {
     /**
-     * [`PROTOCOL`] of the daemon.
+     * The oldest version of the protocol that the daemon speaks.
      */
     protocol: number;
+    /**
+     * The newest version of the protocol that the daemon speaks; absent where it speaks one only, as daemons before version 4 did.
+     */
+    newest_protocol?: number | null;
     /**
      * The daemon's version.
      */

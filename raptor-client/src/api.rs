@@ -7699,7 +7699,7 @@ regard to case.*/
         }
     }
     impl AccessGrant {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             user: impl ::std::convert::Into<::std::string::String>,
             level: Level,
@@ -7713,7 +7713,7 @@ regard to case.*/
         }
     }
     impl AccessUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(level: Level) -> Self {
             Self {
                 level: level,
@@ -7723,7 +7723,7 @@ regard to case.*/
         }
     }
     impl AccountUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             username: impl ::std::convert::Into<::std::string::String>,
             email: impl ::std::convert::Into<::std::string::String>,
@@ -7737,7 +7737,7 @@ regard to case.*/
         }
     }
     impl Adoption {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(template_id: TemplateId) -> Self {
             Self {
                 template_id: template_id,
@@ -7746,7 +7746,7 @@ regard to case.*/
         }
     }
     impl AllocationDraft {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             ip: impl ::std::convert::Into<::std::string::String>,
             ports: impl ::std::convert::Into<::std::string::String>,
@@ -7761,7 +7761,7 @@ regard to case.*/
         }
     }
     impl CatalogueOriginUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(revision: i64) -> Self {
             Self {
                 revision: revision,
@@ -7770,7 +7770,7 @@ regard to case.*/
         }
     }
     impl ContainerUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(name: impl ::std::convert::Into<::std::string::String>) -> Self {
             Self {
                 name: name.into(),
@@ -7779,7 +7779,7 @@ regard to case.*/
         }
     }
     impl DaemonDraft {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             name: impl ::std::convert::Into<::std::string::String>,
             host: impl ::std::convert::Into<::std::string::String>,
@@ -7800,7 +7800,7 @@ regard to case.*/
         }
     }
     impl FileMoves {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(moves: ::std::vec::Vec<FileMove>) -> Self {
             Self {
                 moves: moves,
@@ -7809,7 +7809,7 @@ regard to case.*/
         }
     }
     impl LimitsUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(limits: Limits, stop_timeout_ms: i64) -> Self {
             Self {
                 limits: limits,
@@ -7819,7 +7819,7 @@ regard to case.*/
         }
     }
     impl NewContainer {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             name: impl ::std::convert::Into<::std::string::String>,
             template_id: TemplateId,
@@ -7845,7 +7845,7 @@ regard to case.*/
         }
     }
     impl NewLink {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(paths: ::std::vec::Vec<FilePath>) -> Self {
             Self {
                 paths: paths,
@@ -7854,7 +7854,7 @@ regard to case.*/
         }
     }
     impl NewPassword {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(password: impl ::std::convert::Into<::std::string::String>) -> Self {
             Self {
                 password: password.into(),
@@ -7863,7 +7863,7 @@ regard to case.*/
         }
     }
     impl NewUpload {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(path: FilePath, size_bytes: u64) -> Self {
             Self {
                 path: path,
@@ -7874,7 +7874,7 @@ regard to case.*/
         }
     }
     impl NewUser {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             username: impl ::std::convert::Into<::std::string::String>,
             email: impl ::std::convert::Into<::std::string::String>,
@@ -7892,7 +7892,7 @@ regard to case.*/
         }
     }
     impl RoleDraft {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             name: impl ::std::convert::Into<::std::string::String>,
             permissions: ::std::vec::Vec<SystemGrant>,
@@ -7905,7 +7905,7 @@ regard to case.*/
         }
     }
     impl SshKeyDraft {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             public_key: impl ::std::convert::Into<::std::string::String>,
         ) -> Self {
@@ -7916,7 +7916,7 @@ regard to case.*/
         }
     }
     impl TemplateImport {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(url: impl ::std::convert::Into<::std::string::String>) -> Self {
             Self {
                 url: url.into(),
@@ -7926,7 +7926,7 @@ regard to case.*/
         }
     }
     impl TemplateMove {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(revision: i64) -> Self {
             Self {
                 revision: revision,
@@ -7935,7 +7935,7 @@ regard to case.*/
         }
     }
     impl TemplateOrder {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             template_id: TemplateId,
             revision: i64,
@@ -7952,7 +7952,7 @@ regard to case.*/
         }
     }
     impl UserUpdate {
-        /// One with what is required; all else is left out, which the server fills in.
+        /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
         pub fn new(
             username: impl ::std::convert::Into<::std::string::String>,
             email: impl ::std::convert::Into<::std::string::String>,
@@ -15430,7 +15430,7 @@ pub mod prelude {
 /// Optional parameters of operations that have many: `query::ListUsers { search: Some("steve"), ..Default::default() }`.
 pub mod query {
     use super::types;
-    /// What may be left out of `list_mails`.
+    /// Optional parameters of `list_mails`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListMails<'a> {
         /// `next` of the page before.
@@ -15442,7 +15442,7 @@ pub mod query {
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_account_activity`.
+    /// Optional parameters of `list_account_activity`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListAccountActivity<'a> {
         /// `next` of the page before.
@@ -15452,7 +15452,7 @@ pub mod query {
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_users`.
+    /// Optional parameters of `list_users`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListUsers<'a> {
         /// `next` of the page before.
@@ -15466,7 +15466,7 @@ pub mod query {
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_allocations`.
+    /// Optional parameters of `list_allocations`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListAllocations<'a> {
         /// `next` of the page before.
@@ -15480,7 +15480,7 @@ pub mod query {
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_templates`.
+    /// Optional parameters of `list_templates`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListTemplates<'a> {
         /// `next` of the page before.
@@ -15492,7 +15492,7 @@ pub mod query {
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `import_template`.
+    /// Optional parameters of `import_template`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ImportTemplate<'a> {
         /// The name of the file.
@@ -15503,7 +15503,7 @@ pub mod query {
 and the answer is 409 `template_exists`.*/
         pub on_existing: Option<types::OnExisting>,
     }
-    /// What may be left out of `revise_template`.
+    /// Optional parameters of `revise_template`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ReviseTemplate<'a> {
         /// The revision that was looked at; a newer one that is there by now is not overwritten.
@@ -15513,7 +15513,7 @@ and the answer is 409 `template_exists`.*/
         /// `edited` unless given. What came as `file` or `pasted` becomes where the template came from.
         pub kind: Option<types::UploadKind>,
     }
-    /// What may be left out of `list_catalogue`.
+    /// Optional parameters of `list_catalogue`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListCatalogue<'a> {
         /// Only entries of the category with this id.
@@ -15531,7 +15531,7 @@ and the answer is 409 `template_exists`.*/
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_containers`.
+    /// Optional parameters of `list_containers`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListContainers<'a> {
         /// `next` of the page before.
@@ -15557,7 +15557,7 @@ and the answer is 409 `template_exists`.*/
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_commands`.
+    /// Optional parameters of `list_commands`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListCommands<'a> {
         /// `next` of the page before.
@@ -15569,7 +15569,7 @@ and the answer is 409 `template_exists`.*/
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `list_container_activity`.
+    /// Optional parameters of `list_container_activity`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListContainerActivity<'a> {
         /// `next` of the page before.
@@ -15579,7 +15579,7 @@ and the answer is 409 `template_exists`.*/
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }
-    /// What may be left out of `search_console`.
+    /// Optional parameters of `search_console`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct SearchConsole<'a> {
         /// `next` of the page before.
@@ -15599,7 +15599,7 @@ and the answer is 409 `template_exists`.*/
         /// Lines until then.
         pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    /// What may be left out of `download_console`.
+    /// Optional parameters of `download_console`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct DownloadConsole<'a> {
         /// Whether escape sequences stay in.
@@ -15613,7 +15613,7 @@ and the answer is 409 `template_exists`.*/
         /// Lines until then.
         pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
     }
-    /// What may be left out of `list_files`.
+    /// Optional parameters of `list_files`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListFiles<'a> {
         /// Whether the order is turned round.
@@ -15629,7 +15629,7 @@ and the answer is 409 `template_exists`.*/
         /// By what it is sorted; by name unless given. Folders come first.
         pub sort: Option<types::FileSort>,
     }
-    /// What may be left out of `search_files`.
+    /// Optional parameters of `search_files`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct SearchFiles<'a> {
         /// Text in the file, without regard to case. Needs the permission to open files.
@@ -15639,7 +15639,7 @@ and the answer is 409 `template_exists`.*/
         /// The folder to look in; the container's own unless given.
         pub path: Option<&'a str>,
     }
-    /// What may be left out of `read_text`.
+    /// Optional parameters of `read_text`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ReadText<'a> {
         /** Its encoding by a name of the WHATWG's Encoding Standard, such as `windows-1252`, `GBK` or `UTF-16LE`. Recognised unless
@@ -15652,7 +15652,7 @@ given.*/
         /// The id of an earlier version of the file, which is read in its place.
         pub version: Option<&'a ::uuid::Uuid>,
     }
-    /// What may be left out of `write_text`.
+    /// Optional parameters of `write_text`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct WriteText<'a> {
         /// Whether the file begins with a byte order mark. Absent: as before; a converted file has one where it is UTF-16.
@@ -15665,7 +15665,7 @@ Absent: saved in any case.*/
         /// The encoding that the text was read in, where that is another one: the whole file is converted.
         pub read_as: Option<&'a str>,
     }
-    /// What may be left out of `list_activity`.
+    /// Optional parameters of `list_activity`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListActivity<'a> {
         /// This action.

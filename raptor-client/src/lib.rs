@@ -35,7 +35,7 @@ pub use socket::{Outbox, SocketError, connect};
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use std::{sync::OnceLock, time::Duration};
 
-/// How long an answer may keep us waiting: that of a daemon as a whole, that of the API for its next part.
+/// How long a client waits: for the whole answer of a daemon, for the head and each further part of an answer of the API.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Why a client was not made.
@@ -70,13 +70,13 @@ pub fn api_client(base: &str, token: &str) -> Result<api::Client, ClientError> {
     observed_api_client(base, token, Observer::default())
 }
 
-/// The same, whose answers `observer` is told of.
+/// [`api_client`] with an `observer` that is called with the operation and status of each answer.
 ///
 /// # Errors
 /// [`ClientError`].
 #[cfg(feature = "api")]
 pub fn observed_api_client(base: &str, token: &str, observer: Observer) -> Result<api::Client, ClientError> {
-    // Not for the whole answer: what is downloaded may take longer.
+    // A limit for the whole answer would break off downloads that take longer.
     let http = http_with(token, Trust::Authorities, |client| client.read_timeout(PATIENCE))?;
     Ok(api::Client::new_with_client(base.trim_end_matches('/'), http, observer))
 }

@@ -1,10 +1,10 @@
-//! Watching what a client's calls are answered with.
+//! Observes the answers that a client gets.
 
 use reqwest::StatusCode;
 use std::{fmt, sync::Arc};
 
-/// Told the operation id and the status of every answer that a client of the API gets, such as to count them. It runs on the task
-/// that called, before the call returns.
+/// Called with the operation id and the status of each answer that a client of the API gets, for example to count them. It runs on
+/// the caller's task, before the call returns.
 #[derive(Clone, Default)]
 pub struct Observer(Option<Arc<dyn Fn(&'static str, StatusCode) + Send + Sync>>);
 

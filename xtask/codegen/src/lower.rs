@@ -133,7 +133,8 @@ fn schema(value: &mut Value, at: &str, problems: &mut Vec<String>) {
     }
 }
 
-/// A choice of known texts and any other text is any text: told apart, they would be two fields of a struct, which can't be read.
+/// `anyOf` of an enum and any other string becomes a string. The generator would make a struct of two flattened fields from it,
+/// which no string deserializes into.
 fn open_choice(map: &mut Map<String, Value>) {
     let Some(parts) = map.get("anyOf").and_then(Value::as_array) else { return };
     let is_text = |part: &Value| part.get("type").and_then(Value::as_str) == Some("string");

@@ -1,4 +1,5 @@
-//! What the generator's code lacks to be convenient: bodies that are made from what they require, optional parameters by name.
+//! Adjusts the generated code: constructors for request bodies, a struct where an operation has many optional parameters, and
+//! `Copy` for ids.
 
 use quote::{ToTokens, format_ident, quote};
 use serde_json::Value;
@@ -7,10 +8,11 @@ use syn::{
     Expr, Fields, File, FnArg, Ident, ImplItem, ImplItemFn, Item, ItemStruct, Pat, PatType, Type, parse_quote,
 };
 
-/// So many optional parameters are passed one by one; more than that become a struct.
+/// Up to this many optional parameters are arguments of their own; more become a struct.
 const POSITIONAL: usize = 2;
 
-/// Adds constructors of bodies, and gathers the optional parameters of an operation in a struct where they are many.
+/// Adjusts a generated client. `document` is the one that it was generated from, with the order of required fields and the
+/// descriptions of parameters, which the generator drops.
 pub fn shape(file: &mut File, document: &Value) {
     let mut queries = Vec::new();
     let mut bodies = Vec::new();
@@ -64,7 +66,8 @@ fn is_optional(argument: &FnArg) -> bool {
     path.path.segments.last().is_some_and(|last| last.ident == "Option")
 }
 
-/// Moves the optional parameters of a function to a struct, before its body, where they are many.
+/// Replaces more than [`POSITIONAL`] optional parameters of a function with one struct, which stands before the body, and returns
+/// that struct.
 fn gather(function: &mut ImplItemFn, document: &Value) -> Option<ItemStruct> {
     if function.sig.inputs.iter().filter(|argument| is_optional(argument)).count() <= POSITIONAL {
         return None;
@@ -87,7 +90,7 @@ fn gather(function: &mut ImplItemFn, document: &Value) -> Option<ItemStruct> {
         let kind = &typed.ty;
         quote!(#doc pub #name: #kind,)
     });
-    let doc = format!(" What may be left out of `{operation}`.");
+    let doc = format!(" Optional parameters of `{operation}`.");
     Some(parse_quote! {
         #[doc = #doc]
         #[derive(Clone, Copy, Debug, Default)]
@@ -95,7 +98,7 @@ fn gather(function: &mut ImplItemFn, document: &Value) -> Option<ItemStruct> {
     })
 }
 
-/// Descriptions of an operation's parameters by name.
+/// The descriptions of an operation's parameters, by name.
 fn parameters(document: &Value, operation: &str) -> BTreeMap<String, String> {
     let items = document["paths"].as_object().into_iter().flat_map(|paths| paths.values());
     let found = items.filter_map(Value::as_object).flat_map(|item| item.values());
@@ -115,7 +118,7 @@ fn pascal(name: &str) -> String {
         .collect()
 }
 
-/// Ids are passed around and compared like numbers.
+/// Lets ids be copied, compared, ordered and used as keys.
 fn copied(item: &mut Item) {
     let Item::Struct(item) = item else { return };
     let Fields::Unnamed(fields) = &item.fields else { return };
@@ -125,8 +128,8 @@ fn copied(item: &mut Item) {
     }
 }
 
-/// Gives each body that has both required and optional fields a function `new` that takes the required ones, in the document's
-/// order: later versions may have more optional ones.
+/// Adds `new` to each body that has both required and optional fields. It takes the required ones in the document's order, so that
+/// code that uses it still compiles when a later version adds an optional field.
 fn construct(items: &mut Vec<Item>, bodies: &[String], document: &Value) {
     let structs =
         items.iter().filter_map(|item| if let Item::Struct(item) = item { Some(item) } else { None });
@@ -166,7 +169,7 @@ fn constructor(item: &ItemStruct, document: &Value) -> Option<Item> {
     let name = &item.ident;
     Some(parse_quote! {
         impl #name {
-            /// One with what is required; all else is left out, which the server fills in.
+            /// Creates the body with its required fields. The others are left out, and the server uses their defaults.
             pub fn new(#(#arguments),*) -> Self {
                 Self {
                     #(#given: #values,)*

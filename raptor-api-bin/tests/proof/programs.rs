@@ -17,7 +17,8 @@ use raptor_client::{
     },
     api_client,
 };
-use reqwest::header;
+use reqwest::{Method, header};
+use serde_json::Value;
 use std::{
     ffi::OsStr,
     net::TcpListener,
@@ -373,6 +374,19 @@ impl Api {
     /// The same as nobody who is signed in.
     pub fn open_signed_out(&self, url: &str) -> reqwest::blocking::Response {
         self.at(url.strip_prefix("/api/v1").unwrap()).send().unwrap()
+    }
+
+    /// Status and JSON of a call without the client, whose types are those of this version.
+    pub fn json(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+        let request =
+            self.http.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(&self.token);
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        let answer = request.send().unwrap();
+        let status = answer.status().as_u16();
+        (status, serde_json::from_str(&answer.text().unwrap()).unwrap_or_default())
     }
 
     fn at(&self, path: &str) -> reqwest::blocking::RequestBuilder {

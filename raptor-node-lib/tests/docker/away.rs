@@ -125,7 +125,7 @@ async fn a_stop_asked_while_the_engine_is_away_is_asked_when_it_is_back_and_only
         line.cut().await;
         world.host.power(world.id, PowerAction::Stop, "steve").await.unwrap();
         world.line("Stopping it: steve asked for it.").await;
-        world.line("Asking it to stop has to wait. Docker does not answer").await;
+        world.line("Asking it to stop is delayed. Docker does not answer").await;
         waits(&world).await;
         line.mend();
         saved(&world).await;
@@ -216,7 +216,7 @@ async fn a_kill_asked_while_the_engine_is_away_is_done_when_it_is_back() {
     let world = started(&line, SAVES, by_signal).await;
     line.cut().await;
     world.host.power(world.id, PowerAction::Kill, "steve").await.unwrap();
-    world.line("Killing it has to wait. Docker does not answer").await;
+    world.line("Killing it is delayed. Docker does not answer").await;
     waits(&world).await;
     line.mend();
     assert_eq!(world.phase(Phase::Offline).await.last_exit.unwrap().code, 137);

@@ -84,7 +84,7 @@ test('a forgotten password is replaced by the link in a mail', { skip, timeout: 
   await late.goto(world.base + link);
   await late.getByLabel('New password').fill('a third horse battery');
   await late.getByRole('button', { name: 'Change password' }).click();
-  await late.getByRole('alert').filter({ hasText: 'works no more' }).waitFor();
+  await late.getByRole('alert').filter({ hasText: 'is no longer valid' }).waitFor();
   await late.getByRole('link', { name: 'Request a new link' }).click();
   await late.getByRole('heading', { name: 'Forgot your password?' }).waitFor();
 });

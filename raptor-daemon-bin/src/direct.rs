@@ -14,9 +14,9 @@ use std::{convert::Infallible, io, net::Shutdown, time::Duration};
 /// The name of the upgraded protocol.
 const PROTOCOL: &str = "raptor-content";
 /// Minimum length of content for which a separate connection is worth it, in bytes.
-const WORTH: u64 = 1024 * 1024;
+const MIN_LENGTH: u64 = 1024 * 1024;
 /// How often a sender that waits for a slow reader checks whether it should stop.
-const LOOK_UP: Duration = Duration::from_secs(1);
+const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The connection, if the client asked to upgrade it.
 pub(crate) struct Upgrade(Option<OnUpgrade>);
@@ -35,7 +35,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Upgrade {
 impl Upgrade {
     /// The connection, if it can be upgraded and content of this length is worth it.
     pub(crate) fn taken_for(self, length: Option<u64>) -> Option<OnUpgrade> {
-        self.0.filter(|_| length.is_some_and(|length| length >= WORTH))
+        self.0.filter(|_| length.is_some_and(|length| length >= MIN_LENGTH))
     }
 }
 
@@ -63,7 +63,7 @@ async fn send(connection: OnUpgrade, content: Box<dyn Direct>) -> io::Result<()>
     };
     let socket = stream.into_std()?;
     socket.set_nonblocking(false)?;
-    socket.set_write_timeout(Some(LOOK_UP))?;
+    socket.set_write_timeout(Some(CHECK_INTERVAL))?;
     let _cut = Cut(socket.try_clone()?);
     let sent = tokio::task::spawn_blocking(move || {
         // It counts as a connection for as long as it sends.

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The minimum time between two log lines about refused keys.
-const EVERY: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The key, and what is logged about refused ones.
@@ -27,7 +27,7 @@ pub(crate) struct Guard {
 
 /// Marks the answers to requests with the key.
 #[derive(Clone, Copy)]
-pub(crate) struct Admitted;
+pub(crate) struct Authenticated;
 
 /// The state of the log about refused keys.
 #[derive(Default)]
@@ -46,10 +46,10 @@ impl Guard {
         if self.shown(request.headers()) {
             let mut answer = next.run(request).await;
             answer.headers_mut().entry(header::CACHE_CONTROL).or_insert(NO_STORE);
-            answer.extensions_mut().insert(Admitted);
+            answer.extensions_mut().insert(Authenticated);
             return answer;
         }
-        self.tell(&request);
+        self.log_refused(&request);
         let detail = "This is not the key of this daemon. It is DAEMON_API_KEY in the daemon's environment.";
         Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail).into_response()
     }
@@ -67,7 +67,7 @@ impl Guard {
         }
         // A browser first sends a request without a key to find out that one is needed.
         if request.headers().contains_key(header::AUTHORIZATION) {
-            self.tell(&request);
+            self.log_refused(&request);
         }
         let detail = "The password is the daemon's key, DAEMON_API_KEY; any user name will do.";
         let problem = Problem::new(StatusCode::UNAUTHORIZED, "wrong_key", detail);
@@ -80,7 +80,7 @@ impl Guard {
     }
 
     /// Logs that a key was refused, once a minute, with the number of refusals not logged.
-    fn tell(&self, request: &Request) {
+    fn log_refused(&self, request: &Request) {
         let Some(left_out) = self.due(Instant::now()) else { return };
         let from =
             request.extensions().get::<ConnectInfo<SocketAddr>>().map(|from| from.0.ip().to_canonical());
@@ -92,7 +92,7 @@ impl Guard {
 
     fn due(&self, now: Instant) -> Option<u64> {
         let mut refusals = self.refusals.lock().unwrap_or_else(PoisonError::into_inner);
-        if refusals.at.is_some_and(|at| now.duration_since(at) < EVERY) {
+        if refusals.at.is_some_and(|at| now.duration_since(at) < LOG_INTERVAL) {
             refusals.left_out += 1;
             return None;
         }
@@ -114,8 +114,8 @@ mod tests {
     fn refused_keys_are_told_once_a_minute_with_how_many_there_were() {
         let (guard, now) = (Guard::new("key".into()), Instant::now());
         assert_eq!(guard.due(now), Some(0));
-        assert_eq!((0..9).filter_map(|_| guard.due(now + EVERY / 2)).count(), 0);
-        assert_eq!(guard.due(now + EVERY), Some(9));
+        assert_eq!((0..9).filter_map(|_| guard.due(now + LOG_INTERVAL / 2)).count(), 0);
+        assert_eq!(guard.due(now + LOG_INTERVAL), Some(9));
     }
 
     async fn asked(path: &str, authorization: Option<&str>) -> Response {

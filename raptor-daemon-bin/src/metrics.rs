@@ -16,7 +16,7 @@ use serde::Deserialize;
 use std::time::Duration;
 
 /// How long to wait for measurements, which are sent once a second while a container runs.
-const MEASURING: Duration = Duration::from_millis(1_500);
+const MEASUREMENT_TIMEOUT: Duration = Duration::from_millis(1_500);
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new().route("/metrics", get(metrics))
@@ -76,7 +76,7 @@ async fn measured(node: &Shared, containers: &[ContainerStatus]) -> Vec<Containe
         }
         None
     });
-    let measured = measuring.map(|one| tokio::time::timeout(MEASURING, one));
+    let measured = measuring.map(|one| tokio::time::timeout(MEASUREMENT_TIMEOUT, one));
     join_all(measured).await.into_iter().filter_map(|one| one.ok().flatten()).collect()
 }
 

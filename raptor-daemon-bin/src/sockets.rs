@@ -30,14 +30,14 @@ use serde::Serialize;
 use std::time::Duration;
 
 /// An API that accepts no frame for this long is disconnected; it reconnects automatically.
-const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// The API considers a connection dead after five seconds of silence, so four pings in a row must be late before a working one
 /// is cut.
-const PING_EVERY: Duration = Duration::from_secs(1);
+const PING_INTERVAL: Duration = Duration::from_secs(1);
 /// An API that sends nothing for this long, not even the answer to a ping, is considered gone. This is longer than the API's
 /// own limit: while it waits for its database, up to ten seconds, or for a browser on a slow connection, it reads nothing and
 /// answers no pings.
-const PEER_SILENCE: Duration = Duration::from_secs(15);
+const PEER_TIMEOUT: Duration = Duration::from_secs(15);
 
 pub(crate) fn routes() -> Router<Shared> {
     Router::new()
@@ -73,7 +73,7 @@ async fn link(State(node): State<Shared>, upgrade: Upgrade) -> Answer<Response> 
 /// nothing is buffered here.
 async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static, T>, node: Option<Shared>) {
     let (mut sink, mut source) = socket.split();
-    let mut ping = tokio::time::interval(PING_EVERY);
+    let mut ping = tokio::time::interval(PING_INTERVAL);
     let mut heard_at = tokio::time::Instant::now();
     let code = loop {
         let message = tokio::select! {
@@ -81,7 +81,7 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
                 Some(Ok(text)) => Message::text(text),
                 _ => break close_code::RESTART,
             },
-            _ = ping.tick() => match heard_at.elapsed() < PEER_SILENCE {
+            _ = ping.tick() => match heard_at.elapsed() < PEER_TIMEOUT {
                 true => Message::Ping(axum::body::Bytes::new()),
                 false => return,
             },
@@ -98,7 +98,7 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
                 }
             },
         };
-        match tokio::time::timeout(WRITE_PATIENCE, sink.send(message)).await {
+        match tokio::time::timeout(WRITE_TIMEOUT, sink.send(message)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return,
             Err(_) => break close_code::AGAIN,

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{Config, Tls},
-    guard::Admitted,
+    guard::Authenticated,
 };
 use anyhow::{Context, bail};
 use axum::{
@@ -24,12 +24,12 @@ use std::{
 };
 
 /// A file below the base folder. It exists once plain HTTP is refused.
-const MARK: &str = ".raptor/https-only";
+const MARKER: &str = ".raptor/https-only";
 
 /// The path at which the API opens its link. Nobody else does.
 const LINK: &str = "/api/v1/link";
 /// The minimum time between two log lines about refused certificates.
-const EVERY: Duration = Duration::from_secs(60);
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Lets a daemon of an earlier version, whose API may be old as well, use HTTP until that API has connected over HTTPS once.
 ///
@@ -45,7 +45,7 @@ pub struct Upgrade {
 /// # Errors
 /// If a certificate or its private key can't be used.
 pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgrade>)> {
-    let mark = config.sftp_base_path.join(MARK);
+    let mark = config.sftp_base_path.join(MARKER);
     let there = config.sftp_base_path.join(".raptor/instance").exists();
     let strict = || Some(Upgrade { plain: Arc::default(), mark: mark.clone() });
     match (&config.daemon_tls_cert, &config.daemon_tls_key) {
@@ -66,15 +66,15 @@ pub fn of(config: &Config, key: &str) -> anyhow::Result<(Transport, Option<Upgra
     let earlier = there && !mark.exists();
     let plain = Arc::new(AtomicBool::new(earlier));
     let tls = Arc::new(raptor_tls::server(key)?);
-    let transport = Transport::Tls { config: tls, plain: plain.clone(), refused: tell_refused };
+    let transport = Transport::Tls { config: tls, plain: plain.clone(), refused: log_refused };
     Ok((transport, Some(Upgrade { plain, mark })))
 }
 
 /// Logs that an API has another key, once a minute.
-fn tell_refused(from: IpAddr) {
+fn log_refused(from: IpAddr) {
     static TOLD: Mutex<Option<Instant>> = Mutex::new(None);
     let mut told = TOLD.lock().unwrap_or_else(PoisonError::into_inner);
-    if told.is_none_or(|told| told.elapsed() >= EVERY) {
+    if told.is_none_or(|told| told.elapsed() >= LOG_INTERVAL) {
         *told = Some(Instant::now());
         tracing::warn!(%from, "a client refused this daemon's certificate: probably an API with another key than DAEMON_API_KEY");
     }
@@ -101,8 +101,8 @@ impl Upgrade {
     async fn watch(self: Arc<Self>, request: Request, next: Next) -> Response {
         let encrypted = request.extensions().get::<Encrypted>().is_some() && request.uri().path() == LINK;
         let response = next.run(request).await;
-        let admitted = response.extensions().get::<Admitted>().is_some();
-        if encrypted && admitted && self.plain.swap(false, Ordering::Relaxed) {
+        let authenticated = response.extensions().get::<Authenticated>().is_some();
+        if encrypted && authenticated && self.plain.swap(false, Ordering::Relaxed) {
             tracing::info!("the API has connected over HTTPS: plain HTTP is refused from now on");
             self.keep();
         }

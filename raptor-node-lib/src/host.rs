@@ -12,7 +12,7 @@ pub use remount::start_again;
 use crate::{
     console,
     files::{Denied, FileError, Root},
-    lifecycle::{Ask, Handle, HostContext, Supervisor},
+    lifecycle::{Handle, HostContext, Supervisor, SupervisorRequest},
     sftp,
     system::Meter,
     workspace::Workspace,
@@ -147,13 +147,13 @@ impl Host {
         containers.iter().map(|(id, handle)| (*id, handle.clone())).collect()
     }
 
-    async fn ask<T>(
+    async fn request<T>(
         &self,
         id: ContainerId,
-        ask: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> Ask,
+        request: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> SupervisorRequest,
     ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.handle_of(id)?.asks.send(ask(reply)).await.map_err(|_| NodeError::NotFound)?;
+        self.handle_of(id)?.requests.send(request(reply)).await.map_err(|_| NodeError::NotFound)?;
         answer.await.map_err(|_| NodeError::NotFound)?
     }
 

@@ -26,12 +26,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 /// Number of console lines stored per container.
-const LINES: usize = 1_000;
+const STORED_LINES: usize = 1_000;
 /// Maximum number of lines in a frame.
-const FRAME_LINES: usize = 512;
+const MAX_FRAME_LINES: usize = 512;
 const MIB: u64 = 1024 * 1024;
 /// The maximum time between two events on a stream.
-const SPEAK_EVERY: Duration = Duration::from_secs(5);
+const MAX_SILENCE: Duration = Duration::from_secs(5);
 
 /// A host without Docker. Its containers follow the same state machine as real ones: they become ready some time after they are
 /// started, echo each command, and end some time after they are asked to stop. Cheap to clone.
@@ -551,7 +551,7 @@ impl Simulated {
             newest += 1;
             state.lines.push_back(ConsoleLine { seq: newest, at, kind, text });
         }
-        let surplus = state.lines.len().saturating_sub(LINES);
+        let surplus = state.lines.len().saturating_sub(STORED_LINES);
         state.lines.drain(..surplus);
         self.newest.send_replace(newest);
     }
@@ -566,7 +566,7 @@ impl Simulated {
     }
 
     fn frame(&self, after: &mut u64) -> Option<LiveFrame> {
-        match self.read(*after, FRAME_LINES) {
+        match self.read(*after, MAX_FRAME_LINES) {
             Err(next) => {
                 let from = *after + 1;
                 *after = next - 1;

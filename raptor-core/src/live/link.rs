@@ -79,7 +79,7 @@ impl Task {
                 change = changes.recv() => self.forward_change(change).await,
                 event = events.next() => {
                     let Some(event) = event else { return lost() };
-                    if let Err(refused) = self.heed(event).await {
+                    if let Err(refused) = self.handle(event).await {
                         return refused;
                     }
                     *pause = FIRST_PAUSE;
@@ -111,7 +111,7 @@ impl Task {
         }
     }
 
-    async fn heed(&self, event: NodeEvent) -> Result<(), NodeError> {
+    async fn handle(&self, event: NodeEvent) -> Result<(), NodeError> {
         let fleet = &self.raptor.inner.fleet;
         let event = match event {
             // Only numbers, every second.

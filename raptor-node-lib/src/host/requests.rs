@@ -1,7 +1,7 @@
 //! What the host answers to each request.
 
 use super::Host;
-use crate::{lifecycle::Ask, removal};
+use crate::{lifecycle::SupervisorRequest, removal};
 use async_trait::async_trait;
 use raptor_model::{
     id::ContainerId,
@@ -42,7 +42,7 @@ impl Handler<ContainerSpec> for Host {
         // Another declaration of it may have come first.
         if self.handle_of(spec.id).is_ok() {
             drop(turn);
-            return self.ask(spec.id, |reply| Ask::Declare(Box::new(spec), reply)).await;
+            return self.request(spec.id, |reply| SupervisorRequest::Declare(Box::new(spec), reply)).await;
         }
         if self.0.context.kept.is_covered() {
             return Err(NodeError::Docker("The daemon is restarting with the disk that was mounted.".into()));
@@ -75,7 +75,7 @@ impl Handler<GetContainer> for Host {
 impl Handler<RemoveContainer> for Host {
     async fn handle(&self, id: ContainerId, _: RemoveContainer) -> Result<Done, NodeError> {
         loop {
-            match self.ask(id, Ask::Remove).await {
+            match self.request(id, SupervisorRequest::Remove).await {
                 Err(NodeError::NotFound) => {}
                 other => {
                     other?;
@@ -86,7 +86,7 @@ impl Handler<RemoveContainer> for Host {
             // A declaration may just be making it: without waiting, its supervisor would be left without anybody who knows it.
             let turn = self.0.declaring.lock().await;
             match self.handle_of(id) {
-                Ok(handle) if !handle.asks.is_closed() => continue,
+                Ok(handle) if !handle.requests.is_closed() => continue,
                 // It has ended with a removal whose caller did not wait for the answer.
                 Ok(_) => self.let_go(id),
                 Err(_) => {}
@@ -115,7 +115,7 @@ impl Handler<RemoveContainer> for Host {
 impl Handler<PowerRequest> for Host {
     async fn handle(&self, id: ContainerId, request: PowerRequest) -> Result<Done, NodeError> {
         let PowerRequest { action, by, .. } = request;
-        self.ask(id, |reply| Ask::Power { action, by, reply }).await?;
+        self.request(id, |reply| SupervisorRequest::Power { action, by, reply }).await?;
         Ok(Done)
     }
 }
@@ -123,7 +123,7 @@ impl Handler<PowerRequest> for Host {
 #[async_trait]
 impl Handler<CancelInstall> for Host {
     async fn handle(&self, id: ContainerId, _: CancelInstall) -> Result<Done, NodeError> {
-        self.ask(id, Ask::CancelInstall).await?;
+        self.request(id, SupervisorRequest::CancelInstall).await?;
         Ok(Done)
     }
 }
@@ -158,7 +158,7 @@ impl Handler<CleaningRequest> for Host {
 impl Handler<CommandRequest> for Host {
     async fn handle(&self, id: ContainerId, request: CommandRequest) -> Result<Done, NodeError> {
         let CommandRequest { command: line, by, .. } = request;
-        self.ask(id, |reply| Ask::Command { line, by, reply }).await?;
+        self.request(id, |reply| SupervisorRequest::Command { line, by, reply }).await?;
         Ok(Done)
     }
 }

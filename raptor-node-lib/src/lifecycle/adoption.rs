@@ -40,11 +40,11 @@ impl Supervisor {
 
     /// Asks the engine again as soon as it answers.
     pub(super) fn query_engine(&self, reason: QueryReason) {
-        let (context, id, tell) = (self.context.clone(), self.place.id, self.tell.clone());
+        let (context, id, messages) = (self.context.clone(), self.place.id, self.messages.clone());
         let looking = async move {
             loop {
                 if let Ok(found) = context.engine.found(id).await {
-                    let _ = tell.send(Msg::Looked(reason, found)).await;
+                    let _ = messages.send(Msg::Looked(reason, found)).await;
                     return;
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
@@ -69,7 +69,7 @@ impl Supervisor {
                     warning: None,
                     lines: Vec::new(),
                 };
-                self.tell_api(ended);
+                self.report(ended);
             }
         }
         let idle = self.run.is_none() && self.booting.is_none() && self.life.hold != Some(Hold::Installing);

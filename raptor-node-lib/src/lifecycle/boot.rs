@@ -37,7 +37,7 @@ pub(super) struct Boot {
     pub(super) place: ContainerPaths,
     pub(super) spec: ContainerSpec,
     pub(super) console: Arc<Console>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
     /// Receives the size of the data folder.
     pub(super) disk: Arc<Mutex<u64>>,
     /// What is known about the data folder.
@@ -58,7 +58,7 @@ impl Boot {
         };
         let mut again = true;
         loop {
-            engine::answers(&self.context, &self.tell).await;
+            engine::answers(&self.context, &self.messages).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
                 Err(Interruption::For(failure)) if again && failure.is_for_a_port_in_use() => {
@@ -76,12 +76,12 @@ impl Boot {
     }
 
     async fn attempt(&self) -> Result<Option<Attached>, Interruption> {
-        let Self { context, place, spec, console, tell, .. } = self;
+        let Self { context, place, spec, console, messages, .. } = self;
         let say = Interruption::of(spec, "Docker refused to start the container.");
         if let Some(found) = engine::running(context, place).await.map_err(say)? {
             context.say(console, "It is already running in Docker and is supervised again.");
             let run = engine::run_of(context, console, &found).await;
-            prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
+            prepared(messages, |noted| Msg::Prepared(run, noted)).await?;
             return Ok(None);
         }
         if let Some(why) = &spec.image_refused {
@@ -96,8 +96,8 @@ impl Boot {
         let files_missing = |why| Failure::new(why, Fault::FilesMissing);
         checked.map_err(|error| error.to_string())?.map_err(files_missing)?;
         check_mounts(context, spec)?;
-        image::have(context, Need::Container, &spec.image, console, tell).await?;
-        let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
+        image::have(context, Need::Container, &spec.image, console, messages).await?;
+        let _ = messages.send(Msg::Progress(Some(Progress::Preparing))).await;
         let network = context.engine.network(spec, context.pool).await.map_err(say)?;
         // Nothing is running in it yet.
         let (prepared_files, guarded) = tokio::join!(self.prepare(&network), context.guard(spec, &network));
@@ -116,10 +116,10 @@ impl Boot {
         let name = context.engine.create(shape).await.map_err(say)?;
         let attached = context.engine.attach(&name).await.map_err(say)?;
         let run = Run { revision: spec.revision, ..engine::new_run(context, console, &name) };
-        prepared(tell, |noted| Msg::Prepared(run, noted)).await?;
+        prepared(messages, |noted| Msg::Prepared(run, noted)).await?;
         let early = context.sees(&network);
         let started = match context.engine.start(&name).await {
-            Err(RuntimeError::Away(_)) if engine::started(context, &name, tell).await => None,
+            Err(RuntimeError::Away(_)) if engine::started(context, &name, messages).await => None,
             done => {
                 done.map_err(say)?;
                 Some(attached)
@@ -138,7 +138,7 @@ impl Boot {
     /// Creates the data folder and edits the configuration files. A file that can't be edited is reported and does not fail the
     /// start.
     async fn prepare(&self, network: &str) -> Result<(), String> {
-        let Self { context, place, spec, console, tell, started, .. } = self;
+        let Self { context, place, spec, console, messages, started, .. } = self;
         let needs_gateway = spec.config_files.iter().any(|file| {
             file.edits.iter().any(|edit| edit.value.as_str().is_some_and(|value| value.contains("{{config.")))
         });
@@ -156,7 +156,7 @@ impl Boot {
         for problem in &problems {
             context.say(console, problem);
         }
-        let _ = tell.send(Msg::Edited(problems)).await;
+        let _ = messages.send(Msg::Edited(problems)).await;
         Ok(())
     }
 }
@@ -188,11 +188,11 @@ impl Boot {
 
 /// Makes the supervisor record the process before it is started, so that it is found again after a crash of the daemon.
 pub(super) async fn prepared(
-    tell: &mpsc::Sender<Msg>,
+    messages: &mpsc::Sender<Msg>,
     msg: impl FnOnce(oneshot::Sender<()>) -> Msg,
 ) -> Result<(), String> {
     let (noted, note) = oneshot::channel();
-    let _ = tell.send(msg(noted)).await;
+    let _ = messages.send(msg(noted)).await;
     note.await.map_err(|_| "The start was cancelled.".to_owned())
 }
 

@@ -97,16 +97,16 @@ impl Supervisor {
             place: self.place.clone(),
             spec: self.spec.clone(),
             console: self.console.clone(),
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
             disk: self.disk.clone(),
             folder: self.known_folder(),
             patient: self.life.by_itself,
             started: self.status.borrow().last_exit.is_some(),
         };
-        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
         self.booting = Some(self.context.tasks.spawn(async move {
             if let Some(started) = stop.run_until_cancelled(boot.run()).await {
-                let _ = tell.send(Msg::Booted(started)).await;
+                let _ = messages.send(Msg::Booted(started)).await;
             }
         }));
     }
@@ -118,7 +118,7 @@ impl Supervisor {
         let _ = booting.await;
         // Once the run is recorded, the engine may have been told to start it.
         let may_run = self.run.take().is_some();
-        let (context, place, tell) = (self.context.clone(), self.place.clone(), self.tell.clone());
+        let (context, place, messages) = (self.context.clone(), self.place.clone(), self.messages.clone());
         // Sent as a message, so that the state machine finishes its current step first.
         let clearing = async move {
             while let Err(error) = context.engine.remove(place.id, Part::Server).await {
@@ -128,7 +128,7 @@ impl Supervisor {
                 }
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            let _ = tell.send(Msg::Booted(Err("The start was cancelled.".to_owned().into()))).await;
+            let _ = messages.send(Msg::Booted(Err("The start was cancelled.".to_owned().into()))).await;
         };
         let stop = self.context.stop.clone();
         self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
@@ -163,7 +163,7 @@ impl Supervisor {
             context: self.context.clone(),
             name: self.engine_name(),
             console: self.console.clone(),
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
         };
         let stop = self.context.stop.clone();
         self.stop_delivery = Some(self.context.tasks.spawn(async move {
@@ -197,7 +197,8 @@ impl Supervisor {
     fn probe_engine(&mut self) {
         self.cancel_delivery();
         self.stop_at = None;
-        let (context, console, tell) = (self.context.clone(), self.console.clone(), self.tell.clone());
+        let (context, console, messages) =
+            (self.context.clone(), self.console.clone(), self.messages.clone());
         let stop = self.context.stop.clone();
         let asking = async move {
             let mut silent = false;
@@ -208,7 +209,7 @@ impl Supervisor {
                 silent = true;
                 tokio::time::sleep(ASK_AGAIN).await;
             }
-            let _ = tell.send(Msg::Overdue { silent }).await;
+            let _ = messages.send(Msg::Overdue { silent }).await;
         };
         self.stop_delivery = Some(self.context.tasks.spawn(async move {
             stop.run_until_cancelled(asking).await;
@@ -284,11 +285,11 @@ impl Supervisor {
             installing.abort();
             let _ = installing.await;
         }
-        let (context, place, tell, why) =
-            (self.context.clone(), self.place.clone(), self.tell.clone(), why.to_owned());
+        let (context, place, messages, why) =
+            (self.context.clone(), self.place.clone(), self.messages.clone(), why.to_owned());
         self.context.tasks.spawn(async move {
             install::discard(&context, &place).await;
-            let _ = tell.send(Msg::Installed(Err(why.into()))).await;
+            let _ = messages.send(Msg::Installed(Err(why.into()))).await;
         });
     }
 
@@ -317,7 +318,7 @@ impl Supervisor {
             (Some(_), Some(run)) => self.console.last_words(run.after_line, LineKind::Install, LAST_LINES),
             _ => Vec::new(),
         };
-        self.tell_api(Happening::Installed {
+        self.report(Happening::Installed {
             number,
             problem: problem.clone(),
             warning: warning.clone(),

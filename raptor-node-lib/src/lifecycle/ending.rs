@@ -59,7 +59,7 @@ impl Supervisor {
         let disk_mib = self.spec.limits.disk_mib;
         let Some(exit) = self.unexplained.filter(|_| disk_mib > 0 && !self.measuring) else { return };
         self.measuring = true;
-        let (context, place, tell) = (self.context.clone(), self.place.clone(), self.tell.clone());
+        let (context, place, messages) = (self.context.clone(), self.place.clone(), self.messages.clone());
         let stop = context.stop.clone();
         let measuring = async move {
             let measured =
@@ -68,7 +68,7 @@ impl Supervisor {
                 let full = used.saturating_add(ALMOST_FULL) >= disk_mib.saturating_mul(1024 * 1024);
                 full.then(|| super::disk_full(used, disk_mib, trash))
             });
-            let _ = tell.send(Msg::Measured(exit, fault)).await;
+            let _ = messages.send(Msg::Measured(exit, fault)).await;
         };
         self.context.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
     }
@@ -104,7 +104,7 @@ impl Supervisor {
             self.context.say(&self.console, text);
         }
         if let Some(news) = news {
-            self.tell_api(news);
+            self.report(news);
         }
     }
 }

@@ -41,24 +41,24 @@ impl Interruption {
 }
 
 /// Returns once the engine answers. Reports meanwhile what is being waited for.
-pub(super) async fn answers(context: &HostContext, tell: &mpsc::Sender<Msg>) {
+pub(super) async fn answers(context: &HostContext, messages: &mpsc::Sender<Msg>) {
     let mut told = false;
     while let Err(error) = context.engine.version().await {
         if !told {
             told = true;
-            let _ = tell.send(Msg::Waiting(Some(error.to_string()))).await;
+            let _ = messages.send(Msg::Waiting(Some(error.to_string()))).await;
         }
         tokio::time::sleep(ASK_AGAIN).await;
     }
     if told {
-        let _ = tell.send(Msg::Waiting(None)).await;
+        let _ = messages.send(Msg::Waiting(None)).await;
     }
 }
 
 /// Whether an engine that became unavailable while starting the container `name` has started it. Waits until it answers.
-pub(super) async fn started(context: &HostContext, name: &str, tell: &mpsc::Sender<Msg>) -> bool {
+pub(super) async fn started(context: &HostContext, name: &str, messages: &mpsc::Sender<Msg>) -> bool {
     loop {
-        answers(context, tell).await;
+        answers(context, messages).await;
         if let Ok(found) = context.engine.inspect(name).await {
             return matches!(found, Found::Running | Found::Ended(_));
         }

@@ -25,7 +25,7 @@ pub(super) async fn have(
     need: Need,
     image: &str,
     console: &Console,
-    tell: &mpsc::Sender<Msg>,
+    messages: &mpsc::Sender<Msg>,
 ) -> Result<(), Interruption> {
     let engine = &context.engine;
     let name = image.trim_start_matches('~');
@@ -37,7 +37,7 @@ pub(super) async fn have(
         };
     }
     let before = engine.image_id(name).await.ok().flatten();
-    let pulled = pull(engine.pull(name), tell).await;
+    let pulled = pull(engine.pull(name), messages).await;
     let Err(error) = pulled else {
         note(context, name, before).await;
         return Ok(());
@@ -87,7 +87,7 @@ async fn note(context: &HostContext, name: &str, before: Option<String>) {
 
 async fn pull(
     progress: impl Stream<Item = Result<Pulled, RuntimeError>>,
-    tell: &mpsc::Sender<Msg>,
+    messages: &mpsc::Sender<Msg>,
 ) -> Result<(), RuntimeError> {
     let mut progress = pin!(progress);
     let mut told: Option<Instant> = None;
@@ -96,7 +96,7 @@ async fn pull(
         if layers_total > 0 && told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
             told = Some(Instant::now());
             let progress = Progress::Pulling { current_bytes, total_bytes, layers_done, layers_total };
-            let _ = tell.send(Msg::Progress(Some(progress))).await;
+            let _ = messages.send(Msg::Progress(Some(progress))).await;
         }
     }
     Ok(())

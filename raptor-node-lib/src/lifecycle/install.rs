@@ -42,7 +42,7 @@ pub(super) struct Installation {
     pub(super) spec: ContainerSpec,
     pub(super) install: InstallSpec,
     pub(super) console: Arc<Console>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
 }
 
 impl Installation {
@@ -97,7 +97,7 @@ impl Installation {
     /// Starts it as soon as the engine answers. `None` if it is running but not attached yet.
     async fn start(&self) -> Result<(Run, Option<Attached>), Failure> {
         loop {
-            engine::answers(&self.context, &self.tell).await;
+            engine::answers(&self.context, &self.messages).await;
             match self.attempt().await {
                 Ok(started) => return Ok(started),
                 Err(Interruption::For(failure)) => return Err(failure),
@@ -107,7 +107,7 @@ impl Installation {
     }
 
     async fn attempt(&self) -> Result<(Run, Option<Attached>), Interruption> {
-        let Self { context, place, spec, install, console, tell } = self;
+        let Self { context, place, spec, install, console, messages } = self;
         let say = Interruption::of(spec, "Docker refused to start the installer.");
         if engine::running(context, place).await.map_err(say)?.is_some() {
             let why =
@@ -117,8 +117,8 @@ impl Installation {
         if let Some(problem) = context.folder_problem().await {
             return Err(problem.into());
         }
-        image::have(context, Need::Installer, &install.image, console, tell).await?;
-        let _ = tell.send(Msg::Progress(Some(Progress::Preparing))).await;
+        image::have(context, Need::Installer, &install.image, console, messages).await?;
+        let _ = messages.send(Msg::Progress(Some(Progress::Preparing))).await;
         let (data, script, wipe) = (place.data.clone(), place.state.script(), install.wipe);
         let (text, disk_mib) = (install.script.clone(), spec.limits.disk_mib);
         let (common, own) = (context.clone(), place.clone());
@@ -153,15 +153,15 @@ impl Installation {
         let attached = context.engine.attach(&name).await.map_err(say)?;
         let run = engine::new_run(context, console, &name);
         let noted = run.clone();
-        prepared(tell, |note| Msg::InstallerPrepared(noted, note)).await?;
+        prepared(messages, |note| Msg::InstallerPrepared(noted, note)).await?;
         let started = match context.engine.start(&name).await {
-            Err(RuntimeError::Away(_)) if engine::started(context, &name, tell).await => None,
+            Err(RuntimeError::Away(_)) if engine::started(context, &name, messages).await => None,
             done => {
                 done.map_err(say)?;
                 Some(attached)
             }
         };
-        let _ = tell.send(Msg::Progress(None)).await;
+        let _ = messages.send(Msg::Progress(None)).await;
         Ok((run, started))
     }
 
@@ -174,7 +174,7 @@ impl Installation {
             after_line: run.after_line,
             other_boot: run.boot_id != self.context.boot_id,
             done: None,
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
         };
         // An installer gets no input.
         let (_nobody, input) = mpsc::channel(1);

@@ -56,7 +56,7 @@ pub(super) struct ProcessMonitor {
     pub(super) other_boot: bool,
     /// Which output means that it is ready, if that is still to be determined.
     pub(super) done: Option<DoneRules>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
 }
 
 impl ProcessMonitor {
@@ -94,7 +94,7 @@ impl ProcessMonitor {
                         break tokio::time::timeout(ASK_AGAIN, &mut waiting).await.ok();
                     }
                     if stop {
-                        let _ = self.tell.send(Msg::StopDelivered).await;
+                        let _ = self.messages.send(Msg::StopDelivered).await;
                     }
                 }
                 tokio::select! {
@@ -110,7 +110,7 @@ impl ProcessMonitor {
                 let _ = reader.await;
                 unsent = stdin.undelivered().map(|bytes| InputLine { bytes, stop });
                 if unsent.as_ref().is_some_and(|typed| typed.stop) {
-                    let _ = self.tell.send(Msg::StopLost).await;
+                    let _ = self.messages.send(Msg::StopLost).await;
                 }
                 continue;
             }
@@ -129,7 +129,7 @@ impl ProcessMonitor {
             console: self.console.clone(),
             kind: self.kind,
             done: self.done.clone(),
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
         }
     }
 

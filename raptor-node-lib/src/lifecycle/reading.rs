@@ -58,14 +58,14 @@ pub(super) struct OutputReader {
     pub(super) kind: LineKind,
     pub(super) known: ReplayFilter,
     pub(super) done: Option<DoneRules>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
 }
 
 impl OutputReader {
     /// Adds output to the console until it ends, and looks for the line that says that the process is ready. Returns the text
     /// after the last newline.
     pub(super) async fn read(self, mut output: BoxStream<'static, Bytes>) -> Option<(String, u64)> {
-        let Self { context, console, kind, mut known, mut done, tell } = self;
+        let Self { context, console, kind, mut known, mut done, messages } = self;
         let mut decoder = Decoder::at(known.from);
         let mut unshown = false;
         loop {
@@ -93,7 +93,7 @@ impl OutputReader {
             console.output(context.clock.now(), kind, lines);
             if ready {
                 done = None;
-                let _ = tell.send(Msg::Ready).await;
+                let _ = messages.send(Msg::Ready).await;
             }
             unshown = decoder.has_partial();
         }

@@ -4,7 +4,7 @@ use super::{
     adoption::QueryReason,
     monitor::InputLine,
     stop_delivery::StopOrder,
-    supervisor::{Ask, Supervisor},
+    supervisor::{Supervisor, SupervisorRequest},
 };
 use bytes::Bytes;
 use raptor_model::{
@@ -18,9 +18,9 @@ use raptor_model::{
 };
 
 impl Supervisor {
-    pub(super) async fn heed(&mut self, ask: Ask) {
-        match ask {
-            Ask::Power { action, by, reply } => {
+    pub(super) async fn handle(&mut self, request: SupervisorRequest) {
+        match request {
+            SupervisorRequest::Power { action, by, reply } => {
                 let accepted = self.request(Input::Power(action));
                 if accepted.is_ok() {
                     self.say_who(action, &by);
@@ -28,21 +28,23 @@ impl Supervisor {
                 let _ = reply.send(accepted);
                 self.input(Input::Power(action)).await;
             }
-            Ask::CancelInstall(reply) => {
+            SupervisorRequest::CancelInstall(reply) => {
                 let _ = reply.send(self.request(Input::CancelInstall));
                 self.input(Input::CancelInstall).await;
             }
-            Ask::Command { line, by, reply } => {
+            SupervisorRequest::Command { line, by, reply } => {
                 let _ = reply.send(self.command(line, &by).await);
             }
-            Ask::Declare(spec, reply) => {
+            SupervisorRequest::Declare(spec, reply) => {
                 let declared = self.declare(*spec).await;
                 let _ = reply.send(declared.map(|()| self.status.borrow().clone()));
             }
-            Ask::DiskFull { used_bytes, limit_bytes } => self.disk_full(used_bytes, limit_bytes).await,
-            Ask::TrashEmptied => self.trash_emptied().await,
-            Ask::Inspect => self.query_engine(QueryReason::Again),
-            Ask::Remove(_) => {}
+            SupervisorRequest::DiskFull { used_bytes, limit_bytes } => {
+                self.disk_full(used_bytes, limit_bytes).await
+            }
+            SupervisorRequest::TrashEmptied => self.trash_emptied().await,
+            SupervisorRequest::Inspect => self.query_engine(QueryReason::Again),
+            SupervisorRequest::Remove(_) => {}
         }
     }
 
@@ -173,7 +175,7 @@ impl Supervisor {
             super::way_out(trash)
         );
         self.context.say(&self.console, text.clone());
-        self.tell_api(Happening::DiskFull { used_bytes, limit_bytes });
+        self.report(Happening::DiskFull { used_bytes, limit_bytes });
         let fault = Fault::DiskFull { used_bytes, limit_bytes, trash_bytes: trash };
         self.status
             .send_modify(|status| (status.problem, status.fault) = (Some(text), Some(Box::new(fault))));

@@ -64,7 +64,7 @@ impl Supervisor {
                 failure.say(&self.context, &self.console);
                 let Failure { why, fault } = failure;
                 if self.life.phase == Phase::Starting && self.life.by_itself {
-                    self.tell_api(Happening::StartFailed { why: why.clone() });
+                    self.report(Happening::StartFailed { why: why.clone() });
                 }
                 // A start that was cancelled has not failed.
                 let cancelled = self.life.phase == Phase::Stopping;
@@ -96,12 +96,12 @@ impl Supervisor {
             after_line: run.after_line,
             other_boot: run.boot_id != self.context.boot_id,
             done: Some(DoneRules::new(&self.spec.done, self.spec.strip_ansi)),
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
         };
-        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
         self.context.tasks.spawn(async move {
             if let Some(end) = stop.run_until_cancelled(monitor.run(started, input)).await {
-                let _ = tell.send(Msg::Exited(end)).await;
+                let _ = messages.send(Msg::Exited(end)).await;
             }
         });
     }
@@ -114,9 +114,9 @@ impl Supervisor {
     pub(super) fn install(&mut self) {
         let run = self.installer.clone();
         let Some(install) = self.spec.install.clone() else {
-            let tell = self.tell.clone();
+            let messages = self.messages.clone();
             self.context.tasks.spawn(async move {
-                let _ = tell
+                let _ = messages
                     .send(Msg::Installed(Err("The template has nothing to install.".to_owned().into())))
                     .await;
             });
@@ -132,12 +132,12 @@ impl Supervisor {
             spec: self.spec.clone(),
             install,
             console: self.console.clone(),
-            tell: self.tell.clone(),
+            messages: self.messages.clone(),
         };
-        let (tell, stop) = (self.tell.clone(), self.context.stop.clone());
+        let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
         self.installing = Some(self.context.tasks.spawn(async move {
             if let Some(result) = stop.run_until_cancelled(installation.run(run)).await {
-                let _ = tell.send(Msg::Installed(result)).await;
+                let _ = messages.send(Msg::Installed(result)).await;
             }
         }));
     }

@@ -30,7 +30,7 @@ pub(super) struct StopDelivery {
     /// The engine's name of the container.
     pub(super) name: String,
     pub(super) console: Arc<Console>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
 }
 
 impl StopDelivery {
@@ -42,7 +42,7 @@ impl StopDelivery {
             StopOrder::Kill => return self.signal(&StopOrder::Kill).await,
             order => self.signal(&order).await,
         }
-        let _ = self.tell.send(Msg::StopDelivered).await;
+        let _ = self.messages.send(Msg::StopDelivered).await;
     }
 
     async fn signal(&self, order: &StopOrder) {

@@ -33,7 +33,7 @@ use tracing::Instrument;
 type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
 
 /// A request to a supervisor.
-pub(crate) enum Ask {
+pub(crate) enum SupervisorRequest {
     Power {
         action: PowerAction,
         /// Who asks, for the console; empty for nobody in particular.
@@ -111,7 +111,7 @@ pub(crate) struct Supervisor {
     pub(super) engine: Arc<Mutex<String>>,
     /// The inode number of the data folder, once it exists.
     pub(super) folder: Option<u64>,
-    pub(super) tell: mpsc::Sender<Msg>,
+    pub(super) messages: mpsc::Sender<Msg>,
     pub(super) booting: Option<JoinHandle<()>>,
     pub(super) installing: Option<JoinHandle<()>>,
     /// Why the installation is being killed, if it is.
@@ -172,12 +172,12 @@ impl Supervisor {
             process_revision: saved.run.as_ref().map(|run| run.revision),
             fault: saved.fault,
         });
-        let (asks, asked) = mpsc::channel(32);
-        let (tell, told) = mpsc::channel(64);
+        let (requests, requests_in) = mpsc::channel(32);
+        let (messages, messages_in) = mpsc::channel(64);
         let disk = Arc::new(Mutex::new(0));
         let engine = Arc::new(Mutex::new(place.name.clone()));
         let handle = Handle {
-            asks,
+            requests,
             status: status.subscribe(),
             stats: watch::Sender::new(None),
             console: console.clone(),
@@ -198,7 +198,7 @@ impl Supervisor {
             disk,
             engine,
             folder: saved.folder,
-            tell,
+            messages,
             booting: None,
             installing: None,
             install_end: None,
@@ -216,11 +216,20 @@ impl Supervisor {
             context,
         };
         let span = tracing::info_span!("container", id = %supervisor.place.id);
-        supervisor.context.tasks.clone().spawn(supervisor.run(new, asked, told).instrument(span));
+        supervisor
+            .context
+            .tasks
+            .clone()
+            .spawn(supervisor.run(new, requests_in, messages_in).instrument(span));
         Ok(handle)
     }
 
-    async fn run(mut self, new: bool, mut asked: mpsc::Receiver<Ask>, mut told: mpsc::Receiver<Msg>) {
+    async fn run(
+        mut self,
+        new: bool,
+        mut requests: mpsc::Receiver<SupervisorRequest>,
+        mut messages: mpsc::Receiver<Msg>,
+    ) {
         let stop = self.context.stop.clone();
         if new {
             self.check_engine(QueryReason::New).await;
@@ -236,17 +245,17 @@ impl Supervisor {
                 (self.again_at, self.install_by, self.retry_install_at);
             tokio::select! {
                 () = stop.cancelled() => return,
-                ask = asked.recv() => match ask {
+                request = requests.recv() => match request {
                     None => return,
-                    Some(Ask::Remove(reply)) => {
+                    Some(SupervisorRequest::Remove(reply)) => {
                         let removed = self.remove().await;
                         let gone = removed.is_ok();
                         let _ = reply.send(removed);
                         if gone { return }
                     }
-                    Some(ask) => self.heed(ask).await,
+                    Some(request) => self.handle(request).await,
                 },
-                Some(msg) = told.recv() => self.hear(msg).await,
+                Some(msg) = messages.recv() => self.receive(msg).await,
                 () = at(stop_at) => self.stop_timed_out().await,
                 () = at(calm_at) => { self.calm_at = None; self.input(Input::Calm).await }
                 () = at(again_at) => { self.again_at = None; self.input(Input::BackoffOver).await }
@@ -282,16 +291,16 @@ impl Supervisor {
     }
 
     fn clear(&self) {
-        let (context, id, tell) = (self.context.clone(), self.place.id, self.tell.clone());
+        let (context, id, messages) = (self.context.clone(), self.place.id, self.messages.clone());
         let clearing = async move {
             loop {
                 if let Ok(found) = context.engine.found(id).await {
                     if found.iter().any(|found| found.part == Part::Server && found.ours && found.runs) {
-                        let _ = tell.send(Msg::Looked(QueryReason::Again, found)).await;
+                        let _ = messages.send(Msg::Looked(QueryReason::Again, found)).await;
                         return;
                     }
                     if context.engine.remove(id, Part::Server).await.is_ok() {
-                        let _ = tell.send(Msg::Cleared).await;
+                        let _ = messages.send(Msg::Cleared).await;
                         return;
                     }
                 }
@@ -307,7 +316,7 @@ impl Supervisor {
         self.run.as_ref().and_then(|run| run.container.clone()).unwrap_or_else(|| self.place.name.clone())
     }
 
-    async fn hear(&mut self, msg: Msg) {
+    async fn receive(&mut self, msg: Msg) {
         match msg {
             Msg::Progress(progress) if self.booting.is_some() || self.installing.is_some() => {
                 self.status.send_modify(|status| status.progress = progress);
@@ -383,7 +392,7 @@ impl Supervisor {
     }
 
     /// Stores an event for the API, which must not be lost.
-    pub(super) fn tell_api(&self, what: Happening) {
+    pub(super) fn report(&self, what: Happening) {
         self.context.spool.add(self.context.clock.now(), self.place.id, what);
     }
 }

@@ -105,61 +105,61 @@ impl Workspace {
 
     /// Answers a small query or makes a small change.
     pub(crate) fn ask(&self, request: FileRequest) -> FileResult<FileAnswer> {
-        use FileRequest as Ask;
+        use FileRequest as Request;
         Ok(match request {
-            Ask::List { path, sort, descending, offset, limit, search } => FileAnswer::Page {
+            Request::List { path, sort, descending, offset, limit, search } => FileAnswer::Page {
                 page: self.list(&path, sort, descending, offset, limit, search.as_deref())?,
             },
-            Ask::Stat { path } => FileAnswer::File { file: self.info(&path)? },
-            Ask::CreateFolder { path } => {
+            Request::Stat { path } => FileAnswer::File { file: self.info(&path)? },
+            Request::CreateFolder { path } => {
                 self.root.create_dir(&path, 0o755)?;
                 FileAnswer::File { file: self.info(&path)? }
             }
-            Ask::Move { moves, replace } => {
+            Request::Move { moves, replace } => {
                 enough(moves.len())?;
                 for step in moves {
                     self.root.rename(&step.from, &step.to, replace)?;
                 }
                 FileAnswer::Done
             }
-            Ask::Trash { paths, by } => FileAnswer::Trash { items: self.discard(&paths, &by)? },
-            Ask::ListTrash => FileAnswer::Trash { items: self.discarded()? },
-            Ask::Restore { ids } => {
+            Request::Trash { paths, by } => FileAnswer::Trash { items: self.discard(&paths, &by)? },
+            Request::ListTrash => FileAnswer::Trash { items: self.discarded()? },
+            Request::Restore { ids } => {
                 ids.into_iter().try_for_each(|id| self.restore(id))?;
                 FileAnswer::Done
             }
-            Ask::EmptyTrash { ids } => {
+            Request::EmptyTrash { ids } => {
                 self.empty_trash(ids)?;
                 FileAnswer::Done
             }
-            Ask::SetMode { paths, mode } => {
+            Request::SetMode { paths, mode } => {
                 enough(paths.len())?;
                 paths.iter().try_for_each(|path| self.root.set_mode(path, mode))?;
                 FileAnswer::Done
             }
-            Ask::Versions { path } => FileAnswer::Versions { items: self.versions(&path)? },
-            Ask::Search { path, name, content } => {
+            Request::Versions { path } => FileAnswer::Versions { items: self.versions(&path)? },
+            Request::Search { path, name, content } => {
                 FileAnswer::Hits { hits: self.search(&path, name.as_deref(), content.as_deref())? }
             }
-            Ask::Sizes { path } => FileAnswer::Sizes { items: self.sizes(&path)? },
-            Ask::Checksum { path, algorithm } => {
+            Request::Sizes { path } => FileAnswer::Sizes { items: self.sizes(&path)? },
+            Request::Checksum { path, algorithm } => {
                 FileAnswer::Checksum { checksum: self.checksum(&path, algorithm)? }
             }
-            Ask::ReadText { text } => FileAnswer::Text { text: Box::new(self.read_text(text)?) },
-            Ask::BeginUpload { id, path, size_bytes, replace } => {
+            Request::ReadText { text } => FileAnswer::Text { text: Box::new(self.read_text(text)?) },
+            Request::BeginUpload { id, path, size_bytes, replace } => {
                 FileAnswer::Upload { upload: self.begin_upload(id, path, size_bytes, replace)? }
             }
-            Ask::GetUpload { id } => FileAnswer::Upload { upload: self.upload(id)? },
-            Ask::FinishUpload { id, may_replace } => {
+            Request::GetUpload { id } => FileAnswer::Upload { upload: self.upload(id)? },
+            Request::FinishUpload { id, may_replace } => {
                 FileAnswer::File { file: self.finish_upload(id, may_replace)? }
             }
-            Ask::AbortUpload { id } => {
+            Request::AbortUpload { id } => {
                 self.abort_upload(id)?;
                 FileAnswer::Done
             }
-            Ask::Start { task, by } => FileAnswer::Operation { operation: self.start(task, &by)? },
-            Ask::Operations => FileAnswer::Operations { items: self.operations_shown() },
-            Ask::Cancel { id } => {
+            Request::Start { task, by } => FileAnswer::Operation { operation: self.start(task, &by)? },
+            Request::Operations => FileAnswer::Operations { items: self.operations_shown() },
+            Request::Cancel { id } => {
                 self.cancel(id)?;
                 FileAnswer::Done
             }

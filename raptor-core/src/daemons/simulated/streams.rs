@@ -1,6 +1,6 @@
 //! The streams of a simulated host.
 
-use super::{SPEAK_EVERY, SimulatedHost, locked};
+use super::{MAX_SILENCE, SimulatedHost, locked};
 use crate::{
     console::written,
     id::ContainerId,
@@ -48,7 +48,7 @@ impl Node for SimulatedHost {
         let waiting: Vec<_> =
             locked(&self.0.happened).waiting.iter().cloned().map(NodeEvent::Happened).collect();
         let follow = stream::unfold((events, self.clone()), |(mut events, host)| async move {
-            let event = match tokio::time::timeout(SPEAK_EVERY, events.recv()).await {
+            let event = match tokio::time::timeout(MAX_SILENCE, events.recv()).await {
                 Ok(Ok(event)) => event,
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => host.snapshot(),
                 Ok(Err(broadcast::error::RecvError::Closed)) => return None,

@@ -1,7 +1,7 @@
 //! A container at or beyond its disk limit.
 
 use super::*;
-use raptor_model::node::files::{ChecksumKind, FileRequest as Ask};
+use raptor_model::node::files::{ChecksumKind, FileRequest as Request};
 
 const LIMIT: u64 = 1 << 20;
 
@@ -34,8 +34,8 @@ fn ask(world: &World, request: FileRequest) -> FileAnswer {
     world.workspace.ask(request).unwrap_or_else(|error| panic!("{said}: {error}"))
 }
 
-fn list(path: FilePath) -> Ask {
-    Ask::List { path, sort: FileSort::Name, descending: false, offset: 0, limit: 100, search: None }
+fn list(path: FilePath) -> Request {
+    Request::List { path, sort: FileSort::Name, descending: false, offset: 0, limit: 100, search: None }
 }
 
 #[tokio::test]
@@ -46,15 +46,15 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         let root = FilePath::ROOT;
         for request in [
             list(root.clone()),
-            Ask::Stat { path: path("big") },
-            Ask::Versions { path: path("big") },
-            Ask::Search { path: root.clone(), name: Some("one".into()), content: None },
-            Ask::Sizes { path: root.clone() },
-            Ask::Checksum { path: path("maps/one"), algorithm: ChecksumKind::Sha256 },
-            Ask::ListTrash,
-            Ask::Operations,
-            Ask::SetMode { paths: vec![path("big")], mode: 0o600 },
-            Ask::Move {
+            Request::Stat { path: path("big") },
+            Request::Versions { path: path("big") },
+            Request::Search { path: root.clone(), name: Some("one".into()), content: None },
+            Request::Sizes { path: root.clone() },
+            Request::Checksum { path: path("maps/one"), algorithm: ChecksumKind::Sha256 },
+            Request::ListTrash,
+            Request::Operations,
+            Request::SetMode { paths: vec![path("big")], mode: 0o600 },
+            Request::Move {
                 moves: vec![FileMove { from: path("maps/one"), to: path("maps/two") }],
                 replace: false,
             },
@@ -62,21 +62,21 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
             ask(&world, request);
         }
         assert_eq!(world.read(FileRead::File { path: path("big"), start: 0, length: Some(2) }).await, [1, 1]);
-        let refused = world.workspace.ask(Ask::CreateFolder { path: path("new") });
+        let refused = world.workspace.ask(Request::CreateFolder { path: path("new") });
         assert!(matches!(refused, Err(FileError::OverLimit { .. })), "{refused:?}");
 
         // Into the trash and back, with the parent folder deleted meanwhile.
         let FileAnswer::Trash { items } =
-            ask(&world, Ask::Trash { paths: vec![path("maps/two")], by: "ann".into() })
+            ask(&world, Request::Trash { paths: vec![path("maps/two")], by: "ann".into() })
         else {
             panic!()
         };
         world.run(FileTask::Delete { paths: vec![path("maps")] }).unwrap();
-        ask(&world, Ask::Restore { ids: vec![items[0].id] });
+        ask(&world, Request::Restore { ids: vec![items[0].id] });
         assert_eq!(world.workspace.info(&path("maps/two")).unwrap().size_bytes, 100_000);
 
         let FileAnswer::Trash { items } =
-            ask(&world, Ask::Trash { paths: vec![path("big")], by: "ann".into() })
+            ask(&world, Request::Trash { paths: vec![path("big")], by: "ann".into() })
         else {
             panic!()
         };
@@ -85,21 +85,21 @@ async fn at_and_past_the_limit_everything_but_writing_works() {
         if world.workspace.root.usage().used() > LIMIT {
             assert!(why.unwrap_err().contains("Empty the trash, which holds "));
         }
-        let FileAnswer::Trash { items: listed } = ask(&world, Ask::ListTrash) else { panic!() };
+        let FileAnswer::Trash { items: listed } = ask(&world, Request::ListTrash) else { panic!() };
         assert_eq!(listed, items);
-        ask(&world, Ask::EmptyTrash { ids: None });
+        ask(&world, Request::EmptyTrash { ids: None });
         world.save("new", None, b"x").await.unwrap();
 
         let FileAnswer::Operation { operation } = ask(
             &world,
-            Ask::Start { task: FileTask::Delete { paths: vec![path("maps")] }, by: "ann".into() },
+            Request::Start { task: FileTask::Delete { paths: vec![path("maps")] }, by: "ann".into() },
         ) else {
             panic!()
         };
         while world.workspace.info(&path("maps")).is_ok() {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        ask(&world, Ask::Cancel { id: operation.id });
+        ask(&world, Request::Cancel { id: operation.id });
     }
 }
 
@@ -109,10 +109,10 @@ async fn an_upload_at_the_limit_can_be_looked_at_and_ended() {
     let upload = world.workspace.begin_upload(None, path("new"), 10, false).unwrap();
     std::fs::write(world.folder.path().join("data/big"), vec![1; 3 << 20]).unwrap();
     world.workspace.root.measure(&world.folder.path().join("kept"));
-    ask(&world, Ask::GetUpload { id: upload.id });
+    ask(&world, Request::GetUpload { id: upload.id });
     let refused = world.write(FileWrite::Piece { upload: upload.id, offset: 0 }, b"0123456789").await;
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
-    ask(&world, Ask::AbortUpload { id: upload.id });
+    ask(&world, Request::AbortUpload { id: upload.id });
     let refused = world.workspace.begin_upload(None, path("new"), 1, false);
     assert!(matches!(refused, Err(FileError::OverLimit { .. })));
     assert_eq!(std::fs::read_dir(world.folder.path().join("kept/uploads")).unwrap().count(), 0);
@@ -204,7 +204,7 @@ fn on_a_file_system_without_a_free_block_what_is_there_is_still_moved_to_the_tra
     while big.write_all(&[1; 4_096]).is_ok() {}
     drop(big);
     let workspace = Workspace::open(root, &kept, Clock::System, Arc::new(Operations::default()));
-    let refused = workspace.ask(Ask::CreateFolder { path: path("no/folder") });
+    let refused = workspace.ask(Request::CreateFolder { path: path("no/folder") });
     assert!(refused.is_err());
     workspace.ask(list(FilePath::ROOT)).unwrap();
     let items = workspace.discard(&[path("big")], "ann").unwrap();

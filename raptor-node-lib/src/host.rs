@@ -149,7 +149,7 @@ impl Host {
         ask: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> Ask,
     ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.handle_of(id)?.asks.send(ask(reply)).await.map_err(|_| NodeError::NotFound)?;
+        self.handle_of(id)?.asks.send(ask(reply).into()).await.map_err(|_| NodeError::NotFound)?;
         answer.await.map_err(|_| NodeError::NotFound)?
     }
 

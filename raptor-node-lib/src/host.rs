@@ -153,7 +153,7 @@ impl Host {
         request: impl FnOnce(oneshot::Sender<Result<T, NodeError>>) -> SupervisorRequest,
     ) -> Result<T, NodeError> {
         let (reply, answer) = oneshot::channel();
-        self.handle_of(id)?.requests.send(request(reply)).await.map_err(|_| NodeError::NotFound)?;
+        self.handle_of(id)?.requests.send(request(reply).into()).await.map_err(|_| NodeError::NotFound)?;
         answer.await.map_err(|_| NodeError::NotFound)?
     }
 

@@ -32,6 +32,7 @@ mod open;
 mod presence;
 mod reserve;
 mod stored;
+mod traced;
 mod warnings;
 
 pub use cache::{Cache, Invalidation};
@@ -46,16 +47,16 @@ use raptor_model::Result;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
 use std::sync::Arc;
 
-/// Evaluates one expression with whichever engine's connection `$conn` holds, as `$c`.
+/// Evaluates one expression with whichever engine's connection `$conn` holds, as `$c`; each query on it has a span.
 macro_rules! on {
     ($conn:expr, |$c:ident| $body:expr) => {
         match $conn {
             $crate::Conn::Sqlite(connection) => {
-                let $c = &mut **connection;
+                let $c = $crate::traced::Traced(&mut **connection);
                 $body
             }
             $crate::Conn::Postgres(connection) => {
-                let $c = &mut **connection;
+                let $c = $crate::traced::Traced(&mut **connection);
                 $body
             }
         }

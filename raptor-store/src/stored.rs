@@ -3,7 +3,7 @@
 //! depends on the value, it is replaced by what allows least.
 
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
+use serde_json::{error::Category, value::RawValue};
 use sqlx::{
     Database, Decode, Postgres, Sqlite, Type, error::BoxDynError, postgres::PgValueRef,
     sqlite::SqliteValueRef, types::Json,
@@ -73,7 +73,12 @@ impl RowReader {
         instead: impl FnOnce() -> T,
     ) -> T {
         serde_json::from_str(&text.0).unwrap_or_else(|error| {
-            self.report(column, &error);
+            // Its own words would show what stands there.
+            let what = match error.classify() {
+                Category::Data => "another kind of value is expected",
+                Category::Syntax | Category::Eof | Category::Io => "it is no JSON",
+            };
+            self.report(column, &format_args!("{what} at line {} column {}", error.line(), error.column()));
             instead()
         })
     }

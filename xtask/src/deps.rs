@@ -37,6 +37,16 @@ const RULES: &[(&str, &[&str], &[&str])] = &[
     ("raptor-daemon-bin", &[], &["openssl-sys", "native-tls", "aws-lc-rs", "aws-lc-sys", "cmake", "bindgen"]),
 ];
 
+/// Crate, and what its own code must not name: what it depends on may have it.
+const DIRECT: &[(&str, &[&str])] = &[
+    // All SQL is in raptor-store.
+    ("raptor-core", &["sqlx", "sqlx-core", "libsqlite3-sys"]),
+    ("raptor-api-bin", &["sqlx", "sqlx-core", "libsqlite3-sys", "raptor-store"]),
+    // The engine is the host's business alone.
+    ("raptor-daemon-bin", &["bollard"]),
+    ("raptor-api-bin", &["bollard"]),
+];
+
 /// Crates that are not libraries, or have files outside of their folder.
 const NOT_PACKAGED: [&str; 5] =
     ["raptor-api-bin", "raptor-daemon-bin", "raptor-bench", "xtask", "xtask-codegen"];
@@ -48,17 +58,28 @@ fn package() -> Outcome {
     output(&mut command("cargo", &args)).map(drop)
 }
 
+/// The names of what cargo builds for a crate, the crate's own among them.
+fn tree(package: &str, flags: &[&str]) -> Outcome<Vec<String>> {
+    let mut args =
+        vec!["tree", "--quiet", "--edges", "normal,build", "--prefix", "none", "--package", package];
+    args.extend(flags);
+    let tree = output(&mut command("cargo", &args))?;
+    Ok(tree.lines().filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect())
+}
+
 /// Fails for every forbidden dependency, and if a library can't be packaged.
 pub fn check() -> Outcome {
     let mut found = Vec::new();
     for (package, flags, forbidden) in RULES {
-        let mut args =
-            vec!["tree", "--quiet", "--edges", "normal,build", "--prefix", "none", "--package", package];
-        args.extend(*flags);
-        let tree = output(&mut command("cargo", &args))?;
-        let names: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
-        for name in forbidden.iter().filter(|name| names.contains(name)) {
+        let names = tree(package, flags)?;
+        for name in forbidden.iter().filter(|name| names.iter().any(|there| there == *name)) {
             found.push(format!("{package} {} must not depend on {name}", flags.join(" ")));
+        }
+    }
+    for (package, forbidden) in DIRECT {
+        let names = tree(package, &["--all-features", "--depth", "1"])?;
+        for name in forbidden.iter().filter(|name| names.iter().any(|there| there == *name)) {
+            found.push(format!("{package} must not name {name} itself"));
         }
     }
     if found.is_empty() { package() } else { Err(found.join("\n")) }

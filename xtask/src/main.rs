@@ -4,6 +4,7 @@ mod bench;
 mod deps;
 mod generate;
 mod images;
+mod long;
 mod run;
 mod services;
 mod suite;
@@ -16,6 +17,7 @@ cargo xtask <command>
 
   up [flags]           build everything and run it on this machine; flags go to `raptor-api up`
   test [step …]        install what the tests need, start it, run them all (or only the steps named)
+  test --long [step …] many rounds, large numbers and slow tools; not part of `test`, to be run by hand
   bench [flags]        measure it against references and write docs/benchmarks.md; --only http,… for a part
   openapi [--check]    write the OpenAPI documents from the code
   client [--check]     generate the Rust and TypeScript clients from the OpenAPI documents
@@ -35,6 +37,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
+        Some("test") if rest.iter().any(|arg| arg == "--long") => long::test(rest),
         Some("test") => suite::test(rest),
         Some("bench") => bench::bench(rest),
         Some("openapi") => generate::openapi(check),

@@ -14,28 +14,51 @@ enum End {
     Skipped(String),
 }
 
-struct Suite {
+/// Steps that are run one after the other, and how each ended.
+pub struct Suite {
     only: Vec<String>,
     ended: Vec<(&'static str, End, Duration)>,
+    found: Found,
+}
+
+/// What there is on this machine to test with.
+pub struct Found {
     docker: Outcome,
     postgres: Outcome<Postgres>,
 }
 
+impl Found {
+    /// Installs and starts what is missing, as far as that is possible, and says what is not.
+    pub fn look() -> Self {
+        tell_room();
+        let packages = services::packages();
+        if let Err(why) = &packages {
+            println!("not installed: {why}");
+        }
+        let docker = services::docker().and_then(|()| images::make());
+        let postgres = Postgres::start();
+        for (what, problem) in [("Docker", docker.as_ref().err()), ("PostgreSQL", postgres.as_ref().err())] {
+            if let Some(problem) = problem {
+                println!("{what} is away: {problem}");
+            }
+        }
+        Self { docker, postgres }
+    }
+
+    /// Where PostgreSQL is, if it is there.
+    pub fn postgres_url(&self) -> Option<String> {
+        self.postgres.as_ref().ok().map(|postgres| postgres.url.clone())
+    }
+
+    /// Whether Docker is there, with the images of the tests.
+    pub fn has_docker(&self) -> bool {
+        self.docker.is_ok()
+    }
+}
+
 /// Runs all steps, or the named ones.
 pub fn test(args: &[String]) -> Outcome {
-    tell_room();
-    let packages = services::packages();
-    if let Err(why) = &packages {
-        println!("not installed: {why}");
-    }
-    let docker = services::docker().and_then(|()| images::make());
-    let postgres = Postgres::start();
-    for (what, problem) in [("Docker", docker.as_ref().err()), ("PostgreSQL", postgres.as_ref().err())] {
-        if let Some(problem) = problem {
-            println!("{what} is away: {problem}");
-        }
-    }
-    let mut suite = Suite { only: args.to_vec(), ended: Vec::new(), docker, postgres };
+    let mut suite = Suite::new(args, Found::look());
     suite.steps();
     suite.report()
 }
@@ -57,6 +80,11 @@ fn tell_room() {
 }
 
 impl Suite {
+    /// One that runs the steps of these names; all where none is named.
+    pub fn new(only: &[String], found: Found) -> Self {
+        Self { only: only.to_vec(), ended: Vec::new(), found }
+    }
+
     fn steps(&mut self) {
         self.step("fmt", || run(&mut command("cargo", &["fmt", "--all", "--check"])));
         self.step("deps", deps::check);
@@ -67,8 +95,7 @@ impl Suite {
                 &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"],
             ))
         });
-        let postgres = self.postgres.as_ref().ok().map(|postgres| postgres.url.clone());
-        let docker = self.docker.is_ok();
+        let (postgres, docker) = (self.found.postgres_url(), self.found.has_docker());
         self.step("rust", || {
             // Tests start programs of other crates, which cargo does not build for them. Built together with the tests: those
             // enable more features of dependencies, and everything would be compiled twice otherwise.
@@ -115,8 +142,8 @@ impl Suite {
 
     /// Reports what could not be tested here, which is a failure in CI.
     fn missing(&mut self) {
-        let docker = self.docker.as_ref().err().cloned();
-        let postgres = self.postgres.as_ref().err().cloned();
+        let docker = self.found.docker.as_ref().err().cloned();
+        let postgres = self.found.postgres.as_ref().err().cloned();
         for (name, problem) in [("tests on Docker", docker), ("tests on PostgreSQL", postgres)] {
             if let Some(problem) = problem {
                 self.ended.push((name, End::Skipped(problem), Duration::ZERO));
@@ -124,8 +151,20 @@ impl Suite {
         }
     }
 
-    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Outcome) {
-        if !self.only.is_empty() && !self.only.iter().any(|only| only == name) {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+
+    /// Says that a step can't be run here, and why.
+    pub fn skip(&mut self, name: &'static str, why: String) {
+        if self.wants(name) {
+            self.ended.push((name, End::Skipped(why), Duration::ZERO));
+        }
+    }
+
+    /// Runs a step, where it is wanted.
+    pub fn step(&mut self, name: &'static str, work: impl FnOnce() -> Outcome) {
+        if !self.wants(name) {
             return;
         }
         println!("── {name}");
@@ -137,7 +176,11 @@ impl Suite {
         self.ended.push((name, end, begun.elapsed()));
     }
 
-    fn report(self) -> Outcome {
+    /// Prints how all steps ended.
+    ///
+    /// # Errors
+    /// Where one failed, or in CI was skipped.
+    pub fn report(self) -> Outcome {
         let (mut passed, mut failed, mut skipped) = (0, 0, 0);
         println!("\n── summary");
         for (name, end, took) in &self.ended {

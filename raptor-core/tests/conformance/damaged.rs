@@ -1,6 +1,9 @@
 //! Database values that can't be read: they are marked, nothing else is lost with them, and they allow nothing.
 
-use crate::world::{World, count, on_both, run, see, until, wanted};
+use crate::{
+    traced::Log,
+    world::{World, count, on_both, run, see, until, wanted},
+};
 use raptor_core::{
     Error,
     authz::{
@@ -242,6 +245,36 @@ async fn a_template_whose_document_cannot_be_read_is_listed_as_damaged_and_makes
         let page = list().await;
         assert_eq!((page.items[0].damaged.len(), page.items[0].revision), (0, 2), "the file heals it");
         world.container(new("New")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_word_that_cannot_be_read_is_logged_once_with_its_table_column_and_row_and_not_itself() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let id = container(&world, steve, "Broken").await;
+        until("nothing is to be done", async || count(&world, "SELECT COUNT(*) FROM jobs").await == 0).await;
+        let (log, _guard) = Log::keep(tracing::Level::WARN);
+        let spoilt = "UPDATE containers SET limits = '{\"memory_mib\": \"hunter22\"}' WHERE name = 'Broken'";
+        spoil(&world, spoilt, spoilt).await;
+        for _ in 0..3 {
+            let world = &world;
+            until("it is marked", async || {
+                see(&world.raptor, &Actor::System, id).await.unwrap().summary.damaged == ["limits"]
+            })
+            .await;
+        }
+        let text = log.text();
+        let lines: Vec<&str> =
+            text.lines().filter(|line| line.contains("a stored value is damaged")).collect();
+        let [line] = lines.as_slice() else { panic!("{text}") };
+        assert!(line.contains("ERROR"), "{line}");
+        for told in ["table=\"containers\"", "column=\"limits\"", &format!("row={id}")] {
+            assert!(line.contains(told), "{told}: {line}");
+        }
+        assert!(!text.contains("hunter22"), "{text}");
     })
     .await;
 }

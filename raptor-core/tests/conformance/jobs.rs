@@ -1,10 +1,14 @@
 //! Jobs for hosts are completed even if the API that started them is killed, and by one API at a time.
 
-use crate::world::{World, count, fresh_postgres, on_both, see, until};
+use crate::world::{World, count, fresh_postgres, on_both, run, see, until};
 use chrono::TimeDelta;
 use raptor_core::{
-    authz::{Actor, actions::StartContainer},
+    authz::{
+        Actor,
+        actions::{DeleteContainer, StartContainer},
+    },
     containers::{lifecycle::Phase, service::NewContainer},
+    node::Node,
     roles::Builtin,
 };
 use tokio::runtime::Runtime;
@@ -112,6 +116,74 @@ async fn what_a_host_was_asked_for_is_written_down_though_nobody_waits_for_it_an
             see(&world.raptor, &Actor::System, id).await.unwrap().summary.live.phase == Phase::Running
         })
         .await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn every_kind_of_job_is_carried_out_twice_without_harm() {
+    on_both(|world| async move {
+        world.daemon("one", "30000-30009").await;
+        let template = world.template().await.id;
+        let owner_id = Some(world.user("steve", Builtin::User).await.id);
+        let host = world.hosts.of("one");
+        let done = async || until("nothing is to be done", async || count(&world, JOBS).await == 0).await;
+        // The row of a job whose end was not written down comes back.
+        let again = async |kind: &'static str| {
+            run(&world, kind).await;
+            run(&world, "INSERT INTO jobs SELECT * FROM kept").await;
+            assert_eq!(count(&world, JOBS).await, 1);
+            done().await;
+        };
+
+        host.hold_up_declarations(true);
+        let new = NewContainer {
+            owner_id,
+            start: true,
+            skip_install: true,
+            ..NewContainer::new("Twice", template)
+        };
+        let id = world.container(new).await.unwrap();
+        until("it is on its way", async || host.waiting_declarations() > 0).await;
+        run(&world, "CREATE TABLE kept AS SELECT * FROM jobs").await;
+        run(&world, "UPDATE kept SET leased_until = NULL").await;
+        host.hold_up_declarations(false);
+        done().await;
+        let seen = async || see(&world.raptor, &Actor::System, id).await.unwrap();
+        until("it runs", async || seen().await.summary.live.phase == Phase::Running).await;
+        let (before, told) = (seen().await, host.containers().await.unwrap());
+
+        again("UPDATE kept SET kind = 'start'").await;
+        again("UPDATE kept SET kind = 'declare'").await;
+        let (now, tells) = (seen().await, host.containers().await.unwrap());
+        assert_eq!(
+            (now.summary.live.phase, now.summary.live.since),
+            (Phase::Running, before.summary.live.since)
+        );
+        assert_eq!(now.summary.allocations, before.summary.allocations);
+        assert_eq!(tells, told, "the host has one process of it, the same as before");
+
+        let permit = world.raptor.authz().permit::<DeleteContainer>(&Actor::System, id).await.unwrap();
+        world.raptor.containers().delete(permit, false).await.unwrap();
+        done().await;
+        // Another one has its port by now.
+        let next = NewContainer { owner_id, skip_install: true, ..NewContainer::new("Next", template) };
+        let next = world.container(next).await.unwrap();
+        done().await;
+        let ports = see(&world.raptor, &Actor::System, next).await.unwrap().summary.allocations;
+        assert_eq!(ports[0].port, before.summary.allocations[0].port);
+        for kind in [
+            "UPDATE kept SET kind = 'remove'",
+            "UPDATE kept SET kind = 'declare'",
+            "UPDATE kept SET kind = 'start'",
+        ] {
+            again(kind).await;
+            assert!(see(&world.raptor, &Actor::System, id).await.is_err(), "{kind}");
+            let left: Vec<_> = host.containers().await.unwrap().into_iter().map(|one| one.id).collect();
+            assert_eq!(left, [next], "{kind}");
+            let kept = see(&world.raptor, &Actor::System, next).await.unwrap().summary.allocations;
+            assert_eq!(kept, ports, "{kind}");
+        }
     })
     .await;
 }

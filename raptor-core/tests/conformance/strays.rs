@@ -8,8 +8,8 @@ use raptor_core::{
     authz::{
         Actor,
         actions::{
-            AddAllocation, AdoptStray, DeleteStray, LimitContainer, ListAllocations, ListStrays,
-            ReadActivity, StopStray,
+            AddAllocation, AdoptStray, DeleteContainer, DeleteStray, LimitContainer, ListAllocations,
+            ListStrays, ReadActivity, StopStray,
         },
     },
     containers::{Limits, lifecycle::Phase, service::NewContainer},
@@ -213,6 +213,75 @@ async fn of_callers_who_adopt_and_delete_at_once_one_succeeds_and_nothing_is_ado
         }
         assert_eq!(fixture.told("container.adopted").await, adopted);
         assert_eq!(fixture.told("daemon.unknown_container_deleted").await, !adopted);
+    })
+    .await;
+}
+
+/// Has the database keep which containers jobs were ever made for.
+async fn note_jobs(world: &World) {
+    run(world, "CREATE TABLE seen_jobs (container_id TEXT)").await;
+    if world.url.starts_with("sqlite") {
+        run(
+            world,
+            "CREATE TRIGGER seen AFTER INSERT ON jobs BEGIN INSERT INTO seen_jobs VALUES (hex(NEW.container_id)); END",
+        )
+        .await;
+        return;
+    }
+    run(
+        world,
+        "CREATE FUNCTION seen() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+         INSERT INTO seen_jobs VALUES (NEW.container_id::text); RETURN NULL; END $$",
+    )
+    .await;
+    run(world, "CREATE TRIGGER seen AFTER INSERT ON jobs FOR EACH ROW EXECUTE FUNCTION seen()").await;
+}
+
+#[tokio::test]
+async fn no_job_for_a_container_that_the_database_does_not_know_ever_comes() {
+    on_both(|world| async move {
+        let mut fixture = Fixture::new(world).await;
+        note_jobs(&fixture.world).await;
+        let host = fixture.world.hosts.of("one");
+        let lost = fixture.lost;
+        let on_host = async || {
+            let all = host.containers().await.unwrap();
+            all.into_iter().find(|one| one.id == lost).unwrap()
+        };
+        let before = on_host().await;
+        // What makes jobs for others: a container that comes, is changed and goes, and two new starts of the API.
+        let owner_id = Some(fixture.world.user("alex", Builtin::User).await.id);
+        for _ in 0..2 {
+            let new = NewContainer { owner_id, start: true, ..NewContainer::new("Other", fixture.template) };
+            let other = fixture.world.container(new).await.unwrap();
+            let (raptor, system) = (&fixture.world.raptor, Actor::System);
+            until("it runs", async || {
+                see(raptor, &system, other).await.unwrap().summary.live.phase == Phase::Running
+            })
+            .await;
+            let permit = raptor.authz().permit::<LimitContainer>(&system, other).await.unwrap();
+            raptor
+                .containers()
+                .set_limits(permit, Limits { memory_mib: 512, ..Limits::default() }, 30_000, None)
+                .await
+                .unwrap();
+            let permit = raptor.authz().permit::<DeleteContainer>(&system, other).await.unwrap();
+            raptor.containers().delete(permit, false).await.unwrap();
+            until("it is gone", async || see(raptor, &system, other).await.is_err()).await;
+            fixture.world = fixture.world.restarted().await;
+            until("the lost one is told of", async || !fixture.strays().await.is_empty()).await;
+        }
+        assert_eq!(count(&fixture.world, "SELECT COUNT(DISTINCT container_id) FROM seen_jobs").await, 2);
+        let seen = match fixture.world.url.starts_with("sqlite") {
+            true => format!(
+                "SELECT COUNT(*) FROM seen_jobs WHERE container_id = '{}'",
+                lost.as_uuid().simple().to_string().to_uppercase()
+            ),
+            false => format!("SELECT COUNT(*) FROM seen_jobs WHERE container_id = '{lost}'"),
+        };
+        assert_eq!(count(&fixture.world, seen.leak()).await, 0);
+        let now = on_host().await;
+        assert_eq!((now.phase, now.since, now.revision), (Phase::Running, before.since, before.revision));
     })
     .await;
 }

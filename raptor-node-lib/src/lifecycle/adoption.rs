@@ -11,6 +11,7 @@ use raptor_model::{
     node::{Fault, Happening},
 };
 use std::{path::Path, time::Duration};
+use tracing::Instrument;
 
 /// How long the engine is waited for before its container may be used.
 const FIRST_LOOK: Duration = Duration::from_secs(2);
@@ -51,7 +52,8 @@ impl Supervisor {
             }
         };
         let stop = self.context.stop.clone();
-        self.context.tasks.spawn(async move { stop.run_until_cancelled(looking).await });
+        let looking = async move { stop.run_until_cancelled(looking).await };
+        self.context.tasks.spawn(looking.in_current_span());
     }
 
     pub(super) async fn looked(&mut self, reason: QueryReason, found: Vec<EngineContainer>) {

@@ -27,6 +27,7 @@ use std::{
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
+use tracing::Instrument;
 
 /// How long a start waits, once, for a port that is in use: its previous user may be about to release it.
 const PORT_PATIENCE: Duration = Duration::from_secs(2);
@@ -130,7 +131,7 @@ impl Boot {
             // container have its address.
             let context = context.clone();
             let looking = async move { context.keep_apart(Some((&network, true))).await };
-            self.context.tasks.spawn(looking);
+            self.context.tasks.spawn(looking.in_current_span());
         }
         Ok(started)
     }

@@ -9,7 +9,7 @@ use super::{
     stop_delivery::{StopDelivery, StopOrder},
     supervisor::{Msg, Supervisor},
 };
-use crate::runtime::Part;
+use crate::runtime::{Part, RuntimeError};
 use bytes::Bytes;
 use chrono::TimeDelta;
 use raptor_model::{
@@ -19,6 +19,7 @@ use raptor_model::{
 };
 use std::time::Duration;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// How many output lines of a crash are kept.
 const LAST_LINES: usize = 20;
@@ -66,6 +67,7 @@ impl Supervisor {
     }
 
     async fn carry_out(&mut self, effect: Effect) {
+        tracing::debug!(?effect, "carrying out");
         match effect {
             Effect::Boot => self.boot(),
             Effect::AskToStop => self.ask_to_stop().await,
@@ -104,11 +106,13 @@ impl Supervisor {
             started: self.status.borrow().last_exit.is_some(),
         };
         let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
-        self.booting = Some(self.context.tasks.spawn(async move {
+        let booting = async move {
             if let Some(started) = stop.run_until_cancelled(boot.run()).await {
+                tracing::debug!(succeeded = started.is_ok(), "the start has ended");
                 let _ = messages.send(Msg::Booted(started)).await;
             }
-        }));
+        };
+        self.booting = Some(self.context.tasks.spawn(booting.in_current_span()));
     }
 
     /// Cancels a preparation that has not started a process yet. Returns whether there was one.
@@ -131,7 +135,8 @@ impl Supervisor {
             let _ = messages.send(Msg::Booted(Err("The start was cancelled.".to_owned().into()))).await;
         };
         let stop = self.context.stop.clone();
-        self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
+        let clearing = async move { stop.run_until_cancelled(clearing).await };
+        self.context.tasks.spawn(clearing.in_current_span());
         true
     }
 
@@ -166,9 +171,10 @@ impl Supervisor {
             messages: self.messages.clone(),
         };
         let stop = self.context.stop.clone();
-        self.stop_delivery = Some(self.context.tasks.spawn(async move {
+        let delivering = async move {
             stop.run_until_cancelled(stop_delivery.run(order)).await;
-        }));
+        };
+        self.stop_delivery = Some(self.context.tasks.spawn(delivering.in_current_span()));
     }
 
     /// Cancels the delivery in progress.
@@ -211,9 +217,10 @@ impl Supervisor {
             }
             let _ = messages.send(Msg::Overdue { silent }).await;
         };
-        self.stop_delivery = Some(self.context.tasks.spawn(async move {
+        let asking = async move {
             stop.run_until_cancelled(asking).await;
-        }));
+        };
+        self.stop_delivery = Some(self.context.tasks.spawn(asking.in_current_span()));
     }
 
     /// Handles the engine's answer after the time to stop was over.
@@ -276,8 +283,8 @@ impl Supervisor {
             .installer
             .as_ref()
             .map(|run| run.container.clone().unwrap_or_else(|| self.place.installer.clone()));
-        if let Some(name) = runs
-            && self.context.engine.signal(&name, "SIGKILL").await.is_ok()
+        if let Some(name) = &runs
+            && self.context.engine.signal(name, "SIGKILL").await.is_ok()
         {
             return;
         }
@@ -287,10 +294,19 @@ impl Supervisor {
         }
         let (context, place, messages, why) =
             (self.context.clone(), self.place.clone(), self.messages.clone(), why.to_owned());
-        self.context.tasks.spawn(async move {
+        let (may_run, stop) = (runs.is_some(), self.context.stop.clone());
+        let discarding = async move {
+            // Nothing else begins in its folder while it may still run.
+            while may_run
+                && let Err(RuntimeError::Away(_)) = context.engine.remove(place.id, Part::Installer).await
+            {
+                tokio::time::sleep(ASK_AGAIN).await;
+            }
             install::discard(&context, &place).await;
             let _ = messages.send(Msg::Installed(Err(why.into()))).await;
-        });
+        };
+        let discarding = async move { stop.run_until_cancelled(discarding).await };
+        self.context.tasks.spawn(discarding.in_current_span());
     }
 
     pub(super) async fn install_ended(&mut self, result: Result<Option<String>, Failure>) {

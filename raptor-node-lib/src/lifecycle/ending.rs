@@ -9,6 +9,7 @@ use raptor_model::{
     containers::lifecycle::{Ending, Input, Outcome, Phase},
     node::{Exit, Fault, Happening},
 };
+use tracing::Instrument;
 
 /// Less free space than this below a disk limit counts as full, in bytes.
 const ALMOST_FULL: u64 = 1024 * 1024;
@@ -70,7 +71,8 @@ impl Supervisor {
             });
             let _ = messages.send(Msg::Measured(exit, fault)).await;
         };
-        self.context.tasks.spawn(async move { stop.run_until_cancelled(measuring).await });
+        let measuring = async move { stop.run_until_cancelled(measuring).await };
+        self.context.tasks.spawn(measuring.in_current_span());
     }
 
     /// Reports the result of that measurement, unless the container was started or installed again in the meantime.

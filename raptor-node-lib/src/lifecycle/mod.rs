@@ -21,7 +21,7 @@ mod stop_delivery;
 mod supervisor;
 mod zone;
 
-pub(crate) use supervisor::{Supervisor, SupervisorRequest};
+pub(crate) use supervisor::{Supervisor, SupervisorRequest, TracedRequest};
 
 use crate::{
     base::Base,
@@ -91,7 +91,7 @@ pub(crate) struct HostContext {
 /// The public side of a supervised container.
 #[derive(Clone)]
 pub(crate) struct Handle {
-    pub(crate) requests: mpsc::Sender<SupervisorRequest>,
+    pub(crate) requests: mpsc::Sender<TracedRequest>,
     pub(crate) status: watch::Receiver<ContainerStatus>,
     pub(crate) stats: watch::Sender<Option<Stats>>,
     pub(crate) console: Arc<Console>,

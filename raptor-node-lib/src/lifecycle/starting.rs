@@ -14,6 +14,7 @@ use raptor_model::{
 };
 use std::{sync::PoisonError, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
+use tracing::Instrument;
 
 impl Supervisor {
     /// Keeps an accepted request while the engine is unavailable, and shows what it waits for.
@@ -99,11 +100,13 @@ impl Supervisor {
             messages: self.messages.clone(),
         };
         let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
-        self.context.tasks.spawn(async move {
+        let monitoring = async move {
             if let Some(end) = stop.run_until_cancelled(monitor.run(started, input)).await {
                 let _ = messages.send(Msg::Exited(end)).await;
             }
-        });
+        };
+        // For as long as the process lives: longer than what it was started for.
+        self.context.tasks.spawn(monitoring.instrument(self.own.clone()));
     }
 
     pub(super) fn arm_deadline(&mut self) {
@@ -135,11 +138,12 @@ impl Supervisor {
             messages: self.messages.clone(),
         };
         let (messages, stop) = (self.messages.clone(), self.context.stop.clone());
-        self.installing = Some(self.context.tasks.spawn(async move {
+        let installing = async move {
             if let Some(result) = stop.run_until_cancelled(installation.run(run)).await {
                 let _ = messages.send(Msg::Installed(result)).await;
             }
-        }));
+        };
+        self.installing = Some(self.context.tasks.spawn(installing.in_current_span()));
     }
 
     /// The deadline of the installation.

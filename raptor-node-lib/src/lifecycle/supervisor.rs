@@ -28,7 +28,7 @@ use tokio::{
     task::JoinHandle,
     time::Instant,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 type Reply<T> = oneshot::Sender<Result<T, NodeError>>;
 
@@ -57,6 +57,18 @@ pub(crate) enum SupervisorRequest {
     /// The engine has a running process although the container is offline.
     Inspect,
     Remove(Reply<()>),
+}
+
+/// A request to a supervisor with the span in which it was made. What is done for it is logged within that span.
+pub(crate) struct TracedRequest {
+    pub(crate) request: SupervisorRequest,
+    pub(crate) span: Span,
+}
+
+impl From<SupervisorRequest> for TracedRequest {
+    fn from(request: SupervisorRequest) -> Self {
+        Self { request, span: Span::current() }
+    }
 }
 
 /// A message from one of the supervisor's own tasks.
@@ -133,6 +145,10 @@ pub(crate) struct Supervisor {
     pub(super) install_by: Option<Instant>,
     /// When to check again whether the base folder is back, so that a declared installation can begin.
     pub(super) retry_install_at: Option<Instant>,
+    /// Its own span, in which nobody's request is carried out.
+    pub(super) own: Span,
+    /// The span of what is being done: within the request that it is for, until the container is at rest again.
+    pub(super) span: Span,
 }
 
 impl Supervisor {
@@ -184,6 +200,8 @@ impl Supervisor {
             disk: disk.clone(),
             engine: engine.clone(),
         };
+        // Of no request, whichever one is the first that names it.
+        let own = tracing::info_span!(parent: None, "container", id = %place.id);
         let supervisor = Self {
             place,
             spec,
@@ -213,21 +231,22 @@ impl Supervisor {
             again_at: None,
             install_by: None,
             retry_install_at: None,
+            own: own.clone(),
+            span: own.clone(),
             context,
         };
-        let span = tracing::info_span!("container", id = %supervisor.place.id);
         supervisor
             .context
             .tasks
             .clone()
-            .spawn(supervisor.run(new, requests_in, messages_in).instrument(span));
+            .spawn(supervisor.run(new, requests_in, messages_in).instrument(own));
         Ok(handle)
     }
 
     async fn run(
         mut self,
         new: bool,
-        mut requests: mpsc::Receiver<SupervisorRequest>,
+        mut requests: mpsc::Receiver<TracedRequest>,
         mut messages: mpsc::Receiver<Msg>,
     ) {
         let stop = self.context.stop.clone();
@@ -247,22 +266,51 @@ impl Supervisor {
                 () = stop.cancelled() => return,
                 request = requests.recv() => match request {
                     None => return,
-                    Some(SupervisorRequest::Remove(reply)) => {
-                        let removed = self.remove().await;
+                    Some(TracedRequest { request: SupervisorRequest::Remove(reply), span }) => {
+                        let span = self.within(&span);
+                        let removed = self.remove().instrument(span).await;
                         let gone = removed.is_ok();
                         let _ = reply.send(removed);
                         if gone { return }
                     }
-                    Some(request) => self.handle(request).await,
+                    Some(TracedRequest { request, span }) => {
+                        self.span = self.within(&span);
+                        let span = self.span.clone();
+                        self.handle(request).instrument(span).await;
+                    }
                 },
-                Some(msg) = messages.recv() => self.receive(msg).await,
-                () = at(stop_at) => self.stop_timed_out().await,
+                Some(msg) = messages.recv() => {
+                    let span = self.span.clone();
+                    self.receive(msg).instrument(span).await;
+                }
+                () = at(stop_at) => {
+                    let span = self.span.clone();
+                    self.stop_timed_out().instrument(span).await;
+                }
                 () = at(calm_at) => { self.calm_at = None; self.input(Input::Calm).await }
                 () = at(again_at) => { self.again_at = None; self.input(Input::BackoffOver).await }
                 () = at(install_by) => self.install_deadline().await,
                 () = at(retry_install_at) => self.apply_install().await,
             }
+            if self.is_at_rest() {
+                self.span = self.own.clone();
+            }
         }
+    }
+
+    /// Its span within the one in which something is asked of it.
+    fn within(&self, asked: &Span) -> Span {
+        match asked.is_none() {
+            true => self.own.clone(),
+            false => tracing::info_span!(parent: asked, "container", id = %self.place.id),
+        }
+    }
+
+    /// Whether what was asked for last is done: nothing of it is under way any more.
+    fn is_at_rest(&self) -> bool {
+        let delivers = self.stop_delivery.as_ref().is_some_and(|delivery| !delivery.is_finished());
+        let busy = self.booting.is_some() || self.installing.is_some() || delivers;
+        !busy && matches!(self.life.phase, Phase::Offline | Phase::Running)
     }
 
     /// Resumes where the previous daemon stopped.
@@ -308,7 +356,8 @@ impl Supervisor {
             }
         };
         let stop = self.context.stop.clone();
-        self.context.tasks.spawn(async move { stop.run_until_cancelled(clearing).await });
+        let clearing = async move { stop.run_until_cancelled(clearing).await };
+        self.context.tasks.spawn(clearing.in_current_span());
     }
 
     /// The engine's id or name of the container.

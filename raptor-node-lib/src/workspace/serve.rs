@@ -32,7 +32,7 @@ impl Host {
     /// Makes the container's supervisor check again what it reported about the trash.
     pub(crate) async fn tell_trash_emptied(&self, id: ContainerId) {
         if let Ok(handle) = self.handle_of(id) {
-            let _ = handle.requests.send(SupervisorRequest::TrashEmptied).await;
+            let _ = handle.requests.send(SupervisorRequest::TrashEmptied.into()).await;
         }
     }
 

@@ -3,8 +3,8 @@
 
 use crate::world::{World, pass};
 use raptor_model::{
-    containers::lifecycle::{Phase, RestartPolicy},
-    node::{Happening, Node},
+    containers::lifecycle::{Hold, Phase, RestartPolicy},
+    node::{Done, Handler, Happening, InstallSpec, Node, requests::CancelInstall},
     templates::StopRule,
 };
 use raptor_node_lib::runtime::{Call, InjectedFault, Script};
@@ -186,4 +186,32 @@ async fn many_short_outages_change_nothing() {
     pass(2).await;
     assert_eq!(world.output().await, ["ready", "hello", "got hello"]);
     assert_eq!(world.engine.starts(world.id), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_installation_that_is_cancelled_while_the_engine_is_away_leaves_nothing() {
+    let install: InstallSpec = serde_json::from_value(serde_json::json!({
+        "number": 1, "image": "ghcr.io/games/installer:1", "entrypoint": "sh", "script": "true", "wipe": false,
+        "start": true, "strict": true, "timeout_ms": 3_600_000,
+    }))
+    .unwrap();
+    for begun in [false, true] {
+        let world = World::new(|_| {}).await;
+        world.engine.installs(Script::new().wait(crate::world::seconds(600)).exit(0));
+        if !begun {
+            world.engine.go_away();
+        }
+        let mut spec = world.host.declared(world.id).await.unwrap();
+        (spec.revision, spec.install) = (2, Some(install.clone()));
+        world.host.declare(spec).await.unwrap();
+        pass(20).await;
+        world.engine.go_away();
+        let Done = world.host.handle(world.id, CancelInstall).await.unwrap();
+        pass(20).await;
+        world.engine.come_back();
+        let status = world.until("ended", |status| status.hold == Some(Hold::InstallFailed)).await;
+        assert!(status.problem.unwrap().contains("cancelled"));
+        pass(30).await;
+        assert_eq!((world.engine.starts(world.id), world.engine.count(world.id)), (0, 0), "begun: {begun}");
+    }
 }

@@ -4,7 +4,9 @@
 mod away;
 mod crashes;
 mod ends;
+mod readers;
 mod removals;
+mod requests;
 mod restarts;
 mod starts;
 mod stops;

@@ -99,3 +99,40 @@ async fn of_two_removals_at_once_both_are_answered_and_nothing_is_left() {
     assert!(first.is_ok() && second.is_ok(), "{first:?} {second:?}");
     gone(&world).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_leaves_nothing_whichever_of_its_calls_the_engine_goes_away_at() {
+    let mut met = 0;
+    for call in [Call::Remove, Call::RemoveNetwork] {
+        // The server and its installer; its own network and its owner's.
+        for before in [0, 1] {
+            for fault in [InjectedFault::Away, InjectedFault::AwayAfterwards] {
+                // Asked for once more, or ended by a daemon that starts.
+                let restarts = before == 1;
+                let mut world = World::running(|_| {}).await;
+                for _ in 0..before {
+                    world.engine.inject(call, InjectedFault::Late(seconds(1)));
+                }
+                world.engine.inject(call, fault.clone());
+                let first = world.host.remove(world.id).await;
+                assert!(
+                    world.engine.is_away() && !world.engine.has_pending_faults(),
+                    "{call:?} {before}: it is made"
+                );
+                assert!(first.is_err(), "{call:?} {before} {fault:?}: nobody is told that it is done");
+                met += 1;
+                pass(5).await;
+                world.engine.come_back();
+                if restarts {
+                    // What was begun is ended by itself.
+                    world.restart_daemon().await;
+                } else {
+                    world.host.remove(world.id).await.unwrap();
+                }
+                gone(&world).await;
+                assert_eq!(world.engine.starts(world.id), 1, "{call:?} {before} {fault:?}");
+            }
+        }
+    }
+    assert_eq!(met, 8);
+}

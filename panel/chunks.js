@@ -8,10 +8,12 @@
 const STAGES = [
   [
     'door',
-    /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.svelte|src\/hooks\.client\.ts)$/
+    /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.(svelte|ts)|src\/hooks\.client\.ts)$/
   ],
-  ['shell', /\/src\/routes\/\(app\)\/(\+layout|containers\/\+page)\.svelte$/],
-  ['container', /\/src\/routes\/\(app\)\/containers\/\[id\]\/(\+layout|\+page)\.svelte$/]
+  ['shell', /\/src\/routes\/\(app\)\/(\+layout|\+error|containers\/\+page)\.(svelte|ts)$/],
+  // What opens over a page, loaded when the first page is there, and the page of a container need nothing of each other.
+  ['overlays', /\/src\/lib\/(components\/(MenuList|Dialog|Danger)|shell\/(Palette|AccountList))\.svelte$/],
+  ['container', /\/src\/routes\/\(app\)\/containers\/\[id\]\/(\+layout|\+error|\+page)\.(svelte|ts)$/]
 ];
 
 /** @returns {import('vite').Plugin} */
@@ -19,16 +21,24 @@ export function chunks() {
   /** The stage of each module. @type {Map<string, string>} */
   const stages = new Map();
 
-  /** Everything that is imported statically from the stages' modules. */
-  function follow(ids, info) {
-    for (const [stage, begins] of STAGES) {
-      const left = ids.filter((id) => begins.test(id));
-      for (let id = left.pop(); id; id = left.pop()) {
-        if (stages.has(id)) continue;
-        stages.set(id, stage);
-        left.push(...(info(id)?.importedIds ?? []));
-      }
+  /** Everything that is imported statically from a stage's modules, but for what an earlier stage has. */
+  function reach(begins, ids, info) {
+    const found = new Set();
+    const left = ids.filter((id) => begins.test(id));
+    for (let id = left.pop(); id; id = left.pop()) {
+      if (stages.has(id) || found.has(id)) continue;
+      found.add(id);
+      left.push(...(info(id)?.importedIds ?? []));
     }
+    return found;
+  }
+
+  function follow(ids, info) {
+    const [door, shell, overlays, container] = STAGES;
+    for (const [stage, begins] of [door, shell]) for (const id of reach(begins, ids, info)) stages.set(id, stage);
+    const [over, inside] = [overlays, container].map(([, begins]) => reach(begins, ids, info));
+    for (const id of over) stages.set(id, inside.has(id) ? shell[0] : overlays[0]);
+    for (const id of inside) if (!stages.has(id)) stages.set(id, container[0]);
   }
 
   return {

@@ -91,7 +91,7 @@ test('a menu is used by the keyboard alone', { timeout: 90_000 }, async () => {
   await page.goto(`${world.base}/containers`);
   await page.getByRole('button', { name: 'Actions for Trains' }).focus();
   await page.keyboard.press('Enter');
-  await page.getByRole('menuitem', { name: 'Start' }).waitFor();
+  await page.getByRole('menuitem', { name: 'Start', exact: true }).waitFor();
   await page.keyboard.press('Enter');
   await row('Trains').getByText('Running').waitFor({ timeout: 60_000 });
 });

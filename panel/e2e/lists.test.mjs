@@ -127,8 +127,13 @@ async function traffic(of) {
   const line = await of.context().newCDPSession(of);
   await line.send('Network.enable');
   const seen = { asked: [], bytes: 0, stats: 0 };
-  line.on('Network.requestWillBeSent', ({ request }) => seen.asked.push(request.url.split('/api/v1')[1] ?? request.url));
-  line.on('Network.loadingFinished', ({ encodedDataLength }) => (seen.bytes += encodedDataLength));
+  // The panel's own files come while nothing else does.
+  const files = new Set();
+  line.on('Network.requestWillBeSent', ({ requestId, request }) => {
+    if (request.url.includes('/_app/')) files.add(requestId);
+    else seen.asked.push(request.url.split('/api/v1')[1] ?? request.url);
+  });
+  line.on('Network.loadingFinished', ({ requestId, encodedDataLength }) => (seen.bytes += files.has(requestId) ? 0 : encodedDataLength));
   line.on('Network.webSocketFrameReceived', ({ response }) => {
     seen.bytes += response.payloadData.length;
     if (response.payloadData.includes('"type":"stats"')) seen.stats += 1;

@@ -124,7 +124,7 @@ for (const theme of ['light', 'dark']) {
       await check(page, `dialog ${theme} ${width}`);
       await page.goto(`${world.base}/containers`);
       await page.getByRole('button', { name: 'Actions for Trains' }).click();
-      await page.getByRole('menuitem', { name: 'Start' }).waitFor();
+      await page.getByRole('menuitem', { name: 'Start', exact: true }).waitFor();
       await check(page, `menu ${theme} ${width}`);
       await page.keyboard.press('Escape');
       await page.getByLabel('Select Trains').click();

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch, signIn } from './browser.mjs';
+import { spoken, weigh } from './weight.mjs';
 import { PASSWORD, until, World } from './world.mjs';
 
 /** What the form may cost, as docs/benchmarks.md has it: 69 kB at 400 kbit/s take 1.4 s. */
@@ -48,6 +49,16 @@ test('the sign-in form of a first visit stays within its budget', { timeout: 60_
   await page.getByRole('button', { name: 'Sign in' }).click();
   await page.getByRole('heading', { name: 'Containers', level: 1 }).waitFor();
   assert.equal(new URL(page.url()).pathname + new URL(page.url()).search, '/containers?mine=true');
+});
+
+test('the pages that people come to first stay within their budgets', { timeout: 120_000 }, async () => {
+  const id = await spoken(world);
+  const budgets = { 'sign-in': 100_000, list: 150_000, console: 250_000 };
+  for (const [name, { needed, bytes }] of Object.entries(await weigh(browser, world.base, id))) {
+    const what = needed.map((file) => `${file.bytes} ${file.url}`).join('\n');
+    assert.ok(needed.length >= 5 && bytes > 50_000, `it was counted\n${what}`);
+    assert.ok(bytes <= budgets[name], `${name}: ${bytes} bytes\n${what}`);
+  }
 });
 
 test('a visitor loads the panel in one language, which can be changed', { timeout: 60_000 }, async () => {

@@ -12,8 +12,8 @@ const OWN = [
   'src/lib/components/Problem.svelte',
   'src/lib/components/SaveBar.svelte',
   'src/lib/daemon/KeySteps.svelte',
+  'src/lib/shell/PageError.svelte',
   'src/routes/+error.svelte',
-  'src/routes/(app)/+layout.svelte',
   'src/routes/(app)/templates/catalogue/[id]/+page.svelte'
 ];
 const components = files()

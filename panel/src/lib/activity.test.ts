@@ -33,5 +33,6 @@ describe('what was recorded with a deed', () => {
     expect(said({ id: '01a22a0f-4a7e-72a6-a969-2532fddce299', force: false, note: null, more: {} })).toBe('');
     expect(said({ command: 'stop' }, 'container.command')).toBe('');
     expect(said({ count: 3 }, 'file.restored')).toBe('count: 3');
+    expect(said({ count: 3, exit_code: 1, lines: ['oops'] }, 'container.crashed')).toBe('count: 3 · exit code: 1');
   });
 });

@@ -58,7 +58,7 @@ export function detailOf({ action, detail }: Pick<Activity, 'action' | 'detail'>
   if (isFields(from) && isFields(to)) parts.push(...changed(from, to));
   else if (!empty(from) && !empty(to)) parts.push(`${plain(from)} → ${plain(to)}`);
   else Object.assign(others, { from, to });
-  const listed = Object.values(others).find((value) => Array.isArray(value)) as unknown[] | undefined;
+  const listed = Object.entries(others).find(([key, value]) => Array.isArray(value) && !told(action, key))?.[1] as unknown[] | undefined;
   for (const [key, value] of Object.entries(others)) {
     // A number that is 0 says nothing either, but for how a process ended.
     if (empty(value) || (value === 0 && key !== 'exit_code') || told(action, key) || (typeof value === 'string' && ID.test(value)))

@@ -107,3 +107,8 @@ const DEEDS: Record<ActivityAction, Sentence> = {
   'user.password_set': m.activity_did_user_password_set,
   'user.sessions_ended': m.activity_did_user_sessions_ended
 };
+
+/** Every action that is known here, as in "Started …". */
+export const KINDS: { action: string; title: string }[] = Object.entries(DEEDS)
+  .map(([action, sentence]) => ({ action, title: sentence({ subject: '…' }).replace(/<\/?[a-z]+\/?>/g, '') }))
+  .sort((a, b) => a.title.localeCompare(b.title));

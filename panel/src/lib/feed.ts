@@ -54,7 +54,12 @@ async function poll() {
   if (response?.ok && broken) tell('resync', {});
 }
 
+/** How much was told so far: measurements aside, which change nothing that is read. */
+let told = 0;
+export const heard = (): number => told;
+
 function tell(kind: Kind, news: News) {
+  if (kind !== 'stats') told += 1;
   for (const listener of listeners) listener(kind, news);
 }
 

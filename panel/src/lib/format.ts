@@ -65,6 +65,16 @@ export function ago(time: string, now = Date.now()): string {
 /** A day such as "2026-11-29", as people write it. */
 export const day = (date: string): string => new Date(`${date}T00:00:00`).toLocaleDateString(region, { dateStyle: 'medium' });
 
+/** The day of a time: "Today", "Yesterday", "Monday, March 3, 2026". */
+export function dayTitle(time: string, now = new Date()): string {
+  const at = new Date(time);
+  const yesterday = new Date(now);
+  yesterday.setDate(now.getDate() - 1);
+  if (at.toDateString() === now.toDateString()) return m.common_today();
+  if (at.toDateString() === yesterday.toDateString()) return m.common_yesterday();
+  return at.toLocaleDateString(region, { dateStyle: 'full' });
+}
+
 /** The time of day of a Unix time in seconds. */
 export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString(region);
 

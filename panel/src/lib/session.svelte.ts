@@ -39,10 +39,14 @@ class Session {
     return this.account;
   }
 
+  /** Where the sign-in page is that leads back to this address. */
+  door({ pathname, search }: Pick<URL, 'pathname' | 'search'>): string {
+    return pathname === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(pathname + search)}`;
+  }
+
   /** To the sign-in page, and back here afterwards. */
   toSignIn() {
-    const here = page.url.pathname + page.url.search;
-    return goto(here === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(here)}`);
+    return goto(this.door(page.url));
   }
 
   /** Whether the role holds this permission. */

@@ -10,6 +10,7 @@ import type { ContainerSummary, Phase } from '$lib/api';
 import { m } from '$lib/messages';
 
 export interface State {
+  name: StateName;
   word: string;
   icon: typeof Circle;
   /** The class of its colour. */
@@ -18,24 +19,58 @@ export interface State {
   busy?: boolean;
 }
 
-const bad = (word: string): State => ({ word, icon: TriangleAlert, tone: 'text-bad' });
-const busy = (word: string): State => ({ word, icon: LoaderCircle, tone: 'text-warn', busy: true });
+/** Every state that people tell apart. */
+export type StateName =
+  | Phase
+  | 'installing'
+  | 'install_failed'
+  | 'restarting'
+  | 'crashed'
+  | 'start_failed'
+  | 'out_of_memory'
+  | 'disk_full'
+  | 'files_missing'
+  | 'suspended'
+  | 'damaged'
+  | 'deleting';
+
+const WORDS: Record<StateName, string> = {
+  running: m.containers_state_running(),
+  starting: m.containers_state_starting(),
+  stopping: m.containers_state_stopping(),
+  offline: m.containers_state_offline(),
+  installing: m.containers_state_installing(),
+  install_failed: m.containers_state_install_failed(),
+  restarting: m.containers_state_restarting(),
+  crashed: m.containers_state_crashed(),
+  start_failed: m.containers_state_start_failed(),
+  out_of_memory: m.containers_state_out_of_memory(),
+  disk_full: m.containers_state_disk_full(),
+  files_missing: m.containers_state_files_missing(),
+  suspended: m.common_suspended(),
+  damaged: m.common_damaged(),
+  deleting: m.containers_state_deleting()
+};
+export const STATES = Object.entries(WORDS) as [StateName, string][];
+
+const bad = (name: StateName): State => ({ name, word: WORDS[name], icon: TriangleAlert, tone: 'text-bad' });
+const busy = (name: StateName): State => ({ name, word: WORDS[name], icon: LoaderCircle, tone: 'text-warn', busy: true });
 
 export const PHASES: Record<Phase, State> = {
-  running: { word: m.containers_state_running(), icon: CircleCheck, tone: 'text-good' },
-  starting: busy(m.containers_state_starting()),
-  stopping: busy(m.containers_state_stopping()),
-  offline: { word: m.containers_state_offline(), icon: Circle, tone: 'text-soft' }
+  running: { name: 'running', word: WORDS.running, icon: CircleCheck, tone: 'text-good' },
+  starting: busy('starting'),
+  stopping: busy('stopping'),
+  offline: { name: 'offline', word: WORDS.offline, icon: Circle, tone: 'text-soft' }
 };
 
 /** Why it is offline, where that is not as somebody wanted it. */
 function trouble({ crashes, fault, problem, last_exit }: ContainerSummary['live']): State | null {
-  if (crashes?.quarantined) return bad(m.containers_state_crashed());
-  if (crashes?.again_at) return busy(m.containers_state_restarting());
-  if (fault?.type === 'files_missing') return bad(m.containers_state_files_missing());
-  if (problem) return bad(fault?.type === 'disk_full' ? m.containers_state_disk_full() : m.containers_state_start_failed());
-  if (fault?.type === 'out_of_memory') return bad(m.containers_state_out_of_memory());
-  return last_exit?.crash ? bad(m.containers_state_crashed()) : null;
+  if (crashes?.quarantined) return bad('crashed');
+  if (crashes?.again_at) return busy('restarting');
+  if (fault?.type === 'files_missing') return bad('files_missing');
+  if (problem) return bad(fault?.type === 'disk_full' ? 'disk_full' : 'start_failed');
+  if (fault?.type === 'out_of_memory') return bad('out_of_memory');
+  return last_exit?.crash ? bad('crashed') : null;
 }
 
 export function stateOf({
@@ -44,12 +79,15 @@ export function stateOf({
   deleting,
   damaged
 }: Pick<ContainerSummary, 'live' | 'suspended' | 'deleting' | 'damaged'>): State {
-  if (deleting) return { word: m.containers_state_deleting(), icon: Trash2, tone: 'text-bad' };
-  if (damaged.length) return bad(m.common_damaged());
-  if (suspended) return { word: m.common_suspended(), icon: Ban, tone: 'text-warn' };
-  if (live.hold === 'installing') return busy(m.containers_state_installing());
-  if (live.hold === 'install_failed') return bad(m.containers_state_install_failed());
+  if (deleting) return { name: 'deleting', word: WORDS.deleting, icon: Trash2, tone: 'text-bad' };
+  if (damaged.length) return bad('damaged');
+  if (suspended) return { name: 'suspended', word: WORDS.suspended, icon: Ban, tone: 'text-warn' };
+  if (live.hold === 'installing') return busy('installing');
+  if (live.hold === 'install_failed') return bad('install_failed');
   const why = live.phase === 'offline' ? trouble(live) : null;
   if (why) return why;
-  return live.known ? PHASES[live.phase] : { word: PHASES[live.phase].word, icon: CircleDashed, tone: 'text-soft' };
+  return live.known ? PHASES[live.phase] : { ...PHASES[live.phase], busy: false, icon: CircleDashed, tone: 'text-soft' };
 }
+
+/** Whether it is there because something went wrong. */
+export const isTrouble = (state: State): boolean => state.tone === 'text-bad' && state.name !== 'deleting';

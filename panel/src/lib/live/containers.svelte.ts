@@ -1,10 +1,13 @@
 // The list of containers: pages of it, kept true by the feed.
 import { ask, listContainers, words, type ContainerSort, type ContainerSummary, type Phase, type Subject } from '$lib/api';
-import { calmly, listen, watch, type News } from '$lib/feed';
+import { calmly, heard, listen, watch, type News } from '$lib/feed';
+import { isTrouble, stateOf, type StateName } from '$lib/state';
+import type { Page } from './pages.svelte';
 
 export interface Filter {
   search: string;
-  phase: Phase | '';
+  /** `trouble` = whatever went wrong. */
+  state: StateName | 'trouble' | '';
   sort: ContainerSort;
   mine: boolean;
 }
@@ -21,13 +24,64 @@ export interface History {
   memory: number[];
 }
 
+/** What a list begins with. */
+type Begun = Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { heard: number };
 /** The list that was left last. */
-let left: (Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { filter: string }) | null = null;
+let left: (Begun & { filter: string }) | null = null;
+
+const PHASES: (Phase | string)[] = ['running', 'starting', 'stopping', 'offline'] satisfies Phase[];
+/** Every other state but these is one of an offline container, or of any. */
+const ANY: (StateName | string)[] = ['suspended', 'damaged', 'deleting'] satisfies StateName[];
+
+/** What the API can tell apart of a state by itself. */
+function phaseOf(state: Filter['state']): Phase | undefined {
+  if (PHASES.includes(state)) return state as Phase;
+  return state === '' || state === 'trouble' || ANY.includes(state) ? undefined : 'offline';
+}
+
+/**
+ * One page of the list. The API knows phases, and people more states than those: with one chosen, it is read on until a page has
+ * something to show.
+ */
+async function read({ search, state, sort, mine }: Filter, from?: string): Promise<Page<ContainerSummary>> {
+  const phase = phaseOf(state);
+  const fits = (item: ContainerSummary) => {
+    const now = stateOf(item);
+    return state === '' || (state === 'trouble' ? isTrouble(now) : now.name === state);
+  };
+  const items: ContainerSummary[] = [];
+  let cursor = from;
+  let total: number | null;
+  do {
+    const query = {
+      limit: PAGE,
+      sort,
+      with_total: true,
+      cursor,
+      ...(search.trim() && { search: search.trim() }),
+      ...(phase && { phase }),
+      ...(mine && { mine })
+    };
+    const page = await ask(listContainers({ query }));
+    items.push(...page.items.filter(fits));
+    cursor = page.next ?? undefined;
+    total = page.total ?? null;
+  } while (state && cursor && items.length < PAGE);
+  // How many there are of a state is known once all were seen.
+  return { items, next: cursor ?? null, total: state ? (cursor || from ? null : items.length) : total };
+}
+
+/** What is needed before the list is drawn: as it was left, or else its first page. */
+export async function begin(filter: Filter): Promise<Begun> {
+  if (left?.filter === JSON.stringify(filter)) return left;
+  const at = heard();
+  const { items, next = null, total = null } = await read(filter);
+  return { items, next, total, history: {}, heard: at };
+}
 
 export class Containers {
   items = $state.raw<ContainerSummary[]>([]);
   total = $state<number | null>(null);
-  loading = $state(true);
   /** Whether the next page is being read. */
   growing = $state(false);
   failed = $state<string | null>(null);
@@ -51,20 +105,13 @@ export class Containers {
   private show = calmly(() => this.watch(), 250);
   private again = calmly(() => this.reread(), 500);
 
-  constructor(private filter: () => Filter) {}
-
-  private read(cursor?: string) {
-    const { search, phase, sort, mine } = this.filter();
-    const query = {
-      limit: PAGE,
-      sort,
-      with_total: true,
-      ...(search.trim() ? { search: search.trim() } : {}),
-      ...(phase ? { phase } : {}),
-      ...(mine ? { mine } : {}),
-      ...(cursor ? { cursor } : {})
-    };
-    return ask(listContainers({ query }));
+  constructor(
+    private filter: () => Filter,
+    private begun: Begun
+  ) {
+    const { items, next, total, history } = begun;
+    Object.assign(this, { items, next, total, history });
+    this.note(items);
   }
 
   /** Reads as much again as is shown; from the start only, when another list is asked for. */
@@ -77,11 +124,12 @@ export class Containers {
     try {
       const wanted = anew && !this.came ? PAGE : Math.max(PAGE, this.items.length, this.wanted);
       if (anew) this.came = false;
+      const filter = this.filter();
       const found: ContainerSummary[] = [];
       let cursor: string | undefined;
       let total: number | null = null;
       do {
-        const page = await this.read(cursor);
+        const page = await read(filter, cursor);
         if (asked !== this.asked) return;
         found.push(...page.items);
         cursor = page.next ?? undefined;
@@ -96,8 +144,6 @@ export class Containers {
       this.note(found);
     } catch (error) {
       if (asked === this.asked) this.failed = words(error);
-    } finally {
-      if (asked === this.asked) this.loading = false;
     }
   }
 
@@ -107,7 +153,7 @@ export class Containers {
     const asked = this.asked;
     this.growing = true;
     try {
-      const page = await this.read(this.next);
+      const page = await read(this.filter(), this.next);
       if (asked !== this.asked) return;
       this.items = [...this.items, ...page.items];
       this.next = page.next ?? null;
@@ -134,7 +180,7 @@ export class Containers {
   /** Keeps what is shown for somebody who comes back to it. */
   leave(): number {
     const { items, next, total, history } = this;
-    left = { filter: JSON.stringify(this.filter()), items, next, total, history };
+    left = { filter: JSON.stringify(this.filter()), items, next, total, history, heard: heard() };
     return items.length;
   }
 
@@ -142,8 +188,8 @@ export class Containers {
   async comeBack(count: number) {
     this.came = true;
     if (left?.filter === JSON.stringify(this.filter())) {
-      const { filter: _, ...shown } = left;
-      Object.assign(this, shown, { loading: false });
+      const { items, next, total, history } = left;
+      Object.assign(this, { items, next, total, history });
       void this.load();
       return;
     }
@@ -171,6 +217,8 @@ export class Containers {
     document.addEventListener('visibilitychange', seen);
     this.following = true;
     this.show();
+    // What was told meanwhile told nobody.
+    if (this.begun.heard !== heard()) reload();
     const deaf = listen((kind, news) => {
       const { subject, verb, id = '' } = news;
       const concerns = (...subjects: Subject[]) => !!subject && subjects.includes(subject);

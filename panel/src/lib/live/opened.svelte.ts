@@ -1,7 +1,8 @@
 // The container whose page is open: what the store says of it, and its live stream.
 import { getContext, setContext } from 'svelte';
 import { ask, getContainer, Refusal, words, type Container, type ContainerPermission, type ContainerSummary, type Subject } from '../api';
-import { calmly, listen } from '../feed';
+import { calmly, heard, listen } from '../feed';
+import type { Source } from './resource.svelte';
 import { LiveContainer } from './container.svelte';
 
 const KEY = Symbol('opened container');
@@ -14,7 +15,11 @@ export class Opened {
   gone = $state(false);
   live: LiveContainer;
 
-  constructor(public id: string) {
+  constructor(
+    public id: string,
+    private source: Source<Container>
+  ) {
+    this.container = source.value;
     this.live = new LiveContainer(id);
   }
 
@@ -56,7 +61,8 @@ export class Opened {
 
   /** Follows it until the returned function is called. */
   follow(): () => void {
-    void this.load();
+    // What was told meanwhile told nobody.
+    if (this.source.heard !== heard()) void this.load();
     this.live.open();
     const reload = calmly(() => this.load(), 500);
     const deaf = listen((kind, news) => {

@@ -1,0 +1,112 @@
+// A list that comes in pages: the first is read before it is drawn, more when somebody asks, and all of them again whenever the feed
+// tells of a change or the filter is another.
+import { untrack } from 'svelte';
+import { words } from '$lib/api';
+import { calmly, heard, listen, type Kind, type News } from '$lib/feed';
+
+export interface Page<Item> {
+  items: Item[];
+  next?: string | null;
+  total?: number | null;
+}
+
+/** What `load` found. */
+export interface PageSource<Item, Filter extends object, Answer extends Page<Item> = Page<Item>> {
+  page: Answer;
+  filter: Filter;
+  read: (filter: Filter, cursor?: string) => Promise<Answer>;
+  /** How much the feed had told before it was read. */
+  heard: number;
+}
+
+/** Milliseconds without typing after which a filter is asked for. */
+const PAUSE = 150;
+
+export class Pages<Item, Filter extends object = object, Answer extends Page<Item> = Page<Item>> {
+  /** What is looked for. May be bound to fields. */
+  filter = $state() as Filter;
+  items = $state.raw<Item[]>([]);
+  /** How many there are, where the API was asked for it. */
+  total = $state(0);
+  next = $state<string | null>(null);
+  failed = $state<string | null>(null);
+  /** The newest page, for what it says beside its items. */
+  page = $state.raw() as Answer;
+  /** What the list that is shown was filtered by. */
+  shown = $state.raw() as Filter;
+  private source: PageSource<Item, Filter, Answer>;
+  private asked = 0;
+
+  /** Made while a component is. `about` says whether news are about the list, which is then read at most once in `every` milliseconds. */
+  constructor(source: () => PageSource<Item, Filter, Answer>, about: (kind: Kind, news: News) => boolean, every = 1_500) {
+    this.source = untrack(source);
+    this.begin();
+    $effect(() => {
+      const next = source();
+      untrack(() => this.take(next));
+      const reload = calmly(() => this.load(), every);
+      // What was told meanwhile told nobody.
+      if (next.heard !== heard()) reload();
+      return listen((kind, news) => (kind === 'resync' || about(kind, news)) && reload());
+    });
+    $effect(() => {
+      if (JSON.stringify(this.filter) === JSON.stringify(this.shown)) return;
+      const timer = setTimeout(() => void this.load(true), PAUSE);
+      return () => clearTimeout(timer);
+    });
+  }
+
+  private begin() {
+    const { page, filter } = this.source;
+    this.filter = { ...filter };
+    this.shown = filter;
+    this.show(page.items, page);
+  }
+
+  private take(source: PageSource<Item, Filter, Answer>) {
+    if (source === this.source) return;
+    this.source = source;
+    this.asked += 1;
+    this.begin();
+  }
+
+  private show(items: Item[], page: Answer) {
+    this.items = items;
+    this.page = page;
+    this.next = page.next ?? null;
+    this.total = page.total ?? this.total;
+    this.failed = null;
+  }
+
+  /** Reads as much again as is shown; the first page alone where another list is asked for. */
+  load = async (anew = false): Promise<void> => {
+    const asked = ++this.asked;
+    const filter = $state.snapshot(this.filter) as Filter;
+    try {
+      const wanted = anew ? 0 : this.items.length;
+      let page = await this.source.read(filter);
+      const found = [...page.items];
+      while (page.next && found.length < wanted && asked === this.asked) {
+        page = await this.source.read(filter, page.next);
+        found.push(...page.items);
+      }
+      if (asked !== this.asked) return;
+      this.shown = filter;
+      this.show(found, page);
+    } catch (reason) {
+      if (asked === this.asked) this.failed = words(reason);
+    }
+  };
+
+  more = async (): Promise<void> => {
+    if (!this.next) return;
+    const asked = ++this.asked;
+    try {
+      const page = await this.source.read(this.shown, this.next);
+      if (asked !== this.asked) return;
+      this.show([...this.items, ...page.items], page);
+    } catch (reason) {
+      if (asked === this.asked) this.failed = words(reason);
+    }
+  };
+}

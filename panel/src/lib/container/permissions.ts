@@ -1,5 +1,5 @@
 // Permissions on a container in words and groups. One that this version of the panel does not know is shown as the API describes it.
-import type { PermissionInfo } from '$lib/api';
+import type { ContainerPermission, ContainerPermissionInfo } from '$lib/api';
 import { m } from '$lib/messages';
 
 const GROUPS: Record<string, string> = {
@@ -14,7 +14,7 @@ const GROUPS: Record<string, string> = {
   settings: m.common_settings(),
   container: m.common_settings()
 };
-const TEXTS: Record<string, string> = {
+const TEXTS: Record<ContainerPermission, string> = {
   'console.read': m.containers_may_console_read(),
   'console.command': m.containers_may_console_command(),
   'stats.read': m.containers_may_stats_read(),
@@ -45,11 +45,11 @@ const TEXTS: Record<string, string> = {
 };
 
 /** "Send commands". */
-export const permissionText = ({ name, description }: PermissionInfo): string => TEXTS[name] ?? description;
+export const permissionText = ({ name, description }: ContainerPermissionInfo): string => TEXTS[name] ?? description;
 
 /** Permissions under the names of the pages that they are about, in the order of those pages. */
-export function grouped(permissions: PermissionInfo[]): { title: string; permissions: PermissionInfo[] }[] {
-  const title = ({ group }: PermissionInfo) => GROUPS[group] ?? group;
+export function grouped(permissions: ContainerPermissionInfo[]): { title: string; permissions: ContainerPermissionInfo[] }[] {
+  const title = ({ group }: ContainerPermissionInfo) => GROUPS[group] ?? group;
   const titles = new Set([...Object.values(GROUPS), ...permissions.map(title)]);
   return [...titles]
     .map((of) => ({ title: of, permissions: permissions.filter((permission) => title(permission) === of) }))

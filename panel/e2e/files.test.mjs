@@ -184,7 +184,7 @@ test('what is larger than the disk is refused in words', { timeout: 60_000 }, as
   await page
     .getByLabel('Files to upload')
     .setInputFiles([{ name: 'huge.bin', mimeType: 'application/octet-stream', buffer: Buffer.alloc(20 * 1024 * 1024) }]);
-  await page.getByText(/huge.bin: The container's disk limit of 32 MiB is reached/).waitFor({ timeout: 20_000 });
+  await page.getByText(/huge.bin: The container’s disk limit of 32.0 MiB is reached/).waitFor({ timeout: 20_000 });
 });
 
 test('files are found by their names and by what is in them', { timeout: 60_000 }, async () => {

@@ -41,7 +41,8 @@ impl Streams {
         let count = open.entry(user).or_default();
         if *count >= MAX_STREAMS {
             let detail = format!("You have {MAX_STREAMS} consoles and event streams open. Close some first.");
-            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail));
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", detail)
+                .with("limit", MAX_STREAMS));
         }
         *count += 1;
         drop(open);

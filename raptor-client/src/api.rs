@@ -65,9 +65,9 @@ None while it is connected.*/
     pub struct Account {
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///E-mail address.
+        ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
-        ///Its id.
+        ///Id of the account. It never changes.
         pub id: UserId,
         ///Name for people.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -78,7 +78,7 @@ None while it is connected.*/
         pub password_change_required: bool,
         ///The role's permissions, or `*`.
         pub permissions: ::std::vec::Vec<SystemGrant>,
-        ///Its role.
+        ///The role that it has.
         pub role: RoleRef,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub session_id: ::std::option::Option<SessionId>,
@@ -91,7 +91,7 @@ None while it is connected.*/
         ///Needed to change user name or e-mail address.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub current_password: ::std::option::Option<::std::string::String>,
-        ///E-mail address.
+        ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
         ///Name for people.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -104,9 +104,9 @@ None while it is connected.*/
     pub struct Activity {
         ///What was done: `user.created`, `container.power.start`.
         pub action: ::std::string::String,
-        ///Who.
+        ///Who did it.
         pub actor: ActivityActor,
-        ///When.
+        ///When it was done, in UTC.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub container_id: ::std::option::Option<ContainerId>,
@@ -117,7 +117,7 @@ None while it is connected.*/
         ///Where the call came from.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub ip: ::std::option::Option<::std::string::String>,
-        ///To what.
+        ///What it was done to.
         pub subject: ActivitySubject,
     }
     ///What was done: the noun, a dot, and the verb. An action keeps its meaning for good.
@@ -706,7 +706,7 @@ None while it is connected.*/
     ///What something was done to.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ActivitySubject {
-        ///Which one.
+        ///Id of the thing; null where it has none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub id: ::std::option::Option<::uuid::Uuid>,
         ///The noun: `user`, `container`, `daemon`.
@@ -825,16 +825,16 @@ None while it is connected.*/
         pub damaged: bool,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub held_by: ::std::option::Option<ContainerRef>,
-        ///Its id.
+        ///Id of the allocation.
         pub id: AllocationId,
-        ///The address.
+        ///The address on the host, such as `203.0.113.7`; `0.0.0.0` for all of them.
         pub ip: ::std::string::String,
         ///For those who manage it.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub note: ::std::option::Option<::std::string::String>,
         ///Its small stable number.
         pub number: i64,
-        ///The port.
+        ///The port, 1 to 65535.
         pub port: u16,
         ///Whether it is that container's first address.
         pub primary: bool,
@@ -1159,7 +1159,7 @@ that comes with Raptor.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub total: ::std::option::Option<i64>,
     }
-    ///A checksum.
+    ///The checksum of a file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Checksum {
         ///In lower-case hexadecimal.
@@ -1460,7 +1460,7 @@ search that takes long is answered in pieces.*/
         pub kind: LineKind,
         ///Where in it the text is that was looked for; the first ones where there are many.
         pub parts: ::std::vec::Vec<HitPart>,
-        ///Its number.
+        ///Number of the line, as in `ConsoleLine`.
         pub seq: u64,
         ///The text without escape sequences.
         pub text: ::std::string::String,
@@ -1535,12 +1535,16 @@ search that takes long is answered in pieces.*/
     ///A page of console lines.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ConsolePage {
-        ///In order.
+        ///The lines, the oldest first.
         pub lines: ::std::vec::Vec<ConsoleLine>,
     }
     ///A container with all that the caller may see of it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Container {
+        /**What the caller can do with its process now: the power actions that its state accepts and the caller's permissions allow.
+None while its daemon is not connected, and none while it is being deleted. A host in maintenance and an image that is not
+allowed are told when an action is tried.*/
+        pub actions: ::std::vec::Vec<PowerAction>,
         ///How many allocations beside the primary one people without `containers.update` may give it. It keeps those that it has.
         pub allocation_limit: i64,
         ///Its addresses, the primary one first; none for callers without `network.read`.
@@ -2087,7 +2091,7 @@ for callers without `startup.read`.*/
         pub fault: ::std::option::Option<Fault>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub hold: ::std::option::Option<Hold>,
-        ///The container.
+        ///Id of the container.
         pub id: ContainerId,
         ///The number of the newest installation that has ended, well or not; 0 = none.
         pub installed: u64,
@@ -2117,6 +2121,10 @@ for callers without `startup.read`.*/
     ///A container in a list, as one actor sees it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerSummary {
+        /**What the caller can do with its process now: the power actions that its state accepts and the caller's permissions allow.
+None while its daemon is not connected, and none while it is being deleted. A host in maintenance and an image that is not
+allowed are told when an action is tried.*/
+        pub actions: ::std::vec::Vec<PowerAction>,
         ///Its addresses, the primary one first; none for callers without `network.read`.
         pub allocations: ::std::vec::Vec<Allocation>,
         ///When it was created.
@@ -2192,7 +2200,7 @@ for callers without `startup.read`.*/
         ///When it will be started again.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub again_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///How many.
+        ///How many crashes there were in a row.
         pub count: u32,
         ///Its last lines before the newest crash.
         pub lines: ::std::vec::Vec<::std::string::String>,
@@ -2214,7 +2222,7 @@ for callers without `startup.read`.*/
     pub struct CreatedDaemon {
         ///What `DAEMON_API_KEY` has to be on the host. It can't be read again.
         pub api_key: ::std::string::String,
-        ///The daemon.
+        ///The daemon that was added.
         pub daemon: Daemon,
     }
     ///A host that runs containers.
@@ -2222,13 +2230,13 @@ for callers without `startup.read`.*/
     pub struct Daemon {
         ///What its containers have together.
         pub allocated: DaemonUsage,
-        ///Its allocations.
+        ///How many allocations it has.
         pub allocation_count: i64,
         ///Those that no container has.
         pub allocation_free_count: i64,
         ///How the link is.
         pub connection: DaemonConnection,
-        ///Its containers.
+        ///How many containers are on it.
         pub container_count: i64,
         ///When it was added.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -2237,7 +2245,7 @@ for callers without `startup.read`.*/
         pub disk_limit_mib: ::std::option::Option<i64>,
         ///Host name or address.
         pub host: ::std::string::String,
-        ///Its id.
+        ///Id of the daemon.
         pub id: DaemonId,
         ///Whether it runs inside the API.
         pub local: bool,
@@ -2247,7 +2255,7 @@ for callers without `startup.read`.*/
         ///Memory in MiB that containers may have together.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_limit_mib: ::std::option::Option<i64>,
-        ///Its name.
+        ///Name of the daemon, up to 64 characters.
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
@@ -2366,10 +2374,10 @@ such as `25565-25600, 27015`; all free ones unless given.*/
         ///What `DAEMON_API_KEY` has to be on the host.
         pub api_key: ::std::string::String,
     }
-    ///All daemons.
+    ///All daemons of the installation.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct DaemonList {
-        ///By name.
+        ///The daemons by name.
         pub items: ::std::vec::Vec<Daemon>,
     }
     ///A daemon by name.
@@ -2668,7 +2676,7 @@ without `network.read`.*/
     ///How a process ended.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Exit {
-        ///When.
+        ///When the process ended, in UTC.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///The exit code; 128 + n for signal n.
         pub code: i64,
@@ -2884,7 +2892,7 @@ the host's memory is used up.*/
     ///Something that a search found.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileHit {
-        ///The file.
+        ///The file that was found.
         pub file: FileInfo,
         ///The line that holds the text, counted from 1.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -2908,7 +2916,7 @@ the host's memory is used up.*/
         pub etag: ::std::string::String,
         ///What it is.
         pub kind: FileKind,
-        ///Permission bits.
+        ///Permission bits as in `chmod`, such as 420 for 0644.
         pub mode: u32,
         ///When its content changed last.
         pub modified_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -2987,7 +2995,7 @@ the host's memory is used up.*/
             value.parse()
         }
     }
-    ///A link.
+    ///A link that downloads files without a session.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileLink {
         ///For how many seconds it can be opened.
@@ -3015,7 +3023,7 @@ the host's memory is used up.*/
     ///A part of a folder's content.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilePage {
-        ///The folder.
+        ///The folder itself.
         pub folder: FileInfo,
         ///In the order asked for.
         pub items: ::std::vec::Vec<FileInfo>,
@@ -3183,7 +3191,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     ///What is to be done by itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileTaskRequest {
-        ///What.
+        ///What is to be done.
         pub task: FileTask,
     }
     ///An earlier version of a text file.
@@ -3203,7 +3211,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     pub struct FilesMode {
         ///The bits, as a number (0o644 = 420).
         pub mode: u32,
-        ///Of what.
+        ///Paths of the files and folders.
         pub paths: ::std::vec::Vec<FilePath>,
     }
     ///What a folder's content takes.
@@ -3671,7 +3679,7 @@ that fails harmlessly.*/
 given.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub allocation_limit: ::std::option::Option<u32>,
-        ///Resource limits.
+        ///Limits of memory, swap, CPU, disk, processes and disk I/O.
         pub limits: Limits,
         ///Milliseconds between asking it to stop and killing it.
         pub stop_timeout_ms: i64,
@@ -3966,6 +3974,13 @@ given.*/
             ///The new status.
             status: ContainerStatus,
         },
+        /**What the caller can do with the container's process now: the power actions that its state accepts and the caller's
+permissions allow. Follows each status, and comes when the container is suspended or that is lifted.*/
+        #[serde(rename = "actions")]
+        Actions {
+            ///The actions.
+            actions: ::std::vec::Vec<PowerAction>,
+        },
         ///A new measurement; the last one before the end of a process is followed by a status.
         #[serde(rename = "stats")]
         Stats {
@@ -4192,7 +4207,7 @@ still deliver it.*/
             value.parse()
         }
     }
-    ///Mails.
+    ///One page of mails.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct MailPage {
         ///What is on this page.
@@ -4383,7 +4398,7 @@ allowed images where owners may choose from it.*/
     ///A folder that is to be.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewFolder {
-        ///Where.
+        ///Path of the new folder. Folders on the way are made.
         pub path: FilePath,
     }
     ///Resource limits of a new container. 0 means no limit, except where noted; what is left out has its default.
@@ -4531,9 +4546,9 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///Something that takes long, as it is now.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Operation {
-        ///Bytes done.
+        ///How many bytes were done so far.
         pub done_bytes: u64,
-        ///Files done.
+        ///How many files were done so far.
         pub done_files: u64,
         ///When it ended.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4549,7 +4564,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///Why it failed.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
-        ///When.
+        ///When it was begun, in UTC.
         pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Who began it.
         pub started_by: ::std::string::String,
@@ -4697,10 +4712,10 @@ its makers, from the same address, or, where one of the two has no such id, with
             value.parse()
         }
     }
-    ///Another owner.
+    ///Another owner of a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct OwnerUpdate {
-        ///Who.
+        ///Id of the user who will own it.
         pub owner_id: UserId,
     }
     ///A change of password.
@@ -4722,7 +4737,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///Some files and folders.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PathList {
-        ///Which.
+        ///Paths of files and folders in the container.
         pub paths: ::std::vec::Vec<FilePath>,
     }
     ///All permissions that there are.
@@ -4880,7 +4895,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///What is asked of its process.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PowerRequest {
-        ///What.
+        ///What to do with the process.
         pub action: PowerAction,
     }
     ///One variable of the environment.
@@ -4888,7 +4903,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     pub struct PreviewVariable {
         ///Whether Raptor sets it itself.
         pub built_in: bool,
-        ///Its name.
+        ///Name of the environment variable.
         pub name: ::std::string::String,
         ///Its value; a mask where it is secret.
         pub value: ::std::string::String,
@@ -4903,6 +4918,12 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///The field of the input that is wrong, as a dotted path.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub field: ::std::option::Option<::std::string::String>,
+        /**The values that `detail` names, by name: texts and numbers. With `code`, they are enough to word it in another language.
+`ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.*/
+        #[serde(skip_serializing_if = "::std::option::Option::is_none")]
+        pub params: ::std::option::Option<
+            ::serde_json::Map<::std::string::String, ::serde_json::Value>,
+        >,
         ///The id under which the logs of the API and of its daemons have the request, as in the header `X-Request-Id`.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub request_id: ::std::option::Option<::std::string::String>,
@@ -4917,13 +4938,13 @@ its makers, from the same address, or, where one of the two has no such id, with
         #[serde(rename = "type")]
         pub type_: ::std::string::String,
     }
-    /**Machine-readable reason of a problem. A code keeps its meaning for good.
+    /**Machine-readable reason of a problem. A code keeps its meaning for good. In parentheses: the `params` that it may have.
 
-- `allocation_held`: The allocation is still published by a process that runs
+- `allocation_held`: The allocation is still published by a process that runs (`container`, `port`)
 - `allocation_reserved`: The allocation is being given to another container
-- `allocation_taken`: The allocation belongs to a container
-- `allocations`: The container has as many allocations as it may have
-- `allocations_held`: Allocations are still published by a process that runs
+- `allocation_taken`: The allocation belongs to a container (`container`, `port`)
+- `allocations`: The container has as many allocations as it may have (`limit`)
+- `allocations_held`: Allocations are still published by a process that runs (`container`)
 - `already_running`: The container runs already
 - `api_running`: Another API runs on the database
 - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
@@ -4940,8 +4961,8 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `database_outdated`: The tables of the database are those of another version of Raptor
 - `database_unavailable`: The database does not answer
 - `deleting`: The container is being deleted
-- `disk_full`: The host's disk is full
-- `disk_limit`: The container would exceed its disk limit
+- `disk_full`: The host's disk is full (`trash_bytes`)
+- `disk_limit`: The container would exceed its disk limit (`limit_mib`, `trash_bytes`)
 - `docker_unavailable`: Docker does not answer
 - `file_changed`: The file was changed in the meantime
 - `file_denied`: The file is hidden or protected
@@ -4950,11 +4971,11 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `file_not_found`: There is no such file
 - `files_busy`: Too much is being done with the container's files
 - `folder_not_empty`: The folder is not empty
-- `forbidden`: The caller may not do this
+- `forbidden`: The caller may not do this (`permission`)
 - `has_containers`: Containers still belong to it
 - `host_failed`: The host failed to do it
-- `image_not_allowed`: The image is not among the allowed ones
-- `in_use`: It is in use
+- `image_not_allowed`: The image is not among the allowed ones (`image`)
+- `in_use`: It is in use (`container`, `port`)
 - `install_failed`: The installation failed
 - `installing`: The container is being installed
 - `internal`: Something went wrong in Raptor itself
@@ -4968,9 +4989,9 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `local`: Not possible with this process's own host
 - `mail_busy`: Too many mails are under way
 - `mail_failed`: The mail server refused
-- `maintenance`: The host is in maintenance
+- `maintenance`: The host is in maintenance (`reason`)
 - `method_not_allowed`: The address does not take this method
-- `name_taken`: The name is taken
+- `name_taken`: The name is taken (`name`)
 - `no_address`: No address is set from which the catalogue can be fetched
 - `no_mail`: No mail server is set up
 - `no_room`: No daemon has enough room
@@ -4979,7 +5000,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `none_free`: No allocation is free
 - `not_a_folder`: It is not a folder
 - `not_declared`: The daemon does not have the container yet
-- `not_found`: There is no such thing, or the caller may not know of it
+- `not_found`: There is no such thing, or the caller may not know of it (`what`)
 - `not_in_encoding`: The encoding lacks a character of the text
 - `not_installing`: Nothing is being installed
 - `not_offline`: The container has to be offline for this
@@ -4990,27 +5011,28 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `outside`: The path leads out of the container's folder
 - `own_account`: Not possible with one's own account
 - `password_change_required`: A new password has to be chosen first
-- `port_held`: The port is still published by a process that runs
+- `port_held`: The port is still published by a process that runs (`container`, `ip`, `port`)
 - `primary`: It is the container's primary allocation
 - `range`: The file has no such range
 - `same_template`: The container runs this template already
 - `secrets_lost`: Stored secrets can't be read with the keys that were given
-- `several_templates`: Several templates are the same one, and it is unclear which is meant
-- `source_changed`: The file at the source is not the one that was looked at
-- `source_gone`: The file is no longer at its source
-- `source_unreachable`: The source can't be reached
+- `several_templates`: Several templates are the same one, and it is unclear which is meant (`count`, `name`)
+- `source_changed`: The file at the source is not the one that was looked at (`name`)
+- `source_gone`: The file is no longer at its source (`name`)
+- `source_unreachable`: The source can't be reached (`host`, `name`)
 - `special_file`: It is neither a file nor a folder
-- `ssh_keys`: The account has as many keys as it may have
+- `ssh_keys`: The account has as many keys as it may have (`limit`)
 - `still_stopping`: The container is still stopping
 - `storage_failed`: The database's disk failed
 - `storage_full`: The database's disk is full
+- `storage_read_only`: The database's disk can't be written to now
 - `suspended`: The container is suspended
 - `template_changed`: The template was changed in the meantime
-- `template_exists`: Another version of the template is here already
-- `throttled`: Too many attempts
+- `template_exists`: Another version of the template is here already (`name`, `number`)
+- `throttled`: Too many attempts (`seconds`)
 - `too_late`: The request came too late, and nothing was done
-- `too_many`: There are as many as there may be
-- `too_many_streams`: Too many streams are open
+- `too_many`: There are as many as there may be (`count`, `limit`)
+- `too_many_streams`: Too many streams are open (`limit`)
 - `too_much`: It is more than is handled at once
 - `unauthenticated`: Nobody is signed in, or the proof is wrong
 - `unknown_mail`: There is no such mail
@@ -5199,6 +5221,8 @@ its makers, from the same address, or, where one of the two has no such id, with
         StorageFailed,
         #[serde(rename = "storage_full")]
         StorageFull,
+        #[serde(rename = "storage_read_only")]
+        StorageReadOnly,
         #[serde(rename = "suspended")]
         Suspended,
         #[serde(rename = "template_changed")]
@@ -5312,6 +5336,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 Self::StillStopping => f.write_str("still_stopping"),
                 Self::StorageFailed => f.write_str("storage_failed"),
                 Self::StorageFull => f.write_str("storage_full"),
+                Self::StorageReadOnly => f.write_str("storage_read_only"),
                 Self::Suspended => f.write_str("suspended"),
                 Self::TemplateChanged => f.write_str("template_changed"),
                 Self::TemplateExists => f.write_str("template_exists"),
@@ -5418,6 +5443,7 @@ its makers, from the same address, or, where one of the two has no such id, with
                 "still_stopping" => Ok(Self::StillStopping),
                 "storage_failed" => Ok(Self::StorageFailed),
                 "storage_full" => Ok(Self::StorageFull),
+                "storage_read_only" => Ok(Self::StorageReadOnly),
                 "suspended" => Ok(Self::Suspended),
                 "template_changed" => Ok(Self::TemplateChanged),
                 "template_exists" => Ok(Self::TemplateExists),
@@ -5535,11 +5561,11 @@ its makers, from the same address, or, where one of the two has no such id, with
     pub struct PublicSettings {
         ///The version of the API in its paths.
         pub api_version: ::std::string::String,
-        ///Its name.
+        ///Name of the program: `Raptor`.
         pub name: ::std::string::String,
         ///Whether a forgotten password can be replaced by mail.
         pub password_reset: bool,
-        ///Its version.
+        ///Version of the server, such as `0.1.0`.
         pub version: ::std::string::String,
     }
     ///A login for a registry. Its password can't be read.
@@ -5561,7 +5587,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub host: ::std::string::String,
         ///Password or token. It is stored encrypted and never shown.
         pub password: ::std::string::String,
-        ///User name.
+        ///User name for the registry.
         pub username: ::std::string::String,
     }
     ///A login for a registry of images.
@@ -5611,7 +5637,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///All logins for registries.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RegistryList {
-        ///By host.
+        ///The logins by host.
         pub items: ::std::vec::Vec<Registry>,
     }
     ///Who forgot their password.
@@ -5682,7 +5708,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///What is put back.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RestoreFiles {
-        ///Which.
+        ///Ids of the things in the trash.
         pub ids: ::std::vec::Vec<::uuid::Uuid>,
     }
     ///Which file becomes a new revision.
@@ -5704,7 +5730,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///The newest first.
         pub items: ::std::vec::Vec<TemplateRevision>,
     }
-    ///A role.
+    ///A role: permissions over the whole installation under a name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Role {
         ///Whether it comes with Raptor and stays as it is.
@@ -5715,9 +5741,9 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub damaged: bool,
         ///What it is for.
         pub description: ::std::string::String,
-        ///Its id.
+        ///Id of the role.
         pub id: RoleId,
-        ///Its name.
+        ///Name of the role, unique without regard to case.
         pub name: ::std::string::String,
         ///Its small stable number.
         pub number: i64,
@@ -5781,7 +5807,7 @@ its makers, from the same address, or, where one of the two has no such id, with
             value.parse()
         }
     }
-    ///All roles.
+    ///All roles of the installation.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RoleList {
         ///In the order in which they were made.
@@ -5790,15 +5816,15 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///A role by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RoleRef {
-        ///Its id.
+        ///Id of the role.
         pub id: RoleId,
-        ///Its name.
+        ///Name of the role.
         pub name: ::std::string::String,
     }
     ///The value of a secret variable.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SecretValue {
-        ///The value.
+        ///The value in clear text.
         pub value: ::std::string::String,
     }
     ///A line that somebody sent to a container's standard input.
@@ -5846,7 +5872,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub current: bool,
         ///When it ends by itself.
         pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Its id.
+        ///Id of the session.
         pub id: SessionId,
         ///Where it was begun.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5922,7 +5948,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     pub struct SftpServer {
         ///The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
         pub fingerprint: ::std::string::String,
-        ///Its port.
+        ///The port that SFTP is served on.
         pub port: u16,
         ///Why it does not serve, with what to do.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -5935,7 +5961,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     pub struct SignIn {
         ///User name or e-mail address.
         pub login: ::std::string::String,
-        ///The password.
+        ///The password of the account.
         pub password: ::std::string::String,
     }
     ///A public key for signing in by SFTP.
@@ -6026,7 +6052,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub config_files: ::std::vec::Vec<ConfigFile>,
         ///The environment that the caller may see.
         pub environment: ::std::vec::Vec<PreviewVariable>,
-        ///Its image.
+        ///The image that it would run.
         pub image: ::std::string::String,
         ///The startup command as it would run.
         pub startup: ::std::string::String,
@@ -6572,7 +6598,7 @@ offline.*/
         pub allowed_mounts: ::std::vec::Vec<::std::string::String>,
         ///CPU architecture, as Rust names it (`x86_64`, `aarch64`).
         pub architecture: ::std::string::String,
-        ///Logical CPUs.
+        ///How many logical CPUs there are.
         pub cpu_count: u32,
         ///Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
         pub cpu_percent: f64,
@@ -6598,7 +6624,7 @@ sentence with what to do.*/
         pub ips: ::std::vec::Vec<::std::string::String>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub isolation: ::std::option::Option<Isolation>,
-        ///Kernel version.
+        ///Version of the kernel, such as `6.1.0-25-amd64`.
         pub kernel: ::std::string::String,
         ///Physical memory in bytes.
         pub memory_total_bytes: u64,
@@ -6935,7 +6961,7 @@ left out with `template_id`: then the file is fetched from that template's own s
     ///One image of a template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateImage {
-        ///The reference.
+        ///Reference of the image, such as `ghcr.io/pterodactyl/yolks:java_21`.
         pub image: ::std::string::String,
         ///What people see.
         pub label: ::std::string::String,
@@ -6956,7 +6982,7 @@ and the answer is 409 `template_exists`.*/
     ///Another revision of the template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateMove {
-        ///Which.
+        ///Number of the revision to move to.
         pub revision: i64,
         ///Values of the variables that need one, by name.
         #[serde(
@@ -7276,7 +7302,7 @@ as U+FFFD; a save keeps them.*/
         ///Its length in bytes; 0 for a folder.
         pub size_bytes: u64,
     }
-    ///The trash.
+    ///What a container has in its trash.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashList {
         ///The newest first.
@@ -7289,7 +7315,7 @@ as U+FFFD; a save keeps them.*/
         pub addresses: ::std::vec::Vec<::std::string::String>,
         ///Whether its host has its declaration. Without one it can only be deleted.
         pub declared: bool,
-        ///Its id.
+        ///Id that the container had.
         pub id: ContainerId,
         ///What it was called.
         pub name: ::std::string::String,
@@ -7301,7 +7327,7 @@ as U+FFFD; a save keeps them.*/
     ///The containers of a host that Raptor does not know.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UnknownContainerList {
-        ///By name.
+        ///The containers by name.
         pub items: ::std::vec::Vec<UnknownContainer>,
     }
     ///A file on its way here, piece by piece.
@@ -7384,9 +7410,9 @@ as U+FFFD; a save keeps them.*/
         pub container_count: i64,
         ///When it was made.
         pub created_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///E-mail address.
+        ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
-        ///Its id.
+        ///Id of the user.
         pub id: UserId,
         ///When it last called, to the minute.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -7400,7 +7426,7 @@ as U+FFFD; a save keeps them.*/
         pub number: i64,
         ///Whether it can do nothing until its user has chosen another password.
         pub password_change_required: bool,
-        ///Its role.
+        ///The role that the user has.
         pub role: RoleRef,
         ///Whether it may not sign in.
         pub suspended: bool,
@@ -15358,12 +15384,15 @@ Requires `activity.read`.
 Sends a `GET` request to `/api/v1/activity`
 
 Arguments:
-- `action`: This action.
-- `actor_id`: Of this user.
-- `container_id`: About this container.
+- `action`: Only this action, such as `container.power.start`.
+- `actor_id`: Only what this user did.
+- `container_id`: Only what concerns this container.
 - `cursor`: `next` of the page before.
+- `from`: Only what was done at this time or later.
+- `kind`: Only actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `search`: Part of the actor's or subject's name or of the action.
+- `until`: Only what was done before this time.
 - `with_total`: Whether `total` is wanted.
 */
     pub async fn list_activity<'a>(
@@ -15375,8 +15404,11 @@ Arguments:
             actor_id,
             container_id,
             cursor,
+            from,
+            kind,
             limit,
             search,
+            until,
             with_total,
         } = query;
         let url = format!("{}/api/v1/activity", self.baseurl,);
@@ -15398,8 +15430,11 @@ Arguments:
             .query(&progenitor_client::QueryParam::new("actor_id", &actor_id))
             .query(&progenitor_client::QueryParam::new("container_id", &container_id))
             .query(&progenitor_client::QueryParam::new("cursor", &cursor))
+            .query(&progenitor_client::QueryParam::new("from", &from))
+            .query(&progenitor_client::QueryParam::new("kind", &kind))
             .query(&progenitor_client::QueryParam::new("limit", &limit))
             .query(&progenitor_client::QueryParam::new("search", &search))
+            .query(&progenitor_client::QueryParam::new("until", &until))
             .query(&progenitor_client::QueryParam::new("with_total", &with_total))
             .headers(header_map)
             .build()?;
@@ -15668,18 +15703,24 @@ Absent: saved in any case.*/
     /// Optional parameters of `list_activity`.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct ListActivity<'a> {
-        /// This action.
+        /// Only this action, such as `container.power.start`.
         pub action: Option<&'a str>,
-        /// Of this user.
+        /// Only what this user did.
         pub actor_id: Option<&'a ::uuid::Uuid>,
-        /// About this container.
+        /// Only what concerns this container.
         pub container_id: Option<&'a types::ContainerId>,
         /// `next` of the page before.
         pub cursor: Option<&'a str>,
+        /// Only what was done at this time or later.
+        pub from: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
+        /// Only actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
+        pub kind: Option<&'a str>,
         /// Items on one page, 1 to 100; 50 unless given.
         pub limit: Option<::std::num::NonZeroU32>,
         /// Part of the actor's or subject's name or of the action.
         pub search: Option<&'a str>,
+        /// Only what was done before this time.
+        pub until: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
     }

@@ -130,6 +130,12 @@ pub struct ActivityFilter {
     pub container_id: Option<ContainerId>,
     /// The exact action.
     pub action: Option<String>,
+    /// Actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
+    pub kind: Option<String>,
+    /// Not before this time.
+    pub from: Option<DateTime<Utc>>,
+    /// Before this time.
+    pub until: Option<DateTime<Utc>>,
     /// Part of the actor's or object's name or of the action, without regard to case.
     pub search: Option<String>,
 }

@@ -1,6 +1,9 @@
 //! Errors, classified by what a caller can do about them.
 
-use crate::containers::lifecycle::Refused;
+use crate::{
+    containers::lifecycle::Refused,
+    sentence::{Params, Sentence},
+};
 use std::time::Duration;
 
 /// The error of all operations. `Display` is safe to show to the caller; the cause, if any, is in
@@ -20,7 +23,7 @@ pub enum Error {
         /// Stable machine-readable reason, in snake_case.
         code: &'static str,
         /// The reason, and what to do about it.
-        message: String,
+        message: Sentence,
     },
     /// The container's state machine refused a power action.
     #[error("{0}")]
@@ -67,7 +70,7 @@ pub enum Error {
         /// Stable machine-readable name of the limit.
         code: &'static str,
         /// Which limit, how much is left and what to do.
-        message: String,
+        message: Sentence,
     },
     /// Something that this operation needs is unavailable; trying again later may help.
     #[error("{message}")]
@@ -75,7 +78,7 @@ pub enum Error {
         /// Stable machine-readable reason.
         code: &'static str,
         /// What is unavailable, and what to do.
-        message: String,
+        message: Sentence,
     },
     /// A bug or fault on our side. The cause is for the log, not for the caller.
     #[error("Something went wrong on our side. The server's log has the details.")]
@@ -90,8 +93,46 @@ impl Error {
         Self::Invalid { field: field.into(), why: why.into() }
     }
 
-    pub fn conflict(code: &'static str, message: impl Into<String>) -> Self {
+    pub fn conflict(code: &'static str, message: impl Into<Sentence>) -> Self {
         Self::Conflict { code, message: message.into() }
+    }
+
+    /// Something that can't be reached now, with a stable `code`.
+    pub fn unavailable(code: &'static str, message: impl Into<Sentence>) -> Self {
+        Self::Unavailable { code, message: message.into() }
+    }
+
+    /// A limit that was reached, with a stable `code`.
+    pub fn limit_reached(code: &'static str, message: impl Into<Sentence>) -> Self {
+        Self::LimitReached { code, message: message.into() }
+    }
+
+    /// It with a value that its sentence names. Which values go with which code is listed with the codes of the HTTP contract.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
+        if let Self::Conflict { message, .. }
+        | Self::LimitReached { message, .. }
+        | Self::Unavailable { message, .. } = &mut self
+        {
+            *message = message.clone().with(name, value);
+        }
+        self
+    }
+
+    /// The values that its sentence names.
+    #[must_use]
+    pub fn params(&self) -> Params {
+        match self {
+            Self::Conflict { message, .. }
+            | Self::LimitReached { message, .. }
+            | Self::Unavailable { message, .. } => message.params().clone(),
+            Self::Forbidden { permission } => Params::from([("permission", permission.as_str().into())]),
+            Self::Throttled { retry_after } => {
+                Params::from([("seconds", retry_after.as_secs().max(1).into())])
+            }
+            Self::NotFound { what } => Params::from([("what", (*what).into())]),
+            _ => Params::new(),
+        }
     }
 
     /// An internal error with its cause.
@@ -192,6 +233,6 @@ fn meaning(code: &str) -> Option<Error> {
 fn storage(code: &'static str, state: &str) -> Error {
     Error::Unavailable {
         code,
-        message: format!("Nothing was changed: the database's disk {state}, then try again."),
+        message: format!("Nothing was changed: the database's disk {state}, then try again.").into(),
     }
 }

@@ -29,6 +29,7 @@ pub mod nul;
 pub mod paging;
 pub mod registries;
 pub mod roles;
+pub mod sentence;
 pub mod sessions;
 pub mod sshkeys;
 pub mod templates;

@@ -11,7 +11,8 @@ use raptor_model::{
     node::{FileError, NodeError},
 };
 use serde::Serialize;
-use std::error::Error as _;
+use serde_json::Value;
+use std::{collections::BTreeMap, error::Error as _};
 use utoipa::ToSchema;
 
 /// `Retry-After` while the database is down, in seconds. It is probed several times per second.
@@ -36,6 +37,11 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
     pub field: Option<Box<str>>,
+    /// The values that `detail` names, by name: texts and numbers. With `code`, they are enough to word it in another language.
+    /// `ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Option<BTreeMap<String, Value>>)]
+    pub params: BTreeMap<&'static str, Value>,
     /// Seconds after which the same may work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
@@ -49,6 +55,13 @@ pub struct Problem {
 pub type Answer<T> = Result<T, Problem>;
 
 impl Problem {
+    /// It with a value that its sentence names.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.params.insert(name, value.into());
+        self
+    }
+
     /// A problem with `status`.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
@@ -58,6 +71,7 @@ impl Problem {
             code,
             detail: detail.into().into(),
             field: None,
+            params: BTreeMap::new(),
             retry_after_seconds: None,
             request_id: None,
         }
@@ -83,6 +97,7 @@ impl From<Error> for Problem {
             tracing::error!(cause = error.source().map(tracing::field::display), "a request failed");
         }
         let mut problem = Self::new(status, error.code(), error.to_string());
+        problem.params = error.params();
         match error {
             Error::Invalid { field, .. } => problem.field = Some(field.into()),
             Error::Throttled { retry_after } => {
@@ -114,7 +129,11 @@ impl From<NodeError> for Problem {
             NodeError::File(error) => (file_status(error), error.code()),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
         };
-        Self::new(status, code, error.to_string())
+        let mut problem = Self::new(status, code, error.to_string());
+        if let NodeError::File(error) = &error {
+            problem.params = error.sentence().params().clone();
+        }
+        problem
     }
 }
 

@@ -95,6 +95,12 @@ pub async fn exists(c: &mut Conn<'_>, id: ActivityId) -> Result<bool> {
     Ok(found.is_some())
 }
 
+/// The pattern of the actions of a kind.
+fn kind_pattern(kind: &str) -> String {
+    let pattern = like_pattern(&format!("{kind}."));
+    pattern.strip_prefix('%').unwrap_or(&pattern).to_owned()
+}
+
 /// One page of the activity that matches `filter`, newest first.
 pub async fn list(c: &mut Conn<'_>, filter: &ActivityFilter, page: &PageRequest) -> Result<Page<Activity>> {
     let before = page.after::<ActivityId>()?;
@@ -105,13 +111,19 @@ pub async fn list(c: &mut Conn<'_>, filter: &ActivityFilter, page: &PageRequest)
            AND ($3 IS NULL OR action = $3)
            AND ($4 IS NULL OR LOWER(actor_name) LIKE $4 ESCAPE '\\' OR LOWER(subject_name) LIKE $4 ESCAPE '\\'
                 OR action LIKE $4 ESCAPE '\\')
-           AND ($5 IS NULL OR id < $5)
-         ORDER BY id DESC LIMIT $6",
+           AND ($5 IS NULL OR action LIKE $5 ESCAPE '\\')
+           AND ($6 IS NULL OR at >= $6)
+           AND ($7 IS NULL OR at < $7)
+           AND ($8 IS NULL OR id < $8)
+         ORDER BY id DESC LIMIT $9",
     )
     .bind(filter.actor_id)
     .bind(filter.container_id)
     .bind(&filter.action)
     .bind(filter.search.as_deref().map(like_pattern))
+    .bind(filter.kind.as_deref().map(kind_pattern))
+    .bind(filter.from)
+    .bind(filter.until)
     .bind(before)
     .bind(page.fetch())
     .fetch_all(c)
@@ -124,12 +136,18 @@ pub async fn list(c: &mut Conn<'_>, filter: &ActivityFilter, page: &PageRequest)
                AND ($2 IS NULL OR container_id = $2)
                AND ($3 IS NULL OR action = $3)
                AND ($4 IS NULL OR LOWER(actor_name) LIKE $4 ESCAPE '\\' OR LOWER(subject_name) LIKE $4 ESCAPE '\\'
-                    OR action LIKE $4 ESCAPE '\\')",
+                    OR action LIKE $4 ESCAPE '\\')
+               AND ($5 IS NULL OR action LIKE $5 ESCAPE '\\')
+               AND ($6 IS NULL OR at >= $6)
+               AND ($7 IS NULL OR at < $7)",
         )
         .bind(filter.actor_id)
         .bind(filter.container_id)
         .bind(&filter.action)
         .bind(filter.search.as_deref().map(like_pattern))
+        .bind(filter.kind.as_deref().map(kind_pattern))
+        .bind(filter.from)
+        .bind(filter.until)
         .fetch_one(c)
         .await
         })?)

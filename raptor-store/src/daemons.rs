@@ -250,5 +250,5 @@ pub async fn delete(c: &mut Conn<'_>, id: DaemonId) -> Result<bool> {
 }
 
 fn taken(name: &str) -> Error {
-    Error::conflict("name_taken", format!("There is already a daemon named {name}."))
+    Error::conflict("name_taken", format!("There is already a daemon named {name}.")).with("name", name)
 }

@@ -251,7 +251,7 @@ fn not_opened(path: &Path, error: sqlx::Error) -> Error {
     let told = error.to_string();
     match Error::from(error) {
         Error::Unavailable { code: code @ ("storage_full" | "storage_read_only"), message } => {
-            Error::Unavailable { code, message: format!("The SQLite file {path} can't be opened. {message}") }
+            Error::unavailable(code, format!("The SQLite file {path} can't be opened. {message}"))
         }
         Error::Unavailable { code: "storage_failed", .. } => unavailable(format!(
             "The SQLite file {path} can't be opened: {told}. Check DATABASE_URL, the disk, and the permissions of the folder; restore a damaged file from a backup."
@@ -291,7 +291,7 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 pub(crate) fn unavailable(message: String) -> Error {
-    Error::Unavailable { code: "database_unavailable", message }
+    Error::Unavailable { code: "database_unavailable", message: message.into() }
 }
 
 /// Creates the database file if it is missing, readable by its owner only: it holds password hashes. SQLite gives the files

@@ -153,5 +153,5 @@ pub async fn lock_admin(c: &mut Conn<'_>) -> Result<()> {
 }
 
 fn taken(name: &str) -> Error {
-    Error::conflict("name_taken", format!("There is already a role named {name}."))
+    Error::conflict("name_taken", format!("There is already a role named {name}.")).with("name", name)
 }

@@ -1,4 +1,4 @@
-// The power actions: one definition for buttons, menus and the palette.
+// The power actions: one definition for buttons, menus and the palette. Which of them are possible now is said by the API.
 import Play from '@lucide/svelte/icons/play';
 import RotateCw from '@lucide/svelte/icons/rotate-cw';
 import Square from '@lucide/svelte/icons/square';
@@ -17,18 +17,11 @@ export interface Power {
   named: (name: string) => string;
   icon: typeof Play;
   permission: ContainerPermission;
-  /** Whether it makes sense now. */
-  fits: (container: ContainerSummary) => boolean;
   /** The phase that follows at once. */
   leads?: Phase;
   /** What is lost by it, where that is asked about first. */
   lost?: string;
 }
-
-const phase = (container: ContainerSummary) => container.live.phase;
-/** Whether it starts again by itself in a moment. */
-const waits = (container: ContainerSummary) => phase(container) === 'offline' && !!container.live.crashes?.again_at;
-const up = (container: ContainerSummary) => phase(container) !== 'offline';
 
 export const POWERS: Power[] = [
   {
@@ -37,7 +30,6 @@ export const POWERS: Power[] = [
     named: (name) => m.containers_start_named({ name }),
     icon: Play,
     permission: 'power.start',
-    fits: (container) => phase(container) === 'offline' && !container.suspended && !container.deleting && !container.live.hold,
     leads: 'starting'
   },
   {
@@ -46,7 +38,6 @@ export const POWERS: Power[] = [
     named: (name) => m.containers_stop_named({ name }),
     icon: Square,
     permission: 'power.stop',
-    fits: (container) => phase(container) === 'running' || phase(container) === 'starting' || waits(container),
     leads: 'stopping'
   },
   {
@@ -55,7 +46,6 @@ export const POWERS: Power[] = [
     named: (name) => m.containers_restart_named({ name }),
     icon: RotateCw,
     permission: 'power.restart',
-    fits: (container) => phase(container) === 'running' && !container.suspended,
     leads: 'stopping'
   },
   {
@@ -64,24 +54,30 @@ export const POWERS: Power[] = [
     named: (name) => m.containers_kill_named({ name }),
     icon: Zap,
     permission: 'power.kill',
-    fits: up,
     lost: m.containers_kill_text()
   }
 ];
 
-/** What this person may do with this container now. */
+/** Whether it is under way already, or another button does the same: a restart of what is offline, a kill where nothing runs. */
+function needless({ action, leads }: Power, { actions, live }: ContainerSummary): boolean {
+  if (action === 'restart' && actions.includes('start')) return true;
+  if (action === 'kill' && live.phase === 'offline') return true;
+  return leads === live.phase;
+}
+
+/** What this person can do with this container now. */
 export const powersOf = (container: ContainerSummary): Power[] => {
   const soon = foreseen(container);
-  // A daemon that isn't connected can't be asked for anything.
-  if (!soon.live.known) return [];
-  return POWERS.filter((power) => container.permissions.includes(power.permission) && power.fits(soon));
+  return POWERS.filter((power) => soon.actions.includes(power.action) && !needless(power, soon));
 };
 
 /** So many requests at a time: what waits for a connection is dropped when a container's network is made on the browser's machine. */
 const turns = pLimit(4);
 
 async function one(power: Power, container: ContainerSummary) {
-  if (power.leads) expect(container, power.leads);
+  // A restart of what is offline is a start.
+  const leads = power.action === 'restart' && container.live.phase === 'offline' ? 'starting' : power.leads;
+  if (leads) expect(container, leads);
   try {
     await turns(() => ask(powerContainer({ path: { id: container.id }, body: { action: power.action }, fetch: again })));
   } catch (error) {

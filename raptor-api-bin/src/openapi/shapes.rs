@@ -53,12 +53,20 @@ pub(super) fn refine(document: &mut Value) {
 /// Names the sets of values to which later versions may add, and says where they are used. There, any other text is allowed as
 /// well: a client that is older than the server goes on understanding its answers.
 fn growing(document: &mut Value) {
-    let known: Vec<&str> = CODES.iter().map(|(code, _)| *code).collect();
-    let list: String = CODES.iter().map(|(code, meaning)| format!("\n- `{code}`: {meaning}")).collect();
+    let known: Vec<&str> = CODES.iter().map(|(code, ..)| *code).collect();
+    let list: String = CODES
+        .iter()
+        .map(|(code, meaning, params)| match params {
+            [] => format!("\n- `{code}`: {meaning}"),
+            params => format!("\n- `{code}`: {meaning} (`{}`)", params.join("`, `")),
+        })
+        .collect();
     let sets = [
         (
             "ProblemCode",
-            format!("Machine-readable reason of a problem. A code keeps its meaning for good.\n{list}"),
+            format!(
+                "Machine-readable reason of a problem. A code keeps its meaning for good. In parentheses: the `params` that it may have.\n{list}"
+            ),
             known,
         ),
         (
@@ -76,6 +84,12 @@ fn growing(document: &mut Value) {
         document["components"]["schemas"][name] =
             json!({ "type": "string", "enum": values, "description": description });
     }
+    let params: serde_json::Map<String, Value> = CODES
+        .iter()
+        .filter(|(.., params)| !params.is_empty())
+        .map(|(code, _, params)| ((*code).to_owned(), json!(params)))
+        .collect();
+    document["components"]["schemas"]["ProblemCode"]["x-params"] = params.into();
     open(document.pointer_mut("/components/schemas/Problem/properties/code"), "ProblemCode");
     open(document.pointer_mut("/components/schemas/Activity/properties/action"), "ActivityAction");
     open(document.pointer_mut("/components/schemas/ActivitySubject/properties/kind"), "ActivitySubjectKind");

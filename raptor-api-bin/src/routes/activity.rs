@@ -7,6 +7,7 @@ use crate::{
     views::activity::ActivityPage,
 };
 use axum::extract::State;
+use chrono::{DateTime, Utc};
 use raptor_core::{activity::ActivityFilter, authz::actions::ReadActivity, id::ContainerId};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -23,12 +24,18 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct ActivityQuery {
     /// Part of the actor's or subject's name or of the action.
     search: Option<String>,
-    /// Of this user.
+    /// Only what this user did.
     actor_id: Option<Uuid>,
-    /// About this container.
+    /// Only what concerns this container.
     container_id: Option<ContainerId>,
-    /// This action.
+    /// Only this action, such as `container.power.start`.
     action: Option<String>,
+    /// Only actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
+    kind: Option<String>,
+    /// Only what was done at this time or later.
+    from: Option<DateTime<Utc>>,
+    /// Only what was done before this time.
+    until: Option<DateTime<Utc>>,
 }
 
 /// What everybody did, the newest first.
@@ -41,7 +48,7 @@ async fn list_activity(
     Query(paging): Query<Paging>,
 ) -> Answer<Json<ActivityPage>> {
     let permit = app.raptor.authz().allow::<ReadActivity>(&actor)?;
-    let ActivityQuery { search, actor_id, container_id, action } = query;
-    let filter = ActivityFilter { actor_id, container_id, action, search };
+    let ActivityQuery { search, actor_id, container_id, action, kind, from, until } = query;
+    let filter = ActivityFilter { actor_id, container_id, action, kind, from, until, search };
     Ok(Json(app.raptor.activity().list(permit, &filter, &paging.request()?).await?.into()))
 }

@@ -15,9 +15,9 @@ use utoipa::ToSchema;
 /// What anybody may know of this Raptor.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct PublicSettings {
-    /// Its name.
+    /// Name of the program: `Raptor`.
     pub name: &'static str,
-    /// Its version.
+    /// Version of the server, such as `0.1.0`.
     pub version: &'static str,
     /// The version of the API in its paths.
     pub api_version: &'static str,
@@ -37,7 +37,7 @@ impl PublicSettings {
 pub struct SignIn {
     /// User name or e-mail address.
     pub login: String,
-    /// The password.
+    /// The password of the account.
     pub password: String,
 }
 
@@ -73,17 +73,17 @@ pub struct SessionToken {
 // Differs from the domain's user: with the session's permissions and id.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Account {
-    /// Its id.
+    /// Id of the account. It never changes.
     pub id: UserId,
     /// Its small stable number.
     pub number: i64,
     /// Name for signing in.
     pub username: String,
-    /// E-mail address.
+    /// E-mail address, unique without regard to case.
     pub email: String,
     /// Name for people.
     pub name: Option<String>,
-    /// Its role.
+    /// The role that it has.
     pub role: RoleRef,
     /// The role's permissions, or `*`.
     #[schema(value_type = Vec<SystemGrant>)]
@@ -122,7 +122,7 @@ impl Account {
 pub struct AccountUpdate {
     /// 1 to 32 letters, digits, dots, dashes or underscores.
     pub username: String,
-    /// E-mail address.
+    /// E-mail address, unique without regard to case.
     pub email: String,
     /// Name for people.
     pub name: Option<String>,
@@ -144,7 +144,7 @@ pub struct PasswordChange {
 // Differs from the domain's: says whether it is the caller's own, not whose it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Session {
-    /// Its id.
+    /// Id of the session.
     pub id: SessionId,
     /// Where it was begun.
     pub ip: Option<String>,

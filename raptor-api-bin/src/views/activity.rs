@@ -25,7 +25,7 @@ pub struct ActivityActor {
 pub struct ActivitySubject {
     /// The noun: `user`, `container`, `daemon`.
     pub kind: String,
-    /// Which one.
+    /// Id of the thing; null where it has none.
     pub id: Option<Uuid>,
     /// What it was called then.
     pub name: String,
@@ -38,13 +38,13 @@ pub struct ActivitySubject {
 pub struct Activity {
     /// Its id; sorts by time.
     pub id: ActivityId,
-    /// When.
+    /// When it was done, in UTC.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// Who did it.
     pub actor: ActivityActor,
     /// What was done: `user.created`, `container.power.start`.
     pub action: String,
-    /// To what.
+    /// What it was done to.
     pub subject: ActivitySubject,
     /// The container that it concerns.
     pub container_id: Option<ContainerId>,

@@ -157,7 +157,7 @@ pub struct ContainerUpdate {
 /// Limits to be changed.
 #[derive(Deserialize, ToSchema)]
 pub struct LimitsUpdate {
-    /// Resource limits.
+    /// Limits of memory, swap, CPU, disk, processes and disk I/O.
     pub limits: Limits,
     /// Milliseconds between asking it to stop and killing it.
     pub stop_timeout_ms: i64,
@@ -181,7 +181,7 @@ pub struct StartupUpdate {
 /// Another revision of the template.
 #[derive(Deserialize, ToSchema)]
 pub struct TemplateMove {
-    /// Which.
+    /// Number of the revision to move to.
     pub revision: i64,
     /// Values of the variables that need one, by name.
     #[serde(default)]
@@ -224,21 +224,21 @@ impl From<TemplateOrder> for SwitchOrder {
 /// The value of a secret variable.
 #[derive(Serialize, ToSchema)]
 pub struct SecretValue {
-    /// The value.
+    /// The value in clear text.
     pub value: String,
 }
 
-/// Another owner.
+/// Another owner of a container.
 #[derive(Deserialize, ToSchema)]
 pub struct OwnerUpdate {
-    /// Who.
+    /// Id of the user who will own it.
     pub owner_id: UserId,
 }
 
 /// What is asked of its process.
 #[derive(Deserialize, ToSchema)]
 pub struct PowerRequest {
-    /// What.
+    /// What to do with the process.
     pub action: PowerAction,
 }
 
@@ -252,7 +252,7 @@ pub struct CommandRequest {
 /// A page of console lines.
 #[derive(Serialize, ToSchema)]
 pub struct ConsolePage {
-    /// In order.
+    /// The lines, the oldest first.
     pub lines: Vec<ConsoleLine>,
 }
 

@@ -17,11 +17,11 @@ use utoipa::ToSchema;
 // Joins the domain's record with its connection, and has what it counts beside what it adds up.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Daemon {
-    /// Its id.
+    /// Id of the daemon.
     pub id: DaemonId,
     /// Its small stable number.
     pub number: i64,
-    /// Its name.
+    /// Name of the daemon, up to 64 characters.
     pub name: String,
     /// Whether it runs inside the API.
     pub local: bool,
@@ -45,9 +45,9 @@ pub struct Daemon {
     pub self_service_ports: Option<String>,
     /// When it was added.
     pub created_at: DateTime<Utc>,
-    /// Its containers.
+    /// How many containers are on it.
     pub container_count: i64,
-    /// Its allocations.
+    /// How many allocations it has.
     pub allocation_count: i64,
     /// Those that no container has.
     pub allocation_free_count: i64,
@@ -94,10 +94,10 @@ impl Daemon {
     }
 }
 
-/// All daemons.
+/// All daemons of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct DaemonList {
-    /// By name.
+    /// The daemons by name.
     pub items: Vec<Daemon>,
 }
 
@@ -159,7 +159,7 @@ pub struct DaemonKey {
 /// A daemon that was just added.
 #[derive(Serialize, ToSchema)]
 pub struct CreatedDaemon {
-    /// The daemon.
+    /// The daemon that was added.
     pub daemon: Daemon,
     /// What `DAEMON_API_KEY` has to be on the host. It can't be read again.
     pub api_key: String,
@@ -186,7 +186,7 @@ pub struct AllocationUpdate {
 // Differs from the domain's: without its declaration, and with its addresses as text.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnknownContainer {
-    /// Its id.
+    /// Id that the container had.
     pub id: ContainerId,
     /// What it was called.
     pub name: String,
@@ -218,7 +218,7 @@ impl From<Stray> for UnknownContainer {
 /// The containers of a host that Raptor does not know.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct UnknownContainerList {
-    /// By name.
+    /// The containers by name.
     pub items: Vec<UnknownContainer>,
 }
 

@@ -13,7 +13,7 @@ pub(crate) use raptor_core::node::files::FileHits;
 /// A folder that is to be.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct NewFolder {
-    /// Where.
+    /// Path of the new folder. Folders on the way are made.
     pub(crate) path: FilePath,
 }
 
@@ -29,7 +29,7 @@ pub(crate) struct FileMoves {
 /// New permission bits.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct FilesMode {
-    /// Of what.
+    /// Paths of the files and folders.
     pub(crate) paths: Vec<FilePath>,
     /// The bits, as a number (0o644 = 420).
     pub(crate) mode: u32,
@@ -38,14 +38,14 @@ pub(crate) struct FilesMode {
 /// Some files and folders.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct PathList {
-    /// Which.
+    /// Paths of files and folders in the container.
     pub(crate) paths: Vec<FilePath>,
 }
 
 /// What is put back.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct RestoreFiles {
-    /// Which.
+    /// Ids of the things in the trash.
     pub(crate) ids: Vec<Uuid>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct EmptyTrash {
     pub(crate) ids: Option<Vec<Uuid>>,
 }
 
-/// The trash.
+/// What a container has in its trash.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TrashList {
     /// The newest first.
@@ -77,7 +77,7 @@ pub(crate) struct FolderSizes {
     pub(crate) items: Vec<FolderSize>,
 }
 
-/// A checksum.
+/// The checksum of a file.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Checksum {
     /// In lower-case hexadecimal.
@@ -87,7 +87,7 @@ pub(crate) struct Checksum {
 /// What is to be done by itself.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct FileTaskRequest {
-    /// What.
+    /// What is to be done.
     pub(crate) task: FileTask,
 }
 
@@ -120,7 +120,7 @@ pub(crate) struct NewLink {
     pub(crate) format: Option<raptor_core::node::files::ArchiveFormat>,
 }
 
-/// A link.
+/// A link that downloads files without a session.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FileLink {
     /// The address, from the API's own.

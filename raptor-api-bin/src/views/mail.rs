@@ -34,7 +34,7 @@ impl From<service::MailState> for MailState {
 }
 
 page! {
-    /// Mails.
+    /// One page of mails.
     MailPage of Mail
 }
 

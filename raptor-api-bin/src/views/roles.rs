@@ -10,16 +10,16 @@ use raptor_core::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A role.
+/// A role: permissions over the whole installation under a name.
 //
 // Differs from the domain's: with the number of its users; whether it is built in, not which one it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Role {
-    /// Its id.
+    /// Id of the role.
     pub id: RoleId,
     /// Its small stable number.
     pub number: i64,
-    /// Its name.
+    /// Name of the role, unique without regard to case.
     pub name: String,
     /// What it is for.
     pub description: String,
@@ -52,7 +52,7 @@ impl From<RoleSummary> for Role {
     }
 }
 
-/// All roles.
+/// All roles of the installation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleList {
     /// In the order in which they were made.

@@ -32,7 +32,7 @@ pub struct ImageCleaning {
 /// All logins for registries.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RegistryList {
-    /// By host.
+    /// The logins by host.
     pub items: Vec<Registry>,
 }
 
@@ -41,7 +41,7 @@ pub struct RegistryList {
 pub struct RegistryDraft {
     /// The registry's host as images name it.
     pub host: String,
-    /// User name.
+    /// User name for the registry.
     pub username: String,
     /// Password or token. It is stored encrypted and never shown.
     pub password: String,

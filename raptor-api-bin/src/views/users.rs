@@ -11,9 +11,9 @@ use utoipa::ToSchema;
 /// A role by name.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RoleRef {
-    /// Its id.
+    /// Id of the role.
     pub id: RoleId,
-    /// Its name.
+    /// Name of the role.
     pub name: String,
 }
 
@@ -22,17 +22,17 @@ pub struct RoleRef {
 // Differs from the domain's: the role's id and name are one object, and when it was last changed is left out.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct User {
-    /// Its id.
+    /// Id of the user.
     pub id: UserId,
     /// Its small stable number.
     pub number: i64,
     /// Name for signing in.
     pub username: String,
-    /// E-mail address.
+    /// E-mail address, unique without regard to case.
     pub email: String,
     /// Name for people.
     pub name: Option<String>,
-    /// Its role.
+    /// The role that the user has.
     pub role: RoleRef,
     /// Whether it may not sign in.
     pub suspended: bool,

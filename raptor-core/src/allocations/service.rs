@@ -104,13 +104,11 @@ impl AllocationService<'_> {
         let alias = check_text("alias", draft.alias)?;
         let note = check_text("note", draft.note)?;
         if ips.len() * ports.len() > MAX_AT_ONCE {
-            return Err(Error::LimitReached {
-                code: "too_many",
-                message: format!(
-                    "These are {} allocations. Create at most {MAX_AT_ONCE} at once.",
-                    ips.len() * ports.len()
-                ),
-            });
+            let count = ips.len() * ports.len();
+            let message = format!("These are {count} allocations. Create at most {MAX_AT_ONCE} at once.");
+            return Err(Error::limit_reached("too_many", message)
+                .with("count", count)
+                .with("limit", MAX_AT_ONCE));
         }
         let now = self.0.inner.clock.now();
         let mut counts = CreatedAllocations { created: 0, existing: 0, checked: system.is_some() };
@@ -186,7 +184,9 @@ impl AllocationService<'_> {
                 Some((holder, port)) => Error::conflict(
                     "in_use",
                     format!("{holder} still holds port {port} until it is stopped or restarted."),
-                ),
+                )
+                .with("container", holder)
+                .with("port", port),
                 None => Error::conflict(
                     "in_use",
                     "A container uses this allocation. Remove it from the container first.",

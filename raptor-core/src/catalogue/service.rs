@@ -262,7 +262,8 @@ impl CatalogueService<'_> {
                     entry.name,
                     if confirmed.is_some() { "you reviewed it" } else { "the catalogue was made" }
                 ),
-            ));
+            )
+            .with("name", entry.name.as_str()));
         }
         let imported = read(&file).await?;
         self.keep(&actor, entry, &sha256, imported).await
@@ -391,12 +392,15 @@ fn not_fetched(error: &OutboundError, entry: &Entry, url: &url::Url) -> Error {
             format!(
                 "The file of {name} is no longer where the catalogue says: it was moved, renamed or deleted. Fetch a newer catalogue, or import the template from a file."
             ),
-        ),
-        error => Error::Unavailable {
-            code: "source_unreachable",
-            message: format!(
+        )
+        .with("name", name.as_str()),
+        error => Error::unavailable(
+            "source_unreachable",
+            format!(
                 "{name} can't be fetched from {host}. {error} Check this server's internet connection and try again, or import the template from a file."
             ),
-        },
+        )
+        .with("name", name.as_str())
+        .with("host", host),
     }
 }

@@ -225,10 +225,7 @@ impl ContainerService<'_> {
         } else {
             lacking.join("; ")
         };
-        Err(Error::Unavailable {
-            code: "no_room",
-            message: format!("No daemon has room for this container. {why}"),
-        })
+        Err(Error::unavailable("no_room", format!("No daemon has room for this container. {why}")))
     }
 
     fn free_memory_mib(&self, daemon: &Daemon) -> i64 {

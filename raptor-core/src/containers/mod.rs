@@ -7,6 +7,7 @@ mod create;
 mod list_cache;
 mod network;
 mod past;
+mod possible;
 mod power;
 pub mod preview;
 mod runtime;

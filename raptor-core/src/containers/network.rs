@@ -206,10 +206,8 @@ fn within_limit(container: &Container, present: usize) -> Result<()> {
         1 => "This container may have 1 extra allocation.".to_owned(),
         limit => format!("This container may have {limit} extra allocations."),
     };
-    Err(Error::LimitReached {
-        code: "allocations",
-        message: format!("{more} An administrator can raise the limit in its settings."),
-    })
+    let message = format!("{more} An administrator can raise the limit in its settings.");
+    Err(Error::limit_reached("allocations", message).with("limit", limit))
 }
 
 /// Checks the number of removed allocations that the process still publishes, which nobody else can claim. Without this limit,
@@ -226,13 +224,11 @@ async fn within_held(
     if held < most {
         return Ok(());
     }
-    Err(Error::LimitReached {
-        code: "allocations_held",
-        message: format!(
-            "{} still uses the ports that were removed from it. Restart or stop it to free them, then try again.",
-            container.name
-        ),
-    })
+    let message = format!(
+        "{} still uses the ports that were removed from it. Restart or stop it to free them, then try again.",
+        container.name
+    );
+    Err(Error::limit_reached("allocations_held", message).with("container", container.name.as_str()))
 }
 
 /// Validates a limit of extra allocations.
@@ -263,12 +259,16 @@ pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names
     };
     Ok(match (&wanted.container, &wanted.held_by) {
         (None, Some(_)) => {
-            Error::conflict("allocation_held", held(&name(wanted.held_by.as_ref()), wanted.port))
+            let holder = name(wanted.held_by.as_ref());
+            Error::conflict("allocation_held", held(&holder, wanted.port))
+                .with("container", holder)
+                .with("port", wanted.port)
         }
-        (holder, _) => Error::conflict(
-            "allocation_taken",
-            format!("{} has port {} already. Choose another allocation.", name(holder.as_ref()), wanted.port),
-        ),
+        (holder, _) => {
+            let holder = name(holder.as_ref());
+            let message = format!("{holder} has port {} already. Choose another allocation.", wanted.port);
+            Error::conflict("allocation_taken", message).with("container", holder).with("port", wanted.port)
+        }
     })
 }
 

@@ -1,7 +1,9 @@
 //! Power actions, and the live stream of a container.
 
 use super::{
-    Container, redact_status,
+    Container,
+    possible::with_actions,
+    redact_status,
     service::{ContainerService, template},
     spec,
     view::Visible,
@@ -101,7 +103,9 @@ impl ContainerService<'_> {
         let images = store::images::policy(&mut reader.conn()).await?;
         match spec::image_refused(container, &template, &images) {
             None => Ok(()),
-            Some(why) => Err(Error::conflict("image_not_allowed", why)),
+            Some(why) => {
+                Err(Error::conflict("image_not_allowed", why).with("image", container.image.as_str()))
+            }
         }
     }
 
@@ -113,10 +117,10 @@ impl ContainerService<'_> {
         let daemon = store::daemons::find(&mut self.0.inner.store.read().await?.conn(), id).await?;
         match daemon.and_then(|daemon| daemon.maintenance) {
             None => Ok(()),
-            Some(reason) => Err(Error::conflict(
-                "maintenance",
-                format!("The host is in maintenance: {reason}. Try again later."),
-            )),
+            Some(reason) => {
+                let message = format!("The host is in maintenance: {reason}. Try again later.");
+                Err(Error::conflict("maintenance", message).with("reason", reason))
+            }
         }
     }
 
@@ -164,13 +168,14 @@ impl ContainerService<'_> {
         ];
         let held = HeldRights {
             raptor: self.0.clone(),
-            actor,
+            actor: actor.clone(),
             container: id,
             needed: shown.into_iter().filter(|part| permissions.contains(*part)).collect(),
             denied_files: None,
             files: false,
         };
-        Ok(LiveStream { frames: frames.map(redacted).boxed(), revoked: held.lost().boxed() })
+        let frames = with_actions(self.0.clone(), actor, id, frames.map(redacted).boxed());
+        Ok(LiveStream { frames, revoked: held.lost().boxed() })
     }
 
     /// The container's host.

@@ -24,7 +24,7 @@ pub const MASK: &str = "••••••••";
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct StartPreview {
-    /// Its image.
+    /// The image that it would run.
     pub image: String,
     /// The startup command as it would run.
     pub startup: String,
@@ -43,7 +43,7 @@ pub struct StartPreview {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[non_exhaustive]
 pub struct PreviewVariable {
-    /// Its name.
+    /// Name of the environment variable.
     pub name: String,
     /// Its value; a mask where it is secret.
     pub value: String,

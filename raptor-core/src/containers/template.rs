@@ -100,7 +100,8 @@ impl ContainerService<'_> {
                         "Revision {to} of the template no longer names the image {}, nor one in its place. Ask an administrator to allow that image or to choose another one.",
                         container.image
                     ),
-                ));
+                )
+                .with("image", container.image.as_str()));
             }
             container.image_allowed_by = Some(actor.name().to_owned());
         }

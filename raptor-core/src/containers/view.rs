@@ -13,6 +13,7 @@ use crate::{
     },
     id::ContainerId,
     images::{ImageStanding, service::ImageChoice},
+    node::PowerAction,
     store::{self, Conn},
     templates::{StartupCommand, Template, TemplateImage, Variable, variables::VariableInput},
 };
@@ -110,6 +111,10 @@ pub struct ContainerSummary {
     #[serde(serialize_with = "by_name")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<ContainerPermission>))]
     pub permissions: ContainerSet,
+    /// What the caller can do with its process now: the power actions that its state accepts and the caller's permissions allow.
+    /// None while its daemon is not connected, and none while it is being deleted. A host in maintenance and an image that is not
+    /// allowed are told when an action is tried.
+    pub actions: Vec<PowerAction>,
 }
 
 impl ContainerSummary {
@@ -149,10 +154,20 @@ impl ContainerSummary {
                 ended_at: container.installation.ended_at,
             },
             created_at: container.created_at,
+            actions: actions(container, &live, permissions),
             live,
             permissions,
         }
     }
+}
+
+/// The power actions that somebody with these permissions can take now.
+pub(super) fn actions(
+    container: &Container,
+    live: &LiveState,
+    permissions: ContainerSet,
+) -> Vec<PowerAction> {
+    if container.deleting { Vec::new() } else { live.actions(container.suspended, permissions) }
 }
 
 /// The last known state of a container whose host this process has not reached yet.

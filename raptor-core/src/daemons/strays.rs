@@ -256,13 +256,13 @@ async fn claim_ports(
         let found = store::allocations::at(&mut tx.conn(), container.daemon_id, &ip, port.port).await?;
         let id = match found {
             Some(Allocation { container: Some(holder), .. }) => {
-                return Err(Error::conflict(
-                    "allocation_taken",
-                    format!(
-                        "{ip}:{} now belongs to the container {}. Remove it from that container first.",
-                        port.port, holder.name
-                    ),
-                ));
+                let message = format!(
+                    "{ip}:{} now belongs to the container {}. Remove it from that container first.",
+                    port.port, holder.name
+                );
+                return Err(Error::conflict("allocation_taken", message)
+                    .with("container", holder.name)
+                    .with("port", port.port));
             }
             Some(free) => free.id,
             None => {
@@ -276,13 +276,11 @@ async fn claim_ports(
         if !store::allocations::claim(&mut tx.conn(), id, container.daemon_id, container.id, port.primary)
             .await?
         {
-            return Err(Error::conflict(
-                "allocation_held",
-                format!(
-                    "{ip}:{} is still used by another container until that is stopped or restarted.",
-                    port.port
-                ),
-            ));
+            let message = format!(
+                "{ip}:{} is still used by another container until that is stopped or restarted.",
+                port.port
+            );
+            return Err(Error::conflict("allocation_held", message).with("port", port.port));
         }
     }
     Ok(())
@@ -298,14 +296,19 @@ pub(crate) fn check_held(strays: &[Stray], allocation: &Allocation, names: bool)
                 "{}:{} is used on the host by something that Raptor does not know. Choose another allocation, or ask an administrator.",
                 allocation.ip, allocation.port
             ),
-        )),
+        )
+        .with("ip", allocation.ip.as_str())
+        .with("port", allocation.port)),
         Some(stray) => Err(Error::conflict(
             "port_held",
             format!(
                 "{}:{} is used on the host by the container {}, which Raptor does not know. Adopt it or delete it on the daemon's page first, or choose another allocation.",
                 allocation.ip, allocation.port, stray.held.name
             ),
-        )),
+        )
+        .with("ip", allocation.ip.as_str())
+        .with("port", allocation.port)
+        .with("container", stray.held.name.as_str())),
     }
 }
 

@@ -329,7 +329,8 @@ impl Fleet {
             code: "daemon_unreachable",
             message: link
                 .and_then(|link| link.connection.borrow().message.clone())
-                .unwrap_or_else(|| "The daemon is not connected.".into()),
+                .unwrap_or_else(|| "The daemon is not connected.".into())
+                .into(),
         })
     }
 
@@ -340,7 +341,7 @@ impl Fleet {
             Some(Connection { state: LinkState::Online | LinkState::Connecting, .. }) | None => Ok(node),
             Some(Connection { message, .. }) => Err(Error::Unavailable {
                 code: "daemon_unreachable",
-                message: message.unwrap_or_else(|| "The daemon is not connected.".into()),
+                message: message.unwrap_or_else(|| "The daemon is not connected.".into()).into(),
             }),
         }
     }

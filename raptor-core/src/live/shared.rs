@@ -159,6 +159,7 @@ impl State {
             LiveFrame::Gap { from, next } => self.keep(from, next.saturating_sub(1), frame),
             // Answers to one viewer's own requests; never part of the shared stream.
             LiveFrame::CaughtUp
+            | LiveFrame::Actions { .. }
             | LiveFrame::Accepted { .. }
             | LiveFrame::Problem { .. }
             | LiveFrame::Beat { .. } => {}

@@ -113,7 +113,7 @@ impl MailService<'_> {
         tx.commit().await?;
         match error {
             None => Ok(user.email),
-            Some(message) => Err(Error::Unavailable { code: "mail_failed", message }),
+            Some(message) => Err(Error::unavailable("mail_failed", message)),
         }
     }
 

@@ -56,12 +56,9 @@ impl SshKeyService<'_> {
         // Others that add a key to this account wait, so the count below stays valid until the commit.
         store::users::lock(&mut tx.conn(), user.user_id).await?;
         if store::ssh_keys::count(&mut tx.conn(), user.user_id).await? >= MAX_KEYS {
-            return Err(Error::LimitReached {
-                code: "ssh_keys",
-                message: format!(
-                    "An account can have at most {MAX_KEYS} keys. Delete one that you no longer use."
-                ),
-            });
+            let message =
+                format!("An account can have at most {MAX_KEYS} keys. Delete one that you no longer use.");
+            return Err(Error::limit_reached("ssh_keys", message).with("limit", MAX_KEYS));
         }
         store::ssh_keys::insert(&mut tx.conn(), &key).await?;
         self.record(&mut tx, actor, "account.ssh_key_added", &key).await?;

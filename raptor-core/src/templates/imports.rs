@@ -124,7 +124,9 @@ impl TemplateService<'_> {
                     given.imported.template.name,
                     present.len()
                 ),
-            )),
+            )
+            .with("name", given.imported.template.name.as_str())
+            .with("count", present.len())),
             ([one], _) => {
                 may_update(&actor)?;
                 committed(self.add_revision(&mut tx, &actor, one.clone(), given).await?, tx).await
@@ -449,4 +451,6 @@ fn exists(document: &Template, present: &StoredTemplate) -> Error {
             document.name, present.number
         ),
     )
+    .with("name", document.name.as_str())
+    .with("number", present.number)
 }

@@ -21,15 +21,15 @@ pub const MAX_AT_ONCE: usize = 20_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Allocation {
-    /// Its id.
+    /// Id of the allocation.
     pub id: AllocationId,
     /// Its small stable number.
     pub number: i64,
     /// Whose host it is on.
     pub daemon_id: DaemonId,
-    /// The address.
+    /// The address on the host, such as `203.0.113.7`; `0.0.0.0` for all of them.
     pub ip: String,
-    /// The port.
+    /// The port, 1 to 65535.
     pub port: u16,
     /// Which protocols of it are passed on.
     pub protocol: Protocol,

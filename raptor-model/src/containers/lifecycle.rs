@@ -1,5 +1,6 @@
 //! The lifecycle of a container as a pure state machine: `step(life, policy, input) -> (life, effects)`.
 
+mod accepted;
 mod policy;
 mod power;
 #[cfg(test)]

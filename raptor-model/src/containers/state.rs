@@ -1,6 +1,6 @@
 //! The state of a container as its daemon reports it.
 
-use super::lifecycle::{Hold, Phase};
+use super::lifecycle::{Hold, Life, Phase, PowerAction};
 use crate::{
     authz::{ContainerPermission, ContainerSet},
     node::{ContainerStatus, Crashes, Exit, Fault, Progress, Stats, hide_network},
@@ -58,6 +58,18 @@ impl LiveState {
             crashes: status.crashes,
             pending: status.pending,
         }
+    }
+
+    /// The power actions that the container's state accepts and that somebody with these permissions may take. None while its
+    /// daemon is not connected, since then nobody can be asked.
+    #[must_use]
+    pub fn actions(&self, suspended: bool, permissions: ContainerSet) -> Vec<PowerAction> {
+        let waiting = self.crashes.as_ref().is_some_and(|crashes| crashes.again_at.is_some());
+        let life = Life::reported(self.phase, self.hold, waiting, suspended);
+        let possible = |action: &PowerAction| {
+            self.known && permissions.contains(action.permission()) && life.accepts(*action)
+        };
+        PowerAction::ALL.into_iter().filter(possible).collect()
     }
 
     /// Removes what somebody with these permissions may not see.

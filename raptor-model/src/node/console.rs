@@ -1,6 +1,6 @@
 //! Console lines, and the frames of a container's live stream.
 
-use super::{ContainerStatus, Stats, tolerant};
+use super::{ContainerStatus, PowerAction, Stats, tolerant};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +61,12 @@ pub enum LiveFrame {
     Status {
         /// The new status.
         status: ContainerStatus,
+    },
+    /// What the caller can do with the container's process now: the power actions that its state accepts and the caller's
+    /// permissions allow. Follows each status, and comes when the container is suspended or that is lifted.
+    Actions {
+        /// The actions.
+        actions: Vec<PowerAction>,
     },
     /// A new measurement; the last one before the end of a process is followed by a status.
     Stats {

@@ -61,7 +61,7 @@ fn older(theirs: u32) -> &'static str {
 
 impl From<NodeError> for Error {
     fn from(error: NodeError) -> Self {
-        let message = error.to_string();
+        let message = error.to_string().into();
         match error {
             NodeError::Refused(refused) => Self::Refused(refused),
             NodeError::NotFound => Self::Unavailable {

@@ -1,7 +1,7 @@
 //! Why something was not done to a container's files.
 
 use super::path::PathError;
-use crate::text::Lacking;
+use crate::{sentence::Sentence, text::Lacking};
 use std::io;
 
 const MIB: u64 = 1024 * 1024;
@@ -178,9 +178,24 @@ impl FileError {
     }
 }
 
+impl FileError {
+    /// Its sentence, with the values in it.
+    #[must_use]
+    pub fn sentence(&self) -> Sentence {
+        let sentence = Sentence::from(self.to_string());
+        match self {
+            Self::OverLimit { limit, trash } => {
+                sentence.with("limit_mib", limit / MIB).with("trash_bytes", *trash)
+            }
+            Self::NoSpace { trash } => sentence.with("trash_bytes", *trash),
+            _ => sentence,
+        }
+    }
+}
+
 impl From<FileError> for crate::Error {
     fn from(error: FileError) -> Self {
-        let (code, message) = (error.code(), error.to_string());
+        let (code, message) = (error.code(), error.sentence());
         match error {
             FileError::NotFound => Self::NotFound { what: "file" },
             FileError::OverLimit { .. } | FileError::NoSpace { .. } | FileError::TooMuch(_) => {
@@ -192,10 +207,10 @@ impl From<FileError> for crate::Error {
             | FileError::Denied
             | FileError::NotText
             | FileError::Cancelled => Self::Conflict { code, message },
-            FileError::Lacking(_) => Self::invalid("text", message),
+            FileError::Lacking(_) => Self::invalid("text", &*message),
             FileError::Busy => Self::Unavailable { code, message },
             FileError::Io(_) => Self::Unavailable { code: "host_failed", message },
-            _ => Self::invalid("path", message),
+            _ => Self::invalid("path", &*message),
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct ConsoleFound {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConsoleHit {
-    /// Its number.
+    /// Number of the line, as in `ConsoleLine`.
     pub seq: u64,
     /// When the daemon read it.
     pub at: DateTime<Utc>,

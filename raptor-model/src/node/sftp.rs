@@ -12,7 +12,7 @@ use std::net::IpAddr;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SftpServer {
-    /// Its port.
+    /// The port that SFTP is served on.
     pub port: u16,
     /// The host key's fingerprint, as `ssh-keygen -l` shows it: `SHA256:…`.
     pub fingerprint: String,

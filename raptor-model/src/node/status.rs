@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerStatus {
-    /// The container.
+    /// Id of the container.
     pub id: ContainerId,
     /// Revision of the declaration that the host has.
     pub revision: u64,
@@ -53,7 +53,7 @@ pub struct ContainerStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Crashes {
-    /// How many.
+    /// How many crashes there were in a row.
     pub count: u32,
     /// Whether it is no longer started by itself.
     pub quarantined: bool,
@@ -73,7 +73,7 @@ pub struct Exit {
     pub out_of_memory: bool,
     /// Whether nobody had asked it to stop.
     pub crash: bool,
-    /// When.
+    /// When the process ended, in UTC.
     pub at: DateTime<Utc>,
 }
 

@@ -31,11 +31,11 @@ pub struct SystemInfo {
     pub hostname: String,
     /// Operating system and its version, as it names itself.
     pub os: String,
-    /// Kernel version.
+    /// Version of the kernel, such as `6.1.0-25-amd64`.
     pub kernel: String,
     /// CPU architecture, as Rust names it (`x86_64`, `aarch64`).
     pub architecture: String,
-    /// Logical CPUs.
+    /// How many logical CPUs there are.
     pub cpu_count: u32,
     /// Load of all CPUs together in percent of one CPU (400 = four CPUs busy).
     pub cpu_percent: f64,

@@ -107,7 +107,7 @@ pub struct StartupCommand {
 pub struct TemplateImage {
     /// What people see.
     pub label: String,
-    /// The reference.
+    /// Reference of the image, such as `ghcr.io/pterodactyl/yolks:java_21`.
     pub image: String,
 }
 

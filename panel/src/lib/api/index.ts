@@ -88,8 +88,9 @@ function strange(status: number): string {
 }
 
 /** What is said of a problem. Where only the log has the cause, with the id under which it stands there. */
-function told({ status, code, detail, request_id: id }: Partial<Problem> & { status: number }): string {
-  const said = (status > 0 ? worded(code) : undefined) ?? detail ?? strange(status);
+function told(problem: Partial<Problem> & { status: number }): string {
+  const { status, code, detail, request_id: id } = problem;
+  const said = (status > 0 ? worded(problem) : undefined) ?? detail ?? strange(status);
   return code === 'internal' && id ? `${said} (${id})` : said;
 }
 
@@ -98,12 +99,15 @@ export class Refusal extends Error {
   status: number;
   code: string;
   field: string | null;
+  /** The values that the API's sentence names. */
+  params: Record<string, unknown>;
 
   constructor(problem: Partial<Problem> & { status: number }) {
     super(told(problem));
     this.status = problem.status;
     this.code = problem.code ?? 'unknown';
     this.field = problem.field ?? null;
+    this.params = problem.params ?? {};
   }
 }
 

@@ -1,5 +1,5 @@
 // Permissions on a container in words and groups. One that this version of the panel does not know is shown as the API describes it.
-import type { ContainerPermissionInfo } from '$lib/api';
+import type { ContainerPermission, ContainerPermissionInfo } from '$lib/api';
 import { m } from '$lib/messages';
 
 const GROUPS: Record<string, string> = {
@@ -14,7 +14,7 @@ const GROUPS: Record<string, string> = {
   settings: m.common_settings(),
   container: m.common_settings()
 };
-const TEXTS: Record<string, string> = {
+const TEXTS: Record<ContainerPermission, string> = {
   'console.read': m.containers_may_console_read(),
   'console.command': m.containers_may_console_command(),
   'stats.read': m.containers_may_stats_read(),

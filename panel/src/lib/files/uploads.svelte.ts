@@ -25,6 +25,8 @@ export interface Sending {
   /** Why it does not go on just now. It does by itself. */
   held: string | null;
   taken: boolean;
+  /** Whether emptying the trash makes room for it. */
+  room: boolean;
   /** What names it at the host. */
   upload: string | null;
 }
@@ -58,6 +60,7 @@ class Uploads {
         problem: null,
         held: null,
         taken: false,
+        room: false,
         upload: null
       });
     }
@@ -67,7 +70,7 @@ class Uploads {
   again(one: Sending) {
     // What replaces another file is another upload.
     if (one.taken) Object.assign(one, { replace: true, upload: null });
-    Object.assign(one, { state: 'waiting', problem: null, taken: false });
+    Object.assign(one, { state: 'waiting', problem: null, taken: false, room: false });
     this.work();
   }
 
@@ -106,7 +109,8 @@ class Uploads {
       const refusal = error instanceof Refusal ? error : null;
       // The host does not know it any more.
       if (refusal?.status === 404) one.upload = null;
-      Object.assign(one, { state: 'failed', held: null, problem: words(error), taken: refusal?.code === 'file_exists' });
+      const room = Number(refusal?.params['trash_bytes'] ?? 0) > 0;
+      Object.assign(one, { state: 'failed', held: null, problem: words(error), taken: refusal?.code === 'file_exists', room });
     }
   }
 

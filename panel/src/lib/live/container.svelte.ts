@@ -1,5 +1,5 @@
 // One container's live stream: numbered lines that resume where they stopped.
-import type { ConsoleLine, ContainerStatus, LiveFrame, LiveRequest, Series, Stats, StatsHistory } from '../api';
+import type { ConsoleLine, ContainerStatus, LiveFrame, LiveRequest, PowerAction, Series, Stats, StatsHistory } from '../api';
 import { Line } from '../line';
 import { PATIENCE, server } from '../server-time';
 import { m } from '$lib/messages';
@@ -30,6 +30,8 @@ interface Sent {
 
 export class LiveContainer {
   status = $state<ContainerStatus | null>(null);
+  /** What can be done with its process now; null until the stream says it. */
+  actions = $state.raw<PowerAction[] | null>(null);
   stats = $state.raw<Stats | null>(null);
   samples = $state.raw<Sample[]>([]);
   connected = $state(false);
@@ -71,6 +73,7 @@ export class LiveContainer {
 
   private away() {
     this.connected = false;
+    this.actions = null;
     this.stats = null;
     this.before = null;
     const why = m.console_command_lost();
@@ -111,6 +114,9 @@ export class LiveContainer {
           this.stats = null;
           this.before = null;
         }
+        break;
+      case 'actions':
+        this.actions = frame.actions;
         break;
       case 'stats':
         this.measure(frame.stats);

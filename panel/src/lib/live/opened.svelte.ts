@@ -46,7 +46,7 @@ export class Opened {
       known: true,
       stats: this.live.stats
     };
-    return { ...container, live: { ...container.live, ...live } };
+    return { ...container, actions: this.live.actions ?? container.actions, live: { ...container.live, ...live } };
   });
 
   async load() {

@@ -1,5 +1,6 @@
 //! Power actions.
 
+use crate::authz::ContainerPermission;
 use serde::{Deserialize, Serialize};
 
 /// What somebody asks of a container's process.
@@ -15,4 +16,20 @@ pub enum PowerAction {
     Restart,
     /// End it now.
     Kill,
+}
+
+impl PowerAction {
+    /// All of them, in the order in which people are offered them.
+    pub const ALL: [Self; 4] = [Self::Start, Self::Stop, Self::Restart, Self::Kill];
+
+    /// The permission over the container that it takes.
+    #[must_use]
+    pub const fn permission(self) -> ContainerPermission {
+        match self {
+            Self::Start => ContainerPermission::PowerStart,
+            Self::Stop => ContainerPermission::PowerStop,
+            Self::Restart => ContainerPermission::PowerRestart,
+            Self::Kill => ContainerPermission::PowerKill,
+        }
+    }
 }

@@ -150,6 +150,19 @@ fn every_reachable_state_keeps_the_promises() {
 }
 
 #[test]
+fn what_is_said_to_be_accepted_is_what_the_machine_accepts() {
+    for policy in policies() {
+        for World { life, .. } in reachable(policy) {
+            let reported = Life::reported(life.phase, life.hold, life.rest == Rest::Waiting, life.suspended);
+            for action in Power::ALL {
+                let accepted = life.step(policy, Input::Power(action)).is_ok();
+                assert_eq!(reported.accepts(action), accepted, "{action:?} in {life:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn kill_always_ends_offline() {
     for policy in policies() {
         for world in reachable(policy).into_iter().filter(|world| world.process) {

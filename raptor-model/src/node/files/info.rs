@@ -32,7 +32,7 @@ pub struct FileInfo {
     pub kind: FileKind,
     /// Its length in bytes; 0 for a folder.
     pub size_bytes: u64,
-    /// Permission bits.
+    /// Permission bits as in `chmod`, such as 420 for 0644.
     pub mode: u32,
     /// When its content changed last.
     pub modified_at: DateTime<Utc>,
@@ -66,7 +66,7 @@ pub struct FilePage {
     pub items: Vec<FileInfo>,
     /// How many there are in all.
     pub total: u64,
-    /// The folder.
+    /// The folder itself.
     pub folder: FileInfo,
     /// Bytes that the container's files take on disk.
     pub used_bytes: u64,
@@ -110,7 +110,7 @@ pub struct FileVersion {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileHit {
-    /// The file.
+    /// The file that was found.
     pub file: FileInfo,
     /// The line that holds the text, counted from 1.
     pub line: Option<u64>,

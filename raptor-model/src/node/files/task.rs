@@ -91,7 +91,7 @@ pub struct Operation {
     pub task: FileTask,
     /// Who began it.
     pub started_by: String,
-    /// When.
+    /// When it was begun, in UTC.
     pub started_at: DateTime<Utc>,
     /// When it ended.
     pub ended_at: Option<DateTime<Utc>>,
@@ -99,11 +99,11 @@ pub struct Operation {
     pub state: OperationState,
     /// Why it failed.
     pub problem: Option<String>,
-    /// Bytes done.
+    /// How many bytes were done so far.
     pub done_bytes: u64,
     /// Bytes in all, where that is known.
     pub total_bytes: Option<u64>,
-    /// Files done.
+    /// How many files were done so far.
     pub done_files: u64,
     /// What was left out, the first 100.
     #[serde(default)]

@@ -98,7 +98,7 @@ export type AccessUpdate = {
  */
 export type Account = {
     /**
-     * Its id.
+     * Id of the account. It never changes.
      */
     id: UserId;
     /**
@@ -110,7 +110,7 @@ export type Account = {
      */
     username: string;
     /**
-     * E-mail address.
+     * E-mail address, unique without regard to case.
      */
     email: string;
     /**
@@ -118,7 +118,7 @@ export type Account = {
      */
     name?: string | null;
     /**
-     * Its role.
+     * The role that it has.
      */
     role: RoleRef;
     /**
@@ -145,7 +145,7 @@ export type AccountUpdate = {
      */
     username: string;
     /**
-     * E-mail address.
+     * E-mail address, unique without regard to case.
      */
     email: string;
     /**
@@ -167,11 +167,11 @@ export type Activity = {
      */
     id: ActivityId;
     /**
-     * When.
+     * When it was done, in UTC.
      */
     at: string;
     /**
-     * Who.
+     * Who did it.
      */
     actor: ActivityActor;
     /**
@@ -179,7 +179,7 @@ export type Activity = {
      */
     action: ActivityAction | string;
     /**
-     * To what.
+     * What it was done to.
      */
     subject: ActivitySubject;
     container_id?: ContainerId | null;
@@ -245,7 +245,7 @@ export type ActivitySubject = {
      */
     kind: ActivitySubjectKind | string;
     /**
-     * Which one.
+     * Id of the thing; null where it has none.
      */
     id?: string | null;
     /**
@@ -280,7 +280,7 @@ export type Adoption = {
  */
 export type Allocation = {
     /**
-     * Its id.
+     * Id of the allocation.
      */
     id: AllocationId;
     /**
@@ -292,11 +292,11 @@ export type Allocation = {
      */
     daemon_id: DaemonId;
     /**
-     * The address.
+     * The address on the host, such as `203.0.113.7`; `0.0.0.0` for all of them.
      */
     ip: string;
     /**
-     * The port.
+     * The port, 1 to 65535.
      */
     port: number;
     /**
@@ -632,7 +632,7 @@ export type CataloguePage = {
 };
 
 /**
- * A checksum.
+ * The checksum of a file.
  */
 export type Checksum = {
     /**
@@ -749,7 +749,7 @@ export type ConsoleFound = {
  */
 export type ConsoleHit = {
     /**
-     * Its number.
+     * Number of the line, as in `ConsoleLine`.
      */
     seq: number;
     /**
@@ -802,7 +802,7 @@ export type ConsoleOrder = 'newest' | 'oldest';
  */
 export type ConsolePage = {
     /**
-     * In order.
+     * The lines, the oldest first.
      */
     lines: Array<ConsoleLine>;
 };
@@ -972,7 +972,7 @@ export type ContainerSort = 'name' | 'oldest' | 'newest';
  */
 export type ContainerStatus = {
     /**
-     * The container.
+     * Id of the container.
      */
     id: ContainerId;
     /**
@@ -1094,6 +1094,12 @@ export type ContainerSummary = {
      * What the caller may do with it, each permission by its name.
      */
     permissions: Array<ContainerPermission>;
+    /**
+     * What the caller can do with its process now: the power actions that its state accepts and the caller's permissions allow.
+     * None while its daemon is not connected, and none while it is being deleted. A host in maintenance and an image that is not
+     * allowed are told when an action is tried.
+     */
+    actions: Array<PowerAction>;
 };
 
 /**
@@ -1157,7 +1163,7 @@ export type ContainerVariable = {
  */
 export type Crashes = {
     /**
-     * How many.
+     * How many crashes there were in a row.
      */
     count: number;
     /**
@@ -1197,7 +1203,7 @@ export type CreatedAllocations = {
  */
 export type CreatedDaemon = {
     /**
-     * The daemon.
+     * The daemon that was added.
      */
     daemon: Daemon;
     /**
@@ -1211,7 +1217,7 @@ export type CreatedDaemon = {
  */
 export type Daemon = {
     /**
-     * Its id.
+     * Id of the daemon.
      */
     id: DaemonId;
     /**
@@ -1219,7 +1225,7 @@ export type Daemon = {
      */
     number: number;
     /**
-     * Its name.
+     * Name of the daemon, up to 64 characters.
      */
     name: string;
     /**
@@ -1267,11 +1273,11 @@ export type Daemon = {
      */
     created_at: string;
     /**
-     * Its containers.
+     * How many containers are on it.
      */
     container_count: number;
     /**
-     * Its allocations.
+     * How many allocations it has.
      */
     allocation_count: number;
     /**
@@ -1380,11 +1386,11 @@ export type DaemonKey = {
 };
 
 /**
- * All daemons.
+ * All daemons of the installation.
  */
 export type DaemonList = {
     /**
-     * By name.
+     * The daemons by name.
      */
     items: Array<Daemon>;
 };
@@ -1635,7 +1641,7 @@ export type Exit = {
      */
     crash: boolean;
     /**
-     * When.
+     * When the process ended, in UTC.
      */
     at: string;
 };
@@ -1848,7 +1854,7 @@ export type FieldChange = {
  */
 export type FileHit = {
     /**
-     * The file.
+     * The file that was found.
      */
     file: FileInfo;
     /**
@@ -1896,7 +1902,7 @@ export type FileInfo = {
      */
     size_bytes: number;
     /**
-     * Permission bits.
+     * Permission bits as in `chmod`, such as 420 for 0644.
      */
     mode: number;
     /**
@@ -1920,7 +1926,7 @@ export type FileInfo = {
 export type FileKind = 'folder' | 'file' | 'symlink' | 'special';
 
 /**
- * A link.
+ * A link that downloads files without a session.
  */
 export type FileLink = {
     /**
@@ -1974,7 +1980,7 @@ export type FilePage = {
      */
     total: number;
     /**
-     * The folder.
+     * The folder itself.
      */
     folder: FileInfo;
     /**
@@ -2067,7 +2073,7 @@ export type FileTask = {
  */
 export type FileTaskRequest = {
     /**
-     * What.
+     * What is to be done.
      */
     task: FileTask;
 };
@@ -2099,7 +2105,7 @@ export type FileVersion = {
  */
 export type FilesMode = {
     /**
-     * Of what.
+     * Paths of the files and folders.
      */
     paths: Array<FilePath>;
     /**
@@ -2401,7 +2407,7 @@ export type Limits = {
  */
 export type LimitsUpdate = {
     /**
-     * Resource limits.
+     * Limits of memory, swap, CPU, disk, processes and disk I/O.
      */
     limits: Limits;
     /**
@@ -2466,6 +2472,12 @@ export type LiveFrame = {
      */
     status: ContainerStatus;
     type: 'status';
+} | {
+    /**
+     * The actions.
+     */
+    actions: Array<PowerAction>;
+    type: 'actions';
 } | {
     /**
      * The measurement.
@@ -2606,7 +2618,7 @@ export type Mail = {
 export type MailId = string;
 
 /**
- * Mails.
+ * One page of mails.
  */
 export type MailPage = {
     /**
@@ -2798,7 +2810,7 @@ export type NewContainer = {
  */
 export type NewFolder = {
     /**
-     * Where.
+     * Path of the new folder. Folders on the way are made.
      */
     path: FilePath;
 };
@@ -2949,7 +2961,7 @@ export type Operation = {
      */
     started_by: string;
     /**
-     * When.
+     * When it was begun, in UTC.
      */
     started_at: string;
     /**
@@ -2965,7 +2977,7 @@ export type Operation = {
      */
     problem?: string | null;
     /**
-     * Bytes done.
+     * How many bytes were done so far.
      */
     done_bytes: number;
     /**
@@ -2973,7 +2985,7 @@ export type Operation = {
      */
     total_bytes?: number | null;
     /**
-     * Files done.
+     * How many files were done so far.
      */
     done_files: number;
     /**
@@ -3007,11 +3019,11 @@ export type OperationState = 'running' | 'done' | 'failed' | 'cancelled';
 export type OriginKind = 'file' | 'pasted' | 'address' | 'catalogue' | 'own';
 
 /**
- * Another owner.
+ * Another owner of a container.
  */
 export type OwnerUpdate = {
     /**
-     * Who.
+     * Id of the user who will own it.
      */
     owner_id: UserId;
 };
@@ -3049,7 +3061,7 @@ export type PasswordReset = {
  */
 export type PathList = {
     /**
-     * Which.
+     * Paths of files and folders in the container.
      */
     paths: Array<FilePath>;
 };
@@ -3109,7 +3121,7 @@ export type PowerAction = 'start' | 'stop' | 'restart' | 'kill';
  */
 export type PowerRequest = {
     /**
-     * What.
+     * What to do with the process.
      */
     action: PowerAction;
 };
@@ -3119,7 +3131,7 @@ export type PowerRequest = {
  */
 export type PreviewVariable = {
     /**
-     * Its name.
+     * Name of the environment variable.
      */
     name: string;
     /**
@@ -3160,6 +3172,13 @@ export type Problem = {
      * The field of the input that is wrong, as a dotted path.
      */
     field?: string | null;
+    /**
+     * The values that `detail` names, by name: texts and numbers. With `code`, they are enough to word it in another language.
+     * `ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.
+     */
+    params?: {
+        [key: string]: unknown;
+    } | null;
     /**
      * Seconds after which the same may work.
      */
@@ -3205,11 +3224,11 @@ export type Protocol = 'both' | 'tcp' | 'udp';
  */
 export type PublicSettings = {
     /**
-     * Its name.
+     * Name of the program: `Raptor`.
      */
     name: string;
     /**
-     * Its version.
+     * Version of the server, such as `0.1.0`.
      */
     version: string;
     /**
@@ -3253,7 +3272,7 @@ export type RegistryDraft = {
      */
     host: string;
     /**
-     * User name.
+     * User name for the registry.
      */
     username: string;
     /**
@@ -3272,7 +3291,7 @@ export type RegistryId = string;
  */
 export type RegistryList = {
     /**
-     * By host.
+     * The logins by host.
      */
     items: Array<Registry>;
 };
@@ -3297,7 +3316,7 @@ export type RestartPolicy = 'always' | 'unless_stopped' | 'never';
  */
 export type RestoreFiles = {
     /**
-     * Which.
+     * Ids of the things in the trash.
      */
     ids: Array<string>;
 };
@@ -3331,11 +3350,11 @@ export type RevisionList = {
 };
 
 /**
- * A role.
+ * A role: permissions over the whole installation under a name.
  */
 export type Role = {
     /**
-     * Its id.
+     * Id of the role.
      */
     id: RoleId;
     /**
@@ -3343,7 +3362,7 @@ export type Role = {
      */
     number: number;
     /**
-     * Its name.
+     * Name of the role, unique without regard to case.
      */
     name: string;
     /**
@@ -3396,7 +3415,7 @@ export type RoleDraft = {
 export type RoleId = string;
 
 /**
- * All roles.
+ * All roles of the installation.
  */
 export type RoleList = {
     /**
@@ -3410,11 +3429,11 @@ export type RoleList = {
  */
 export type RoleRef = {
     /**
-     * Its id.
+     * Id of the role.
      */
     id: RoleId;
     /**
-     * Its name.
+     * Name of the role.
      */
     name: string;
 };
@@ -3424,7 +3443,7 @@ export type RoleRef = {
  */
 export type SecretValue = {
     /**
-     * The value.
+     * The value in clear text.
      */
     value: string;
 };
@@ -3493,7 +3512,7 @@ export type Series = {
  */
 export type Session = {
     /**
-     * Its id.
+     * Id of the session.
      */
     id: SessionId;
     /**
@@ -3560,7 +3579,7 @@ export type SessionToken = {
  */
 export type SftpServer = {
     /**
-     * Its port.
+     * The port that SFTP is served on.
      */
     port: number;
     /**
@@ -3586,7 +3605,7 @@ export type SignIn = {
      */
     login: string;
     /**
-     * The password.
+     * The password of the account.
      */
     password: string;
 };
@@ -3659,7 +3678,7 @@ export type SshKeyList = {
  */
 export type StartPreview = {
     /**
-     * Its image.
+     * The image that it would run.
      */
     image: string;
     /**
@@ -3949,7 +3968,7 @@ export type SystemInfo = {
      */
     os: string;
     /**
-     * Kernel version.
+     * Version of the kernel, such as `6.1.0-25-amd64`.
      */
     kernel: string;
     /**
@@ -3957,7 +3976,7 @@ export type SystemInfo = {
      */
     architecture: string;
     /**
-     * Logical CPUs.
+     * How many logical CPUs there are.
      */
     cpu_count: number;
     /**
@@ -4204,7 +4223,7 @@ export type TemplateImage = {
      */
     label: string;
     /**
-     * The reference.
+     * Reference of the image, such as `ghcr.io/pterodactyl/yolks:java_21`.
      */
     image: string;
 };
@@ -4233,7 +4252,7 @@ export type TemplateImport = {
  */
 export type TemplateMove = {
     /**
-     * Which.
+     * Number of the revision to move to.
      */
     revision: number;
     /**
@@ -4655,7 +4674,7 @@ export type TrashItem = {
 };
 
 /**
- * The trash.
+ * What a container has in its trash.
  */
 export type TrashList = {
     /**
@@ -4669,7 +4688,7 @@ export type TrashList = {
  */
 export type UnknownContainer = {
     /**
-     * Its id.
+     * Id that the container had.
      */
     id: ContainerId;
     /**
@@ -4696,7 +4715,7 @@ export type UnknownContainer = {
  */
 export type UnknownContainerList = {
     /**
-     * By name.
+     * The containers by name.
      */
     items: Array<UnknownContainer>;
 };
@@ -4737,7 +4756,7 @@ export type UploadKind = 'file' | 'pasted' | 'edited';
  */
 export type User = {
     /**
-     * Its id.
+     * Id of the user.
      */
     id: UserId;
     /**
@@ -4749,7 +4768,7 @@ export type User = {
      */
     username: string;
     /**
-     * E-mail address.
+     * E-mail address, unique without regard to case.
      */
     email: string;
     /**
@@ -4757,7 +4776,7 @@ export type User = {
      */
     name?: string | null;
     /**
-     * Its role.
+     * The role that the user has.
      */
     role: RoleRef;
     /**
@@ -4922,13 +4941,13 @@ export type VersionList = {
 };
 
 /**
- * Machine-readable reason of a problem. A code keeps its meaning for good.
+ * Machine-readable reason of a problem. A code keeps its meaning for good. In parentheses: the `params` that it may have.
  *
- * - `allocation_held`: The allocation is still published by a process that runs
+ * - `allocation_held`: The allocation is still published by a process that runs (`container`, `port`)
  * - `allocation_reserved`: The allocation is being given to another container
- * - `allocation_taken`: The allocation belongs to a container
- * - `allocations`: The container has as many allocations as it may have
- * - `allocations_held`: Allocations are still published by a process that runs
+ * - `allocation_taken`: The allocation belongs to a container (`container`, `port`)
+ * - `allocations`: The container has as many allocations as it may have (`limit`)
+ * - `allocations_held`: Allocations are still published by a process that runs (`container`)
  * - `already_running`: The container runs already
  * - `api_running`: Another API runs on the database
  * - `app_key_changed`: A stored secret was sealed with another `APP_KEY`
@@ -4945,8 +4964,8 @@ export type VersionList = {
  * - `database_outdated`: The tables of the database are those of another version of Raptor
  * - `database_unavailable`: The database does not answer
  * - `deleting`: The container is being deleted
- * - `disk_full`: The host's disk is full
- * - `disk_limit`: The container would exceed its disk limit
+ * - `disk_full`: The host's disk is full (`trash_bytes`)
+ * - `disk_limit`: The container would exceed its disk limit (`limit_mib`, `trash_bytes`)
  * - `docker_unavailable`: Docker does not answer
  * - `file_changed`: The file was changed in the meantime
  * - `file_denied`: The file is hidden or protected
@@ -4955,11 +4974,11 @@ export type VersionList = {
  * - `file_not_found`: There is no such file
  * - `files_busy`: Too much is being done with the container's files
  * - `folder_not_empty`: The folder is not empty
- * - `forbidden`: The caller may not do this
+ * - `forbidden`: The caller may not do this (`permission`)
  * - `has_containers`: Containers still belong to it
  * - `host_failed`: The host failed to do it
- * - `image_not_allowed`: The image is not among the allowed ones
- * - `in_use`: It is in use
+ * - `image_not_allowed`: The image is not among the allowed ones (`image`)
+ * - `in_use`: It is in use (`container`, `port`)
  * - `install_failed`: The installation failed
  * - `installing`: The container is being installed
  * - `internal`: Something went wrong in Raptor itself
@@ -4973,9 +4992,9 @@ export type VersionList = {
  * - `local`: Not possible with this process's own host
  * - `mail_busy`: Too many mails are under way
  * - `mail_failed`: The mail server refused
- * - `maintenance`: The host is in maintenance
+ * - `maintenance`: The host is in maintenance (`reason`)
  * - `method_not_allowed`: The address does not take this method
- * - `name_taken`: The name is taken
+ * - `name_taken`: The name is taken (`name`)
  * - `no_address`: No address is set from which the catalogue can be fetched
  * - `no_mail`: No mail server is set up
  * - `no_room`: No daemon has enough room
@@ -4984,7 +5003,7 @@ export type VersionList = {
  * - `none_free`: No allocation is free
  * - `not_a_folder`: It is not a folder
  * - `not_declared`: The daemon does not have the container yet
- * - `not_found`: There is no such thing, or the caller may not know of it
+ * - `not_found`: There is no such thing, or the caller may not know of it (`what`)
  * - `not_in_encoding`: The encoding lacks a character of the text
  * - `not_installing`: Nothing is being installed
  * - `not_offline`: The container has to be offline for this
@@ -4995,34 +5014,35 @@ export type VersionList = {
  * - `outside`: The path leads out of the container's folder
  * - `own_account`: Not possible with one's own account
  * - `password_change_required`: A new password has to be chosen first
- * - `port_held`: The port is still published by a process that runs
+ * - `port_held`: The port is still published by a process that runs (`container`, `ip`, `port`)
  * - `primary`: It is the container's primary allocation
  * - `range`: The file has no such range
  * - `same_template`: The container runs this template already
  * - `secrets_lost`: Stored secrets can't be read with the keys that were given
- * - `several_templates`: Several templates are the same one, and it is unclear which is meant
- * - `source_changed`: The file at the source is not the one that was looked at
- * - `source_gone`: The file is no longer at its source
- * - `source_unreachable`: The source can't be reached
+ * - `several_templates`: Several templates are the same one, and it is unclear which is meant (`count`, `name`)
+ * - `source_changed`: The file at the source is not the one that was looked at (`name`)
+ * - `source_gone`: The file is no longer at its source (`name`)
+ * - `source_unreachable`: The source can't be reached (`host`, `name`)
  * - `special_file`: It is neither a file nor a folder
- * - `ssh_keys`: The account has as many keys as it may have
+ * - `ssh_keys`: The account has as many keys as it may have (`limit`)
  * - `still_stopping`: The container is still stopping
  * - `storage_failed`: The database's disk failed
  * - `storage_full`: The database's disk is full
+ * - `storage_read_only`: The database's disk can't be written to now
  * - `suspended`: The container is suspended
  * - `template_changed`: The template was changed in the meantime
- * - `template_exists`: Another version of the template is here already
- * - `throttled`: Too many attempts
+ * - `template_exists`: Another version of the template is here already (`name`, `number`)
+ * - `throttled`: Too many attempts (`seconds`)
  * - `too_late`: The request came too late, and nothing was done
- * - `too_many`: There are as many as there may be
- * - `too_many_streams`: Too many streams are open
+ * - `too_many`: There are as many as there may be (`count`, `limit`)
+ * - `too_many_streams`: Too many streams are open (`limit`)
  * - `too_much`: It is more than is handled at once
  * - `unauthenticated`: Nobody is signed in, or the proof is wrong
  * - `unknown_mail`: There is no such mail
  * - `unsupported_media_type`: The body is not sent as JSON
  * - `upgrade_required`: This is a WebSocket
  */
-export type ProblemCode = 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_outdated' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required';
+export type ProblemCode = 'allocation_held' | 'allocation_reserved' | 'allocation_taken' | 'allocations' | 'allocations_held' | 'already_running' | 'api_running' | 'app_key_changed' | 'broken' | 'builtin' | 'cancelled' | 'changed_meanwhile' | 'container_changed' | 'csrf' | 'daemon_protocol' | 'daemon_unreachable' | 'daemon_wrong_key' | 'damaged' | 'database_outdated' | 'database_unavailable' | 'deleting' | 'disk_full' | 'disk_limit' | 'docker_unavailable' | 'file_changed' | 'file_denied' | 'file_exists' | 'file_invalid' | 'file_not_found' | 'files_busy' | 'folder_not_empty' | 'forbidden' | 'has_containers' | 'host_failed' | 'image_not_allowed' | 'in_use' | 'install_failed' | 'installing' | 'internal' | 'invalid' | 'io' | 'is_a_folder' | 'jwt_secret_changed' | 'key_exists' | 'last_admin' | 'link_loop' | 'local' | 'mail_busy' | 'mail_failed' | 'maintenance' | 'method_not_allowed' | 'name_taken' | 'no_address' | 'no_mail' | 'no_room' | 'no_sftp' | 'no_source' | 'none_free' | 'not_a_folder' | 'not_declared' | 'not_found' | 'not_in_encoding' | 'not_installing' | 'not_offline' | 'not_on_host' | 'not_text' | 'nothing_to_install' | 'offline' | 'outside' | 'own_account' | 'password_change_required' | 'port_held' | 'primary' | 'range' | 'same_template' | 'secrets_lost' | 'several_templates' | 'source_changed' | 'source_gone' | 'source_unreachable' | 'special_file' | 'ssh_keys' | 'still_stopping' | 'storage_failed' | 'storage_full' | 'storage_read_only' | 'suspended' | 'template_changed' | 'template_exists' | 'throttled' | 'too_late' | 'too_many' | 'too_many_streams' | 'too_much' | 'unauthenticated' | 'unknown_mail' | 'unsupported_media_type' | 'upgrade_required';
 
 /**
  * What was done: the noun, a dot, and the verb. An action keeps its meaning for good.
@@ -13382,17 +13402,29 @@ export type ListActivityData = {
          */
         search?: string;
         /**
-         * Of this user.
+         * Only what this user did.
          */
         actor_id?: string;
         /**
-         * About this container.
+         * Only what concerns this container.
          */
         container_id?: ContainerId;
         /**
-         * This action.
+         * Only this action, such as `container.power.start`.
          */
         action?: string;
+        /**
+         * Only actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
+         */
+        kind?: string;
+        /**
+         * Only what was done at this time or later.
+         */
+        from?: string;
+        /**
+         * Only what was done before this time.
+         */
+        until?: string;
         /**
          * Items on one page, 1 to 100; 50 unless given.
          */

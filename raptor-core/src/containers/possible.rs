@@ -1,0 +1,101 @@
+//! What the viewer of a live stream can do with the container's process, told along with the container's state.
+
+use super::{
+    LiveState,
+    view::{Visible, actions},
+};
+use crate::{
+    Raptor,
+    authz::{Actor, Concern, sealed::Load},
+    id::ContainerId,
+    live::SharedFrame,
+    node::{LiveFrame, PowerAction},
+    store::Change,
+};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
+use tokio::sync::{
+    broadcast::{Receiver, error::RecvError},
+    watch,
+};
+
+/// A live stream that also says which power actions its viewer has.
+struct Possible {
+    raptor: Raptor,
+    actor: Actor,
+    id: ContainerId,
+    frames: BoxStream<'static, SharedFrame>,
+    changes: Receiver<Change>,
+    /// Tells that changes of other processes may have been missed.
+    gaps: watch::Receiver<u64>,
+    /// The state that was told last.
+    live: Option<LiveState>,
+    /// Whether the actions may be others than were told.
+    due: bool,
+    told: Option<Vec<PowerAction>>,
+}
+
+/// `frames` with an `actions` frame after the first status and whenever the actions are others: with the container's state, when
+/// it is suspended or deleted, or when the actor's rights change.
+pub(super) fn with_actions(
+    raptor: Raptor,
+    actor: Actor,
+    id: ContainerId,
+    frames: BoxStream<'static, SharedFrame>,
+) -> BoxStream<'static, SharedFrame> {
+    let (changes, gaps) = (raptor.inner.store.feed().subscribe(), raptor.inner.fleet.gaps());
+    let possible = Possible { raptor, actor, id, frames, changes, gaps, live: None, due: false, told: None };
+    stream::unfold(possible, |mut possible| async move { Some((possible.next().await?, possible)) }).boxed()
+}
+
+impl Possible {
+    async fn next(&mut self) -> Option<SharedFrame> {
+        loop {
+            if std::mem::take(&mut self.due)
+                && let Some(frame) = self.look().await
+            {
+                return Some(frame);
+            }
+            tokio::select! {
+                frame = self.frames.next() => {
+                    let frame = frame?;
+                    if let LiveFrame::Status { status } = &*frame {
+                        self.live = Some(LiveState::new(status.clone(), true));
+                        self.due = true;
+                    }
+                    return Some(frame);
+                }
+                change = self.changes.recv() => self.due = self.concerned(&change),
+                Ok(()) = self.gaps.changed() => self.due = true,
+            }
+        }
+    }
+
+    fn concerned(&self, change: &Result<Change, RecvError>) -> bool {
+        let Ok(change) = change else { return true };
+        match Concern::of(*change) {
+            Some(Concern::Container(id)) => id == self.id,
+            Some(Concern::Anybody | Concern::User(_)) => true,
+            None => false,
+        }
+    }
+
+    /// The actions, where they are others than were told. A store that fails says nothing of them: they stay as they are until the
+    /// next change, and what is no longer possible is refused.
+    async fn look(&mut self) -> Option<SharedFrame> {
+        let live = self.live.as_ref()?;
+        let actor = self.raptor.auth().renewed(&self.actor).await.ok()??;
+        let visible = {
+            let mut reader = self.raptor.inner.store.read().await.ok()?;
+            Visible::load(&mut reader.conn(), &actor, self.id).await.ok()??.0
+        };
+        let actions = actions(&visible.container, live, visible.permissions);
+        if self.told.as_ref() == Some(&actions) {
+            return None;
+        }
+        self.told = Some(actions.clone());
+        Some(SharedFrame::new(LiveFrame::Actions { actions }))
+    }
+}

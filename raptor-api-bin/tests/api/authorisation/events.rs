@@ -2,7 +2,7 @@
 
 use super::{
     fields::{judge, write},
-    scene::{Scene, egg, ok},
+    scene::{Scene, egg},
     table::Right,
     who::Who,
 };
@@ -14,10 +14,9 @@ use crate::{
 use futures_util::future::join_all;
 use raptor_client::api::{
     query::ReviseTemplate,
-    types::{AllocationUpdate, ContainerUpdate, Level, MaintenanceUpdate, RegistryDraft, UserUpdate},
+    types::{AllocationUpdate, ContainerUpdate, Level, MaintenanceUpdate, RegistryDraft, UserId, UserUpdate},
 };
 use raptor_core::authz::SystemPermission as S;
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Subjects of changes, with the permission of those who are told of them. None: those who have access to the container or see all.
@@ -52,18 +51,18 @@ async fn change_everything(scene: &Scene) {
 }
 
 /// Changes somebody's own account, of which everybody is told: so they have been told of everything before it.
-async fn change_account(scene: &Scene, account: &Value) {
-    let user = scene.admin().get_user(&account["id"].as_str().unwrap().parse().unwrap()).await.done();
+async fn change_account(scene: &Scene, account: &UserId) {
+    let user = scene.admin().get_user(account).await.done();
     let same = UserUpdate { email: user.email, ..bodies::same_user(&user.username, user.role.id) };
     scene.admin().update_user(&user.id, &same).await.done();
 }
 
 /// The subjects of the changes that came before that of the own account.
-async fn told(mut socket: Socket, own: &Value) -> BTreeSet<String> {
+async fn told(mut socket: Socket, own: UserId) -> BTreeSet<String> {
     let mut subjects = BTreeSet::new();
     loop {
         let change = frame(&mut socket, "change").await;
-        if change["subject"] == "user" && change["id"] == own["id"] {
+        if change["subject"] == "user" && change["id"] == own.to_string() {
             return subjects;
         }
         subjects.insert(change["subject"].as_str().unwrap().to_owned());
@@ -75,18 +74,17 @@ pub async fn follow(scene: &Scene, everybody: &[Who], text: &mut String, wrong: 
     let mut listeners = Vec::new();
     for who in everybody {
         let person = scene.world.holding(who.token.clone());
-        let account = ok(person.get("/account").await).await;
+        let account = person.get_account().await.done().id;
         let socket = open(&scene.world, &person, "/events/live").await.unwrap();
-        listeners.push((who, account, socket));
+        // Read from now on: the server closes a socket that nobody reads while all of this is changed.
+        listeners.push((who, account, tokio::spawn(told(socket, account))));
     }
     change_everything(scene).await;
     for (_, account, _) in &listeners {
         change_account(scene, account).await;
     }
-    let all = join_all(
-        listeners.into_iter().map(async |(who, account, socket)| (who, told(socket, &account).await)),
-    )
-    .await;
+    let told = listeners.into_iter().map(async |(who, _, told)| (who, told.await.unwrap()));
+    let all = join_all(told).await;
     for (subject, takes) in SUBJECTS {
         let shown = |told: &BTreeSet<String>| told.contains(subject);
         let name = format!("changes of the kind {subject}");

@@ -228,7 +228,10 @@ impl Host {
             let limit_mib = self.0.context.place(id).state.spec().map_or(0, |spec| spec.limits.disk_mib);
             let limit_bytes = limit_mib * 1024 * 1024;
             if limit_bytes > 0 && used_bytes > limit_bytes && !self.0.context.quota.by_kernel() {
-                let _ = handle.requests.send(SupervisorRequest::DiskFull { used_bytes, limit_bytes }.into()).await;
+                let _ = handle
+                    .requests
+                    .send(SupervisorRequest::DiskFull { used_bytes, limit_bytes }.into())
+                    .await;
             }
         }
     }

@@ -235,11 +235,7 @@ impl Supervisor {
             span: own.clone(),
             context,
         };
-        supervisor
-            .context
-            .tasks
-            .clone()
-            .spawn(supervisor.run(new, requests_in, messages_in).instrument(own));
+        supervisor.context.tasks.clone().spawn(supervisor.run(new, requests_in, messages_in).instrument(own));
         Ok(handle)
     }
 

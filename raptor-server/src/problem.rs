@@ -18,12 +18,23 @@ use utoipa::ToSchema;
 /// `Retry-After` while the database is down, in seconds. It is probed several times per second.
 const DATABASE_RETRY_S: u64 = 2;
 
+/// The problem type `about:blank` of RFC 9457: the status says what kind of problem it is.
+#[derive(Clone, Copy, Debug)]
+pub struct AboutBlank;
+
+impl Serialize for AboutBlank {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str("about:blank")
+    }
+}
+
 /// What went wrong (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Problem {
     /// Always `about:blank`: `code` tells problems apart.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    #[schema(value_type = String)]
+    pub kind: AboutBlank,
     /// The status in words.
     pub title: &'static str,
     /// The HTTP status.
@@ -41,7 +52,7 @@ pub struct Problem {
     /// `ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
-    pub params: BTreeMap<&'static str, Value>,
+    pub params: Box<BTreeMap<&'static str, Value>>,
     /// Seconds after which the same may work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
@@ -65,13 +76,13 @@ impl Problem {
     /// A problem with `status`.
     pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank",
+            kind: AboutBlank,
             title: status.canonical_reason().unwrap_or_default(),
             status: status.as_u16(),
             code,
             detail: detail.into().into(),
             field: None,
-            params: BTreeMap::new(),
+            params: Box::default(),
             retry_after_seconds: None,
             request_id: None,
         }
@@ -97,7 +108,7 @@ impl From<Error> for Problem {
             tracing::error!(cause = error.source().map(tracing::field::display), "a request failed");
         }
         let mut problem = Self::new(status, error.code(), error.to_string());
-        problem.params = error.params();
+        *problem.params = error.params();
         match error {
             Error::Invalid { field, .. } => problem.field = Some(field.into()),
             Error::Throttled { retry_after } => {
@@ -131,7 +142,7 @@ impl From<NodeError> for Problem {
         };
         let mut problem = Self::new(status, code, error.to_string());
         if let NodeError::File(error) = &error {
-            problem.params = error.sentence().params().clone();
+            (*problem.params).clone_from(error.sentence().params());
         }
         problem
     }

@@ -132,12 +132,12 @@ async fn nothing_is_offered_that_rights_suspension_or_an_absent_daemon_forbid() 
 async fn told(frames: &mut (impl StreamExt<Item = SharedFrame> + Unpin)) -> Vec<PowerAction> {
     let next = async {
         loop {
-            if let LiveFrame::Actions { actions } = &*frames.next().await.expect("the stream goes on") {
+            if let LiveFrame::Actions { actions } = &*frames.next().await.unwrap() {
                 return actions.clone();
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), next).await.expect("the actions are told")
+    tokio::time::timeout(Duration::from_secs(20), next).await.unwrap()
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ struct Rounds {
     docker: bool,
 }
 
-const ROUNDS: [Rounds; 4] = [
+const ROUNDS: [Rounds; 5] = [
     Rounds {
         name: "kills",
         args: &["--test", "proof", "--", "whatever_is_killed", "--nocapture"],
@@ -42,6 +42,13 @@ const ROUNDS: [Rounds; 4] = [
         args: &["--lib", "--", "fuzz", "--test-threads", "1"],
         set: &[("BOLERO_RANDOM_TEST_TIME_MS", FUZZ_MS)],
         docker: false,
+    },
+    // Builds the programs of the previous landing from the repository's history first.
+    Rounds {
+        name: "previous",
+        args: &["--test", "proof", "--", "previous", "--ignored"],
+        set: &[],
+        docker: true,
     },
     Rounds {
         name: "scale",

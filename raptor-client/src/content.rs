@@ -46,7 +46,11 @@ impl DaemonClient {
     /// [`SocketError`].
     pub async fn read(&self, path: &str, request: &impl Serialize) -> Result<Content, SocketError> {
         let post = self.http.post(self.url(path)).json(request);
-        let response = send(post.header(CONNECTION, "upgrade").header(UPGRADE, DIRECT)).await?;
+        let response = send(
+            post.header(CONNECTION, "upgrade").header(UPGRADE, DIRECT),
+            &[StatusCode::OK, StatusCode::SWITCHING_PROTOCOLS],
+        )
+        .await?;
         let about =
             response.headers().get(ABOUT).map(|about| about.as_bytes().to_owned()).unwrap_or_default();
         let body = if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -73,7 +77,7 @@ impl DaemonClient {
         let request = serde_json::to_string(request).map_err(|error| unreachable(&error))?;
         let put = self.http.put(self.url(path)).query(&[("request", request)]);
         let put = put.header(CONTENT_TYPE, "application/octet-stream").body(Body::wrap_stream(body));
-        whole(send(put).await?).await
+        whole(send(put, &[StatusCode::OK]).await?).await
     }
 }
 

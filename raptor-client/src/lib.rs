@@ -29,7 +29,7 @@ mod socket;
 pub use content::{ABOUT, Content};
 pub use observer::Observer;
 pub use request::{DaemonClient, ForRequest, Input, Patience, REQUEST_ID, for_request, request_id};
-pub use reqwest::Method;
+pub use reqwest::{Method, StatusCode};
 pub use socket::{Outbox, SocketError, connect};
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};

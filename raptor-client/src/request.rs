@@ -6,6 +6,7 @@ use futures_util::Stream;
 use reqwest::{
     Method, RequestBuilder, Response, StatusCode,
     header::{HeaderName, HeaderValue},
+    redirect::Policy,
 };
 use serde::Serialize;
 use std::time::Duration;
@@ -68,8 +69,8 @@ impl DaemonClient {
     /// # Errors
     /// [`ClientError`].
     pub fn new(base: &str, key: &str, trust: Trust) -> Result<Self, ClientError> {
-        // Content takes as long as it takes; only silence is an end.
-        let http = http_with(key, trust, |client| client.read_timeout(SILENCE))?;
+        // Content takes as long as it takes; only silence is an end. A daemon never redirects.
+        let http = http_with(key, trust, |client| client.read_timeout(SILENCE).redirect(Policy::none()))?;
         Ok(Self { http, base: base.trim_end_matches('/').to_owned(), key: key.to_owned(), trust })
     }
 
@@ -77,23 +78,24 @@ impl DaemonClient {
         format!("{}{path}", self.base)
     }
 
-    /// The body of the answer to a request.
+    /// The body of the answer to a request, which a daemon answers with the status `expected` when it went well.
     ///
     /// # Errors
-    /// [`SocketError`].
+    /// [`SocketError`], also for another status of success: a proxy's page in place of the daemon has done nothing.
     pub async fn ask<T: Serialize>(
         &self,
         method: Method,
         path: &str,
         input: Input<'_, T>,
         patience: Patience,
+        expected: StatusCode,
     ) -> Result<Bytes, SocketError> {
         let request = self.request(method, path, input);
         let request = match patience {
             Patience::Short => request.timeout(PATIENCE),
             Patience::Long => request,
         };
-        whole(send(request).await?).await
+        whole(send(request, &[expected]).await?).await
     }
 
     /// The text frames of a WebSocket until it ends, and the way back.
@@ -121,14 +123,17 @@ impl DaemonClient {
     }
 }
 
-/// Sends a request, with the id of the request that it is made for.
-pub(crate) async fn send(mut request: RequestBuilder) -> Result<Response, SocketError> {
+/// Sends a request, with the id of the request that it is made for. Only the statuses `expected` are a success.
+pub(crate) async fn send(
+    mut request: RequestBuilder,
+    expected: &[StatusCode],
+) -> Result<Response, SocketError> {
     if let Some(id) = request_id() {
         request = request.header(REQUEST_ID, id);
     }
     let response = request.send().await.map_err(|error| unreachable(&error))?;
     let status = response.status();
-    if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+    if expected.contains(&status) {
         return Ok(response);
     }
     Err(SocketError::Status { status, body: response.text().await.unwrap_or_default() })
@@ -169,7 +174,7 @@ mod tests {
             String::from_utf8(text).unwrap().to_ascii_lowercase()
         });
         let client = DaemonClient::new(&base, "key", Trust::Authorities).unwrap();
-        let asking = client.ask::<()>(Method::GET, "/system", Input::None, Patience::Short);
+        let asking = client.ask::<()>(Method::GET, "/system", Input::None, Patience::Short, StatusCode::OK);
         let answer = match id {
             Some(id) => for_request(HeaderValue::from_static(id), asking).await,
             None => asking.await,

@@ -28,12 +28,12 @@ use serde::Deserialize;
 const ABOUT: HeaderName = HeaderName::from_static("x-raptor-content");
 
 pub(crate) fn routes() -> Router<Shared> {
-    Router::new()
-        .route(ConsoleExport::OPERATION.path, post(export_console))
+    let files = Router::new()
         .route(Scoped::<FileRead>::OPERATION.path, post(read_files))
         .route(Scoped::<FileWrite>::OPERATION.path, put(write_files))
         // The body is streamed to the file, and is only limited by the container's disk limit.
-        .layer(DefaultBodyLimit::disable())
+        .layer(DefaultBodyLimit::disable());
+    files.route(ConsoleExport::OPERATION.path, post(export_console))
 }
 
 async fn export_console(

@@ -81,7 +81,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             true
         }
     };
-    let _ = tokio::time::timeout(Duration::from_secs(5), host.shutdown()).await;
+    let _ = tokio::time::timeout(Duration::from_secs(10), host.shutdown()).await;
     if again {
         start_again().context("the daemon can't restart itself; start it by hand")?;
     }

@@ -15,9 +15,7 @@ use raptor_model::{
     clock::Clock,
     node::{
         Node, NodeError, TOO_LATE,
-        requests::{
-            Handler, Input, Method, Patience, Reply, Request as HostRequest, Route, Target, Visitor, visit,
-        },
+        requests::{Handler, Input, Method, Reply, Request as HostRequest, Route, Target, Visitor, visit},
     },
 };
 use raptor_server::{
@@ -53,8 +51,7 @@ impl Visitor for Routes {
             Method::Delete => MethodFilter::DELETE,
         };
         let mut route = on(method, answer::<R>);
-        if R::OPERATION.patience == Patience::Long {
-            // E.g. the paths of thousands of files.
+        if R::LARGE {
             route = route.layer(DefaultBodyLimit::disable());
         }
         self.0 = std::mem::take(&mut self.0).route(R::OPERATION.path, route);

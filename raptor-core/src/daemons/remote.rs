@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream::BoxStream};
-use raptor_client::{Content, DaemonClient, Outbox, SocketError, Trust};
+use raptor_client::{Content, DaemonClient, Outbox, SocketError, StatusCode, Trust};
 use std::{
     sync::{
         Arc, Mutex, PoisonError, RwLock,
@@ -82,7 +82,9 @@ impl Client {
             Patience::Order | Patience::Short => raptor_client::Patience::Short,
             Patience::Long => raptor_client::Patience::Long,
         };
-        self.http.ask(method, &path::<R>(target), input(request), patience).await
+        // Statuses are constants.
+        let expected = StatusCode::from_u16(operation.reply.status()).unwrap_or_default();
+        self.http.ask(method, &path::<R>(target), input(request), patience, expected).await
     }
 }
 
@@ -228,7 +230,7 @@ impl<R: Request> Handler<R> for RemoteNode {
         };
         let answer = answer.map_err(|error| self.error(error))?;
         match R::OPERATION.reply {
-            Reply::Json => errors::read(&answer),
+            Reply::Json => self.read(&answer),
             // The body is empty if there is nothing to return.
             _ => errors::read(b"null"),
         }
@@ -289,7 +291,7 @@ impl Node for RemoteNode {
         self.check::<Scoped<FileRead>>().await?;
         let content = self.client().http.read(&path::<Scoped<FileRead>>(id), &request).await;
         let Content { about, body } = content.map_err(|error| self.error(error))?;
-        let FileHead { file, start, length } = errors::read(&about)?;
+        let FileHead { file, start, length } = self.read(&about)?;
         Ok(FileContent { file, start, length, body, direct: None })
     }
 
@@ -301,6 +303,6 @@ impl Node for RemoteNode {
     ) -> Result<FileAnswer, NodeError> {
         self.check::<Scoped<FileWrite>>().await?;
         let answer = self.client().http.write(&path::<Scoped<FileWrite>>(id), &request, body).await;
-        errors::read(&answer.map_err(|error| self.error(error))?)
+        self.read(&answer.map_err(|error| self.error(error))?)
     }
 }

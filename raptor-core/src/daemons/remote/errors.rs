@@ -30,6 +30,14 @@ fn protocol_of(system: &[u8]) -> Option<u32> {
 }
 
 impl RemoteNode {
+    /// Parses the answer of a daemon, or of what is in its place.
+    pub(super) fn read<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T, NodeError> {
+        match serde_json::from_slice::<serde::de::IgnoredAny>(answer) {
+            Ok(_) => read(answer),
+            Err(_) => Err(self.unreachable("a program that is not a raptor-daemon answered")),
+        }
+    }
+
     pub(super) fn unreachable(&self, why: &str) -> NodeError {
         if self.place().is_another_key(why) {
             return NodeError::WrongKey;

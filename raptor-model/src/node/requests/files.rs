@@ -27,6 +27,8 @@ impl Route for Scoped<FileRequest> {
 }
 
 impl Request for Scoped<FileRequest> {
+    const LARGE: bool = true;
+
     /// Texts of up to 16 MiB are held in memory until they are sent.
     fn has_large_answer(&self) -> bool {
         matches!(self.request, FileRequest::ReadText { .. })

@@ -81,6 +81,9 @@ pub trait Request: Route {
         None
     }
 
+    /// Whether its body may be larger than 2 MiB, e.g. the paths of thousands of files.
+    const LARGE: bool = false;
+
     /// Whether its answer may be so large that a daemon sends only a few of them at a time.
     fn has_large_answer(&self) -> bool {
         false

@@ -2,11 +2,12 @@
 
 use super::{Activity, ActivityFilter};
 use crate::{
-    Raptor, Result,
+    Error, Raptor, Result,
     authz::{Actor, Permit, actions::ReadActivity},
     paging::{Page, PageRequest},
     store,
 };
+use chrono::Datelike;
 
 /// Operations on the audit trail.
 pub struct ActivityService<'r>(pub(crate) &'r Raptor);
@@ -15,7 +16,7 @@ impl ActivityService<'_> {
     /// Everybody's activity, newest first.
     ///
     /// # Errors
-    /// [`crate::Error::Invalid`] for a cursor of another list.
+    /// [`crate::Error::Invalid`] for a cursor of another list, and for a time outside of the years 1 to 9999.
     pub async fn list(
         &self,
         permit: Permit<ReadActivity>,
@@ -23,6 +24,12 @@ impl ActivityService<'_> {
         page: &PageRequest,
     ) -> Result<Page<Activity>> {
         let _ = permit.consume();
+        for (field, time) in [("from", filter.from), ("until", filter.until)] {
+            // The databases store no others.
+            if time.is_some_and(|time| !(1..=9_999).contains(&time.year())) {
+                return Err(Error::invalid(field, "The year must be between 1 and 9999."));
+            }
+        }
         store::activity::list(&mut self.0.inner.store.read().await?.conn(), filter, page).await
     }
 

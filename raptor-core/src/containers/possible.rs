@@ -2,6 +2,7 @@
 
 use super::{
     LiveState,
+    lifecycle::{Hold, Phase},
     view::{Visible, actions},
 };
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     authz::{Actor, Concern, sealed::Load},
     id::ContainerId,
     live::SharedFrame,
-    node::{LiveFrame, PowerAction},
+    node::{ContainerStatus, LiveFrame, PowerAction},
     store::Change,
 };
 use futures_util::{
@@ -32,6 +33,8 @@ struct Possible {
     gaps: watch::Receiver<u64>,
     /// The state that was told last.
     live: Option<LiveState>,
+    /// What of that state decides on the actions. Statuses also come with each step of a download, which changes none.
+    decided_by: Option<Decisive>,
     /// Whether the actions may be others than were told.
     due: bool,
     told: Option<Vec<PowerAction>>,
@@ -46,8 +49,33 @@ pub(super) fn with_actions(
     frames: BoxStream<'static, SharedFrame>,
 ) -> BoxStream<'static, SharedFrame> {
     let (changes, gaps) = (raptor.inner.store.feed().subscribe(), raptor.inner.fleet.gaps());
-    let possible = Possible { raptor, actor, id, frames, changes, gaps, live: None, due: false, told: None };
+    let possible = Possible {
+        raptor,
+        actor,
+        id,
+        frames,
+        changes,
+        gaps,
+        live: None,
+        decided_by: None,
+        due: false,
+        told: None,
+    };
     stream::unfold(possible, |mut possible| async move { Some((possible.next().await?, possible)) }).boxed()
+}
+
+/// Phase, hold, and whether a restart is scheduled.
+type Decisive = (Phase, Option<Hold>, bool);
+
+fn decisive(status: &ContainerStatus) -> Decisive {
+    let scheduled = status.crashes.as_ref().is_some_and(|crashes| crashes.again_at.is_some());
+    (status.phase, status.hold, scheduled)
+}
+
+async fn visible(raptor: Raptor, actor: Actor, id: ContainerId) -> Option<Visible> {
+    let actor = raptor.auth().renewed(&actor).await.ok()??;
+    let mut reader = raptor.inner.store.read().await.ok()?;
+    Some(Visible::load(&mut reader.conn(), &actor, id).await.ok()??.0)
 }
 
 impl Possible {
@@ -62,8 +90,10 @@ impl Possible {
                 frame = self.frames.next() => {
                     let frame = frame?;
                     if let LiveFrame::Status { status } = &*frame {
+                        let decides = decisive(status);
+                        self.due |= self.decided_by != Some(decides);
+                        self.decided_by = Some(decides);
                         self.live = Some(LiveState::new(status.clone(), true));
-                        self.due = true;
                     }
                     return Some(frame);
                 }
@@ -85,13 +115,11 @@ impl Possible {
     /// The actions, where they are others than were told. A store that fails says nothing of them: they stay as they are until the
     /// next change, and what is no longer possible is refused.
     async fn look(&mut self) -> Option<SharedFrame> {
-        let live = self.live.as_ref()?;
-        let actor = self.raptor.auth().renewed(&self.actor).await.ok()??;
-        let visible = {
-            let mut reader = self.raptor.inner.store.read().await.ok()?;
-            Visible::load(&mut reader.conn(), &actor, self.id).await.ok()??.0
-        };
-        let actions = actions(&visible.container, live, visible.permissions);
+        let live = self.live.clone()?;
+        // A database that falls silent must not hold up the console.
+        let looking = visible(self.raptor.clone(), self.actor.clone(), self.id);
+        let visible = self.raptor.inner.store.unless_silent(looking).await.ok()??;
+        let actions = actions(&visible.container, &live, visible.permissions);
         if self.told.as_ref() == Some(&actions) {
             return None;
         }

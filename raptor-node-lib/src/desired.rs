@@ -43,6 +43,9 @@ pub struct Saved {
     pub run: Option<Run>,
     /// Its installer's process, if it has one.
     pub installer: Option<Run>,
+    /// Why the installation is being ended, while its installer may still run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub install_end: Option<String>,
     /// The number of the last installation that ended.
     pub installed: u64,
     /// How the last process ended.

@@ -277,6 +277,7 @@ impl Supervisor {
     /// Ends the installer; what follows is handled when it has ended.
     pub(super) async fn end_install(&mut self, why: &str) {
         self.install_end = Some(why.to_owned());
+        self.save();
         self.context.say(&self.console, why);
         // An installer that isn't running yet can't be killed, but its preparation can be cancelled.
         let runs = self
@@ -305,8 +306,10 @@ impl Supervisor {
             install::discard(&context, &place).await;
             let _ = messages.send(Msg::Installed(Err(why.into()))).await;
         };
-        let discarding = async move { stop.run_until_cancelled(discarding).await };
-        self.context.tasks.spawn(discarding.in_current_span());
+        let discarding = async move {
+            stop.run_until_cancelled(discarding).await;
+        };
+        self.installing = Some(self.context.tasks.spawn(discarding.in_current_span()));
     }
 
     pub(super) async fn install_ended(&mut self, result: Result<Option<String>, Failure>) {

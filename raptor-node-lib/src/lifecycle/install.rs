@@ -62,7 +62,8 @@ impl Installation {
             return Err(full);
         }
         match end {
-            End { interrupted: true, .. } | End { by_hand: true, .. } => {
+            // One that says that it succeeded has, even if the engine was away at that moment.
+            End { interrupted: true, ended, .. } | End { by_hand: true, ended, .. } if ended.code != 0 => {
                 Err("The installation was interrupted: its container was ended from outside. Install again."
                     .to_owned()
                     .into())

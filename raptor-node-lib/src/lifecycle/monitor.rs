@@ -114,10 +114,15 @@ impl ProcessMonitor {
                 }
                 continue;
             }
-            if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {
+            let left = left || matches!(waited, Some(Err(RuntimeError::Away(_))));
+            if left && found != Found::Missing {
+                // The output broke off with the engine. What was written since is still there.
+                reader.abort();
+                let _ = reader.await;
+                self.last_words(ReplayFilter::of(&self.console, self.after_line)).await;
+            } else if let Ok(Ok(unfinished)) = tokio::time::timeout(LAST_WORDS, reader).await {
                 self.finish(unfinished);
             }
-            let left = left || matches!(waited, Some(Err(RuntimeError::Away(_))));
             return self.end_of(found, late, left).await;
         }
     }

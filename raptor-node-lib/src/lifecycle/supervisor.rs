@@ -163,6 +163,7 @@ impl Supervisor {
             since: context.clock.now(),
             run: None,
             installer: None,
+            install_end: None,
             installed: 0,
             last_exit: None,
             crashes: None,
@@ -219,7 +220,7 @@ impl Supervisor {
             messages,
             booting: None,
             installing: None,
-            install_end: None,
+            install_end: saved.install_end,
             stdin: None,
             stop_delivery: None,
             killing: false,
@@ -312,7 +313,11 @@ impl Supervisor {
     /// Resumes where the previous daemon stopped.
     async fn resume(&mut self) {
         match self.life.phase {
-            Phase::Offline if self.life.hold == Some(Hold::Installing) => self.install(),
+            Phase::Offline if self.life.hold == Some(Hold::Installing) => match self.install_end.take() {
+                // The previous daemon was about to end it.
+                Some(why) => self.end_install(&why).await,
+                None => self.install(),
+            },
             Phase::Offline => self.check_engine(QueryReason::TakenOver).await,
             phase => {
                 match phase {
@@ -417,6 +422,7 @@ impl Supervisor {
             since: status.since,
             run: self.run.clone(),
             installer: self.installer.clone(),
+            install_end: self.install_end.clone(),
             installed: self.installed,
             last_exit: status.last_exit,
             crashes: status.crashes,

@@ -1,7 +1,23 @@
 //! Log output of both programs.
 
 use std::io::IsTerminal;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    fmt,
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+/// Libraries that write credentials to the log at level `trace`: whole requests with their headers, or what is sent to a server.
+const TELL_CREDENTIALS: [&str; 2] = ["tungstenite", "lettre"];
+
+/// Whether an event may be logged without showing a credential.
+fn is_discreet(event: &Metadata<'_>) -> bool {
+    let library = event.target().split("::").next().unwrap_or_default();
+    *event.level() != Level::TRACE || !TELL_CREDENTIALS.contains(&library)
+}
 
 /// Starts logging to standard output with the filter `filter` (`RUST_LOG`). Output is coloured only on terminals, and not if
 /// `NO_COLOR` is set (<https://no-color.org>).
@@ -16,6 +32,7 @@ pub fn start(filter: &str) -> anyhow::Result<()> {
     })?;
     let no_colour = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let colours = std::io::stdout().is_terminal() && !no_colour;
-    tracing_subscriber::fmt().with_env_filter(parsed).with_ansi(colours).init();
+    let output = fmt::layer().with_ansi(colours).with_filter(parsed.and(filter_fn(is_discreet)));
+    tracing_subscriber::registry().with(output).init();
     Ok(())
 }

@@ -221,7 +221,7 @@ mod tests {
         let long = "SELECT id,\n       name FROM containers WHERE owner_id = $1 AND deleting_at IS NULL ORDER BY name_key";
         assert_eq!(
             first_words(long),
-            "SELECT id, name FROM containers WHERE owner_id = $1 AND deleting_at IS NULL…"
+            "SELECT id, name FROM containers WHERE owner_id = $1 AND deleting_at IS NULL ORDER…"
         );
     }
 }

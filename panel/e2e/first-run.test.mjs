@@ -234,7 +234,7 @@ test('a newer catalogue is fetched from an address, and a bad one changes nothin
   await page.getByRole('button', { name: 'Download and use' }).click();
   await page
     .getByRole('alert')
-    .getByText(/entries\[0\]\.colour.*stays as it is/)
+    .getByText(/entries\[0\]\.colour.*stays in use/)
     .waitFor();
   await address.fill(`${base}/catalogue.json`);
   await page.getByRole('button', { name: 'Download and use' }).click();

@@ -14,6 +14,7 @@ mod images;
 mod imports;
 mod limits;
 mod mounted;
+mod renames;
 mod secrets;
 mod sessions;
 #[path = "../support/mod.rs"]

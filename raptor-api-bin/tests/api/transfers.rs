@@ -353,3 +353,30 @@ async fn nothing_is_fetched_into_a_name_that_is_denied_or_hidden() {
     assert_eq!(scene.halves(), Vec::<PathBuf>::new());
     assert_eq!(std::fs::read_dir(scene.data(id)).unwrap().count(), 0);
 }
+
+/// The size of a file that no connection takes at once: it holds nothing and needs no room.
+const HUGE: u64 = 64 << 30;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_download_ends_at_once_with_what_allowed_it() {
+    let scene = Scene::new().await;
+    for loss in LOSSES {
+        let id = scene.container().await;
+        let mia = scene.world.sign_in("mia").await;
+        std::fs::File::create(scene.data(id).join("world.jar")).unwrap().set_len(HUGE).unwrap();
+        let path = format!("/containers/{id}/files/content?path=/world.jar");
+        let mut answer = mia.request(Method::GET, &path).send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert!(answer.chunk().await.unwrap().is_some(), "it has begun");
+        let lost = scene.lose(loss, &mia, id).await;
+        // What was on its way comes, and then no more.
+        let cut = loop {
+            match answer.chunk().await {
+                Ok(Some(_)) => assert!(lost.elapsed() < PATIENCE, "{loss:?}: it goes on"),
+                Ok(None) => panic!("{loss:?}: a part is taken for the whole"),
+                Err(_) => break Instant::now(),
+            }
+        };
+        at_once(loss, lost, cut);
+    }
+}

@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod isolation;
 mod keys;
+mod logs;
 mod mail;
 #[path = "../../../e2e/mail/server.rs"]
 mod mailserver;

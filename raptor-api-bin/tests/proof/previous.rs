@@ -65,21 +65,6 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// The answer to a call that is answered with this status.
-fn call(api: &Api, method: Method, path: &str, body: Option<Value>, expected: u16) -> Value {
-    let (status, answer) = api.json(method.clone(), path, body);
-    assert_eq!(status, expected, "{method} {path}: {answer}");
-    answer
-}
-
-fn post(api: &Api, path: &str, body: Value, expected: u16) -> Value {
-    call(api, Method::POST, path, Some(body), expected)
-}
-
-fn get(api: &Api, path: &str) -> Value {
-    call(api, Method::GET, path, None, 200)
-}
-
 /// An API, a daemon, and a container that runs there.
 struct Scene {
     api: Api,
@@ -93,24 +78,24 @@ impl Scene {
     fn new(mut api: Api, mut daemon: Daemon) -> Self {
         api.sign_in();
         let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": daemon.port });
-        let created = post(&api, "/daemons", draft, 201);
+        let created = api.post("/daemons", draft, 201);
         let (host, key) = (text(&created["daemon"]["id"]).to_owned(), text(&created["api_key"]).to_owned());
         daemon.start(&key);
         let mut scene = Self { api, daemon, key, host, container: String::new() };
         scene.online();
-        let imported = post(&scene.api, "/templates/import", serde_json::from_str(&egg()).unwrap(), 201);
+        let imported = scene.api.post("/templates/import", serde_json::from_str(&egg()).unwrap(), 201);
         let template = imported["template"]["id"].clone();
         let draft = json!({
             "name": "Echo", "template_id": template, "daemon_id": scene.host, "skip_install": true, "allocation_count": 0,
             "limits": { "memory_mib": 48, "swap_mib": 0, "cpu_percent": 0, "disk_mib": 64, "pids": 32, "io_weight": 500 },
         });
-        scene.container = text(&post(&scene.api, "/containers", draft, 201)["id"]).to_owned();
+        scene.container = text(&scene.api.post("/containers", draft, 201)["id"]).to_owned();
         scene.api.containers.push(scene.container.parse().unwrap());
         scene
     }
 
     fn link(&self) -> Value {
-        get(&self.api, &format!("/daemons/{}", self.host))["connection"].clone()
+        self.api.get(&format!("/daemons/{}", self.host))["connection"].clone()
     }
 
     fn online(&self) {
@@ -123,22 +108,22 @@ impl Scene {
 
     fn phase(&self, phase: &str) {
         until(phase, || {
-            let live = get(&self.api, &self.at(""))["live"].clone();
+            let live = self.api.get(&self.at(""))["live"].clone();
             (live["phase"] == phase && live["known"] == true).then_some(())
         });
     }
 
     /// Starts it, talks with it and stops it.
     fn plays(&self) {
-        let power = |action: &str| post(&self.api, &self.at("/power"), json!({ "action": action }), 202);
+        let power = |action: &str| self.api.post(&self.at("/power"), json!({ "action": action }), 202);
         power("start");
         self.phase("running");
-        call(&self.api, Method::POST, &self.at("/commands"), Some(json!({ "command": "hello" })), 204);
+        self.api.call(Method::POST, &self.at("/commands"), Some(json!({ "command": "hello" })), 204);
         until("its answer is in the console", || {
-            get(&self.api, &self.at("/console?limit=100")).to_string().contains("got hello").then_some(())
+            self.api.get(&self.at("/console?limit=100")).to_string().contains("got hello").then_some(())
         });
         assert_eq!(
-            post(&self.api, &self.at("/power"), json!({ "action": "start" }), 409)["code"],
+            self.api.post(&self.at("/power"), json!({ "action": "start" }), 409)["code"],
             "already_running"
         );
         power("stop");
@@ -163,7 +148,7 @@ fn this_api_works_with_the_daemon_of_the_landing_before_and_says_what_has_to_wai
     assert_eq!((status, &refusal["code"]), (503, &json!("daemon_protocol")), "{refusal}");
     assert!(text(&refusal["detail"]).contains("Upgrade raptor-daemon on that host"), "{refusal}");
     // The daemon is upgraded while the container runs.
-    post(&scene.api, &scene.at("/power"), json!({ "action": "start" }), 202);
+    scene.api.post(&scene.at("/power"), json!({ "action": "start" }), 202);
     scene.phase("running");
     scene.daemon.stop();
     scene.daemon.upgrade();
@@ -172,7 +157,7 @@ fn this_api_works_with_the_daemon_of_the_landing_before_and_says_what_has_to_wai
     scene.online();
     scene.phase("running");
     assert_eq!(scene.files().0, 200);
-    post(&scene.api, &scene.at("/power"), json!({ "action": "stop" }), 202);
+    scene.api.post(&scene.at("/power"), json!({ "action": "stop" }), 202);
     scene.phase("offline");
     scene.plays();
 }

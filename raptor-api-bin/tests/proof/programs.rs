@@ -389,6 +389,21 @@ impl Api {
         (status, serde_json::from_str(&answer.text().unwrap()).unwrap_or_default())
     }
 
+    /// The JSON that a call is answered with, which has to be answered with this status.
+    pub fn call(&self, method: Method, path: &str, body: Option<Value>, status: u16) -> Value {
+        let (answered, answer) = self.json(method.clone(), path, body);
+        assert_eq!(answered, status, "{method} {path}: {answer}");
+        answer
+    }
+
+    pub fn post(&self, path: &str, body: Value, status: u16) -> Value {
+        self.call(Method::POST, path, Some(body), status)
+    }
+
+    pub fn get(&self, path: &str) -> Value {
+        self.call(Method::GET, path, None, 200)
+    }
+
     fn at(&self, path: &str) -> reqwest::blocking::RequestBuilder {
         self.http.get(format!("{}/api/v1{path}", self.base))
     }

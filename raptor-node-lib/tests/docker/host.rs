@@ -221,3 +221,83 @@ async fn what_is_left_of_a_container_that_nobody_supervises_is_removed_when_that
     world.host.remove(spec.id).await.unwrap();
     assert!(!state.exists());
 }
+
+/// Where [`Neighbour`] serves.
+const NEIGHBOUR: &str = "10.213.77.2";
+const NEIGHBOURS_PORT: u16 = 38_433;
+
+/// Another machine in a private network of the host.
+struct Neighbour(std::process::Child);
+
+impl Neighbour {
+    /// None where this process may not make networks, which is said.
+    fn new() -> Option<Self> {
+        let script = format!(
+            "set -e; ip netns add raptor-test; ip link add rptest0 type veth peer name rptest1 netns raptor-test; \
+             ip addr add 10.213.77.1/24 dev rptest0; ip link set rptest0 up; \
+             ip -n raptor-test addr add {NEIGHBOUR}/24 dev rptest1; ip -n raptor-test link set rptest1 up; \
+             ip -n raptor-test link set lo up"
+        );
+        let made = Command::new("sh").args(["-c", &script]).output().unwrap();
+        if !made.status.success() {
+            println!("SKIP: {}", String::from_utf8_lossy(&made.stderr));
+            assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "networks are needed in CI");
+            undo();
+            return None;
+        }
+        let own = std::env::current_exe().unwrap();
+        let serving = Command::new("ip")
+            .args(["netns", "exec", "raptor-test"])
+            .arg(own)
+            .args(["--ignored", "--exact", "host::a_neighbour_serves"])
+            .spawn()
+            .unwrap();
+        Some(Self(serving))
+    }
+}
+
+impl Drop for Neighbour {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        undo();
+    }
+}
+
+fn undo() {
+    let _ = Command::new("ip").args(["link", "del", "rptest0"]).output();
+    let _ = Command::new("ip").args(["netns", "del", "raptor-test"]).output();
+}
+
+#[test]
+#[ignore = "the next test runs it in a network of its own"]
+fn a_neighbour_serves() {
+    for visitor in TcpListener::bind((Ipv4Addr::UNSPECIFIED, NEIGHBOURS_PORT)).unwrap().incoming().flatten() {
+        let _ = (&visitor).write_all(b"welcome\n");
+    }
+}
+
+#[tokio::test]
+async fn a_container_reaches_no_other_machine_of_its_hosts_private_network_but_what_was_opened() {
+    if !docker() {
+        return;
+    }
+    let mut visitor = started(VISIT, |_| {}).await;
+    if !kept(&visitor).await {
+        return;
+    }
+    let Some(_neighbour) = Neighbour::new() else { return };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect((NEIGHBOUR, NEIGHBOURS_PORT)).is_err() {
+        assert!(tokio::time::Instant::now() < deadline, "it serves the host itself");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!reaches(&visitor, NEIGHBOUR, NEIGHBOURS_PORT).await, "a private address that is not the host's");
+    visitor.host.shutdown().await;
+    let reach = vec![format!("{NEIGHBOUR}:{NEIGHBOURS_PORT}").parse().unwrap()];
+    visitor.host = Host::builder(&visitor.base).reach(reach).build().await.unwrap();
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while !reaches(&visitor, NEIGHBOUR, NEIGHBOURS_PORT).await {
+        assert!(tokio::time::Instant::now() < deadline, "what was opened is closed\n{:#?}", rules());
+    }
+}

@@ -189,6 +189,47 @@ async fn many_short_outages_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_installation_comes_to_one_installer_whichever_call_the_engine_goes_away_at() {
+    let install: InstallSpec = serde_json::from_value(serde_json::json!({
+        "number": 1, "image": "ghcr.io/games/installer:1", "entrypoint": "sh", "script": "true", "wipe": false,
+        "start": true, "strict": true, "timeout_ms": 3_600_000,
+    }))
+    .unwrap();
+    let mut met = Vec::new();
+    for call in Call::OF_A_START.into_iter().chain([Call::Rejoin, Call::Wait]) {
+        for fault in [InjectedFault::Away, InjectedFault::AwayAfterwards] {
+            let world = World::new(|_| {}).await;
+            world.engine.installs(Script::new().print("unpacked").wait(crate::world::seconds(20)).exit(0));
+            world.engine.lacks("ghcr.io/games/installer:1");
+            world.engine.inject(call, fault.clone());
+            let mut spec = world.host.declared(world.id).await.unwrap();
+            (spec.revision, spec.install) = (2, Some(install.clone()));
+            world.host.declare(spec).await.unwrap();
+            pass(10).await;
+            if !world.engine.is_away() {
+                // An installation makes no such call.
+                continue;
+            }
+            met.push(call);
+            let status = world.status().await;
+            assert_eq!(status.hold, Some(Hold::Installing), "{call:?}: it is not given up");
+            pass(30).await;
+            world.engine.come_back();
+            let status = world.phase(Phase::Running).await;
+            assert_eq!((status.installed, status.hold), (1, None), "{call:?} {fault:?}");
+            assert_eq!(status.problem, None, "{call:?} {fault:?}");
+            let transcript = world.transcript().await;
+            assert_eq!(transcript.matches(" unpacked").count(), 1, "{call:?} {fault:?}: {transcript}");
+            let (starts, left) = (world.engine.starts(world.id), world.engine.count(world.id));
+            assert_eq!((starts, left), (1, 1), "{call:?} {fault:?}: its installer is gone");
+        }
+    }
+    for made in [Call::Version, Call::Pull, Call::Create, Call::Attach, Call::Start] {
+        assert_eq!(met.iter().filter(|call| **call == made).count(), 2, "{made:?} is made: {met:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_installation_that_is_cancelled_while_the_engine_is_away_leaves_nothing() {
     let install: InstallSpec = serde_json::from_value(serde_json::json!({
         "number": 1, "image": "ghcr.io/games/installer:1", "entrypoint": "sh", "script": "true", "wipe": false,

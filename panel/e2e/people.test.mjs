@@ -68,7 +68,7 @@ test('a manager manages, but not roles and daemons', { timeout: 60_000 }, async 
   const page = await visitor('mara');
   await page.getByRole('link', { name: 'Of the admin' }).first().waitFor();
   await page.getByRole('link', { name: 'Roles' }).click();
-  await page.getByRole('button', { name: /manager/ }).waitFor();
+  await page.getByRole('button', { name: /Manager/ }).waitFor();
   assert.equal(await page.getByRole('button', { name: 'Create role' }).count(), 0);
   await page.getByRole('link', { name: 'Daemons' }).click();
   await page.getByRole('heading', { name: 'This host' }).waitFor();

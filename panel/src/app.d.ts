@@ -4,6 +4,8 @@ declare global {
       message: string;
       /** The heading of the error page, where it is not the usual one. */
       title?: string;
+      /** Whether a part of the panel itself did not arrive: what was not loaded once is not asked for again by the browser. */
+      broken?: boolean;
     }
   }
   interface Window {

@@ -16,7 +16,7 @@ export const handleError: HandleClientError = async ({ error, event, message }) 
     return new Promise<never>(() => {});
   }
   void openLater(event.url);
-  return { message: m.shell_part_missing() };
+  return { message: m.shell_part_missing(), broken: true };
 };
 
 /** Opens a page once Raptor answers, unless somebody has gone elsewhere meanwhile. */

@@ -22,6 +22,7 @@ let last = '';
 /** Whether the line was lost since it was last heard. */
 let broken = false;
 let look: ReturnType<typeof setInterval> | undefined;
+let opened = false;
 
 const line = new Line<EventFrame, EventRequest>({
   path: () => `/api/v1/events/live${last ? `?after=${last}` : ''}`,
@@ -36,6 +37,8 @@ const line = new Line<EventFrame, EventRequest>({
     if (watched.ids.length > 0) line.send({ type: 'watch', ...watched });
     // What was asked while nobody answered has failed, so it is asked for again.
     if (broken) tell('resync', {});
+    // What listens before the first frame was read before the line was there: nobody tells what changed until then.
+    else if (!last) for (const listener of listeners) listener('resync', {});
     broken = false;
   },
   down: (dead) => {
@@ -73,13 +76,21 @@ export function watch(ids: string[]): number {
   return watched.watch;
 }
 
+/** Opens the line before anybody listens, so that what is read from now on and shown later misses nothing. */
+export function begin() {
+  if (opened) return;
+  opened = true;
+  line.open();
+}
+
 /** Listens until the returned function is called. `resync` says that anything may be different now. */
 export function listen(listener: Listener): () => void {
   listeners.add(listener);
-  if (listeners.size === 1) line.open();
+  begin();
   return () => {
     listeners.delete(listener);
     if (listeners.size > 0) return;
+    opened = false;
     line.close();
     clearInterval(look);
     look = undefined;

@@ -1,5 +1,5 @@
 // What a page reads before it is drawn, in its `load`.
-import { error } from '@sveltejs/kit';
+import { error, type LoadEvent } from '@sveltejs/kit';
 import { ask, Refusal, type Container, type ContainerPermission } from './api';
 import { heard } from './feed';
 import type { Page, PageSource } from './live/pages.svelte';
@@ -25,9 +25,11 @@ export async function orError<T>(work: Promise<T>, missing?: App.Error): Promise
 }
 
 /** Ends the `load` of a page that this person may not open, before anything is asked for. The frame says so in its place. */
-export async function admitted({ parent, url }: { parent: () => Promise<unknown>; url: URL }): Promise<void> {
+export async function admitted({ parent, url, untrack }: Pick<LoadEvent, 'parent' | 'url' | 'untrack'>): Promise<void> {
   await parent();
-  if (session.account?.password_change_required || !admits(url.pathname)) error(403, m.shell_forbidden_text());
+  // What is read does not depend on the rest of the address, so another one alone is no reason to read it again.
+  const path = untrack(() => url.pathname);
+  if (session.account?.password_change_required || !admits(path)) error(403, m.shell_forbidden_text());
 }
 
 /** The same for a page of one container. */

@@ -115,7 +115,7 @@ const SENTENCES: Record<ProblemCode, Sentence[]> = {
   too_many: [filled(m.api_problem_too_many_limit, 'count', 'limit'), filled(m.api_problem_too_many, 'detail')],
   too_many_streams: [filled(m.api_problem_too_many_streams_limit, 'limit'), () => m.api_problem_too_many_streams()],
   too_much: [filled(m.api_problem_too_much, 'detail')],
-  unauthenticated: [filled(m.api_problem_unauthenticated, 'detail')],
+  unauthenticated: [() => m.api_problem_unauthenticated()],
   unknown_mail: [() => m.api_problem_unknown_mail()],
   unsupported_media_type: [() => m.api_problem_unsupported_media_type()],
   upgrade_required: [() => m.api_problem_upgrade_required()]

@@ -30,7 +30,7 @@ interface Sent {
 
 export class LiveContainer {
   status = $state<ContainerStatus | null>(null);
-  /** What can be done with its process now; null until the stream says it. */
+  /** What can be done with its process, as the stream said last: it holds while connected. Null until the stream says it. */
   actions = $state.raw<PowerAction[] | null>(null);
   stats = $state.raw<Stats | null>(null);
   samples = $state.raw<Sample[]>([]);
@@ -73,7 +73,6 @@ export class LiveContainer {
 
   private away() {
     this.connected = false;
-    this.actions = null;
     this.stats = null;
     this.before = null;
     const why = m.console_command_lost();

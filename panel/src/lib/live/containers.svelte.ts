@@ -1,6 +1,7 @@
 // The list of containers: pages of it, kept true by the feed.
 import { ask, listContainers, words, type ContainerSort, type ContainerSummary, type Phase, type Subject } from '$lib/api';
 import { calmly, heard, listen, watch, type News } from '$lib/feed';
+import { session } from '$lib/session.svelte';
 import { isTrouble, stateOf, type StateName } from '$lib/state';
 import type { Page } from './pages.svelte';
 
@@ -26,8 +27,10 @@ export interface History {
 
 /** What a list begins with. */
 type Begun = Pick<Containers, 'items' | 'next' | 'total' | 'history'> & { heard: number };
-/** The list that was left last. */
-let left: (Begun & { filter: string }) | null = null;
+/** The list that was left last, and whose it was. */
+let left: (Begun & { filter: string; account: string }) | null = null;
+/** The list that was left, where it is the one that is asked for by the one who left it. */
+const kept = (filter: Filter) => (left?.filter === JSON.stringify(filter) && left.account === session.account?.id ? left : null);
 
 const PHASES: (Phase | string)[] = ['running', 'starting', 'stopping', 'offline'] satisfies Phase[];
 /** Every other state but these is one of an offline container, or of any. */
@@ -73,7 +76,9 @@ async function read({ search, state, sort, mine }: Filter, from?: string): Promi
 
 /** What is needed before the list is drawn: as it was left, or else its first page. */
 export async function begin(filter: Filter): Promise<Begun> {
-  if (left?.filter === JSON.stringify(filter)) return left;
+  const before = kept(filter);
+  // What changed while nobody followed it is read once it is shown.
+  if (before) return { ...before, heard: -1 };
   const at = heard();
   const { items, next = null, total = null } = await read(filter);
   return { items, next, total, history: {}, heard: at };
@@ -180,15 +185,19 @@ export class Containers {
   /** Keeps what is shown for somebody who comes back to it. */
   leave(): number {
     const { items, next, total, history } = this;
-    left = { filter: JSON.stringify(this.filter()), items, next, total, history, heard: heard() };
+    const account = session.account?.id;
+    left = account ? { filter: JSON.stringify(this.filter()), account, items, next, total, history, heard: heard() } : null;
     return items.length;
   }
 
   /** Shows what was left, or else reads as many rows as there were; then all of it is read anew. */
   async comeBack(count: number) {
     this.came = true;
-    if (left?.filter === JSON.stringify(this.filter())) {
-      const { items, next, total, history } = left;
+    const before = kept(this.filter());
+    if (before) {
+      const { items, next, total, history } = before;
+      // A list that began with it is read anew already.
+      if (this.items === items) return;
       Object.assign(this, { items, next, total, history });
       void this.load();
       return;

@@ -49,9 +49,13 @@ export class Opened {
     return { ...container, actions: this.live.actions ?? container.actions, live: { ...container.live, ...live } };
   });
 
+  /** Reads it again. The pages below it are told by its source what this person may do. */
   async load() {
     try {
-      this.container = await ask(getContainer({ path: { id: this.id } }));
+      const at = heard();
+      this.source.value = await ask(getContainer({ path: { id: this.id } }));
+      this.source.heard = at;
+      this.container = this.source.value;
       this.failed = null;
     } catch (error) {
       this.gone = error instanceof Refusal && error.status === 404;

@@ -36,9 +36,18 @@ export class Pages<Item, Filter extends object = object, Answer extends Page<Ite
   shown = $state.raw() as Filter;
   private source: PageSource<Item, Filter, Answer>;
   private asked = 0;
+  /** What is being read, one after the other. */
+  private reading: Promise<void> = Promise.resolve();
+  private reloading: Promise<void> | null = null;
+  private growing = false;
+  /** Whether more than the first page is shown. */
+  private grown = false;
 
-  /** Made while a component is. `about` says whether news are about the list, which is then read at most once in `every` milliseconds. */
-  constructor(source: () => PageSource<Item, Filter, Answer>, about: (kind: Kind, news: News) => boolean, every = 1_500) {
+  /**
+   * Made while a component is. `about` says whether news are about the list, of which more than the first page is shown where it has
+   * `grown`. It is then read at most once in `every` milliseconds.
+   */
+  constructor(source: () => PageSource<Item, Filter, Answer>, about: (kind: Kind, news: News, grown: boolean) => boolean, every = 1_500) {
     this.source = untrack(source);
     this.begin();
     $effect(() => {
@@ -47,19 +56,25 @@ export class Pages<Item, Filter extends object = object, Answer extends Page<Ite
       const reload = calmly(() => this.load(), every);
       // What was told meanwhile told nobody.
       if (next.heard !== heard()) reload();
-      return listen((kind, news) => (kind === 'resync' || about(kind, news)) && reload());
+      return listen((kind, news) => (kind === 'resync' || about(kind, news, this.grown)) && reload());
     });
     $effect(() => {
-      if (JSON.stringify(this.filter) === JSON.stringify(this.shown)) return;
+      if (!this.other()) return;
       const timer = setTimeout(() => void this.load(true), PAUSE);
       return () => clearTimeout(timer);
     });
+  }
+
+  /** Whether another list is looked for than is shown. */
+  private other() {
+    return JSON.stringify(this.filter) !== JSON.stringify(this.shown);
   }
 
   private begin() {
     const { page, filter } = this.source;
     this.filter = { ...filter };
     this.shown = filter;
+    this.grown = false;
     this.show(page.items, page);
   }
 
@@ -79,34 +94,56 @@ export class Pages<Item, Filter extends object = object, Answer extends Page<Ite
   }
 
   /** Reads as much again as is shown; the first page alone where another list is asked for. */
-  load = async (anew = false): Promise<void> => {
+  load = (anew = false): Promise<void> => {
+    // Another list waits for nothing, and takes the place of all that is being read.
+    if (anew) return (this.reading = this.renew(true));
+    return (this.reloading ??= this.reading =
+      this.reading.then(() => {
+        this.reloading = null;
+        return this.renew(this.other());
+      }));
+  };
+
+  private async renew(anew: boolean): Promise<void> {
     const asked = ++this.asked;
     const filter = $state.snapshot(this.filter) as Filter;
     try {
       const wanted = anew ? 0 : this.items.length;
       let page = await this.source.read(filter);
       const found = [...page.items];
+      let grown = false;
       while (page.next && found.length < wanted && asked === this.asked) {
         page = await this.source.read(filter, page.next);
         found.push(...page.items);
+        grown = true;
       }
       if (asked !== this.asked) return;
       this.shown = filter;
+      this.grown = grown;
       this.show(found, page);
     } catch (reason) {
       if (asked === this.asked) this.failed = words(reason);
     }
+  }
+
+  /** Reads the next page, unless another list is about to be read. */
+  more = async (): Promise<void> => {
+    if (this.growing) return;
+    this.growing = true;
+    await (this.reading = this.reading.then(() => this.grow()));
+    this.growing = false;
   };
 
-  more = async (): Promise<void> => {
-    if (!this.next) return;
+  private async grow(): Promise<void> {
+    if (!this.next || this.other()) return;
     const asked = ++this.asked;
     try {
       const page = await this.source.read(this.shown, this.next);
       if (asked !== this.asked) return;
+      this.grown = true;
       this.show([...this.items, ...page.items], page);
     } catch (reason) {
       if (asked === this.asked) this.failed = words(reason);
     }
-  };
+  }
 }

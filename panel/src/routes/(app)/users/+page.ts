@@ -14,7 +14,9 @@ const users = ({ search, role }: Filter, cursor?: string) =>
 
 export const load = async (event) => {
   await admitted(event);
-  const list = pages(users, { search: event.url.searchParams.get('search') ?? '', role: '' });
+  // The page itself takes the search out of the address.
+  const search = event.untrack(() => event.url.searchParams.get('search') ?? '');
+  const list = pages(users, { search, role: '' });
   // The list is shown to those who may see no roles, too.
   const roles = session.can('roles.read') ? ask(listRoles()).catch(() => null) : null;
   return { list: await list, roles: (await roles)?.items ?? [] };

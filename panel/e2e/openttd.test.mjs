@@ -74,6 +74,7 @@ test('an administrator runs a game server', { timeout: 170_000 }, async (t) => {
 
   await t.test('a client connects to the address that the panel shows', async () => {
     const shown = await heading()
+      .locator('..')
       .getByRole('button', { name: /^Copy / })
       .innerText();
     assert.equal(shown.trim(), `127.0.0.1:${port}`);

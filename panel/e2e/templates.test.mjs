@@ -64,7 +64,7 @@ test('the startup page says what is not among the template’s images, and why i
   await world.ask('PUT', '/image-policy', { patterns: [], for_owners: false, revision });
   await lena.getByText('the container can’t start with it. Choose another image, or ask an administrator to allow this one.').waitFor();
   await lena.getByRole('button', { name: 'Start', exact: true }).click();
-  await lena.getByText(`The image ${IMAGE} is neither one of the template's images nor on the list of allowed images.`).first().waitFor();
+  await lena.getByText(`The image ${IMAGE} is neither one of the template’s images nor on the list of allowed images.`).first().waitFor();
 
   await admin.goto(`${world.base}/containers/${id}/startup`);
   await admin.getByRole('button', { name: 'Allow for this container' }).click();

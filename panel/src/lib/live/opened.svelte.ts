@@ -17,9 +17,10 @@ export class Opened {
 
   constructor(
     public id: string,
-    private source: Source<Container>
+    /** What the pages below it go by. */
+    private source: () => Source<Container>
   ) {
-    this.container = source.value;
+    this.container = source().value;
     this.live = new LiveContainer(id);
   }
 
@@ -53,9 +54,9 @@ export class Opened {
   async load() {
     try {
       const at = heard();
-      this.source.value = await ask(getContainer({ path: { id: this.id } }));
-      this.source.heard = at;
-      this.container = this.source.value;
+      const value = await ask(getContainer({ path: { id: this.id } }));
+      Object.assign(this.source(), { value, heard: at });
+      this.container = value;
       this.failed = null;
     } catch (error) {
       this.gone = error instanceof Refusal && error.status === 404;
@@ -66,7 +67,7 @@ export class Opened {
   /** Follows it until the returned function is called. */
   follow(): () => void {
     // What was told meanwhile told nobody.
-    if (this.source.heard !== heard()) void this.load();
+    if (this.source().heard !== heard()) void this.load();
     this.live.open();
     const reload = calmly(() => this.load(), 500);
     const deaf = listen((kind, news) => {

@@ -258,17 +258,21 @@ pub(super) async fn taken(tx: &mut Tx, daemon: DaemonId, id: AllocationId, names
         holder.filter(|_| names).map_or("Another container".to_owned(), |holder| holder.name.clone())
     };
     // A hidden name is not a value that a translation could show.
-    let named = |error: Error, holder: String| if names { error.with("container", holder) } else { error };
     Ok(match (&wanted.container, &wanted.held_by) {
         (None, Some(_)) => {
             let holder = name(wanted.held_by.as_ref());
-            let error = Error::conflict("allocation_held", held(&holder, wanted.port));
-            named(error, holder).with("port", wanted.port)
+            match Error::conflict("allocation_held", held(&holder, wanted.port)).with("port", wanted.port) {
+                error if names => error.with("container", holder),
+                error => error,
+            }
         }
         (holder, _) => {
             let holder = name(holder.as_ref());
             let message = format!("{holder} has port {} already. Choose another allocation.", wanted.port);
-            named(Error::conflict("allocation_taken", message), holder).with("port", wanted.port)
+            match Error::conflict("allocation_taken", message).with("port", wanted.port) {
+                error if names => error.with("container", holder),
+                error => error,
+            }
         }
     })
 }

@@ -157,7 +157,11 @@ impl ContainerService<'_> {
 
     /// Whether a process of the container may be running. Unknown while its host is not connected, which counts as yes.
     pub(super) fn may_run(&self, container: &Container) -> bool {
-        container.phase != Phase::Offline || !self.0.inner.fleet.is_online(container.daemon_id)
+        let fleet = &self.0.inner.fleet;
+        // What the host said last is newer than what is stored of it, which is written afterwards.
+        let told = fleet.containers(std::iter::once(&container.id)).remove(&container.id);
+        told.map_or(container.phase, |live| live.phase) != Phase::Offline
+            || !fleet.is_online(container.daemon_id)
     }
 
     async fn changed_network(

@@ -4,7 +4,7 @@ use crate::Setting;
 use anyhow::{Context, bail};
 use std::{io::Write, process::Command};
 
-/// Concurrent connections.
+/// Connections that wrk keeps open at once, on all its threads together.
 const CONNECTIONS: u32 = 32;
 
 /// The result of a load.

@@ -246,7 +246,7 @@ fn key_in(file: &Path) -> anyhow::Result<(Secret, bool)> {
 }
 
 /// Atomically writes a new random secret into `file`, readable by this user only, unless the file exists. Returns whether it
-/// did.
+/// created it.
 ///
 /// # Errors
 /// If the folder can't be written.

@@ -65,7 +65,7 @@ impl Ledger {
 }
 
 /// Removes images that were pulled for this host's containers and have not been used for `unused_s` seconds. Images of existing
-/// containers, whoever created them, and of declared containers are kept.
+/// containers are kept, also of those that Raptor did not create, and so are the images of declared containers.
 ///
 /// # Errors
 /// If the engine does not answer.

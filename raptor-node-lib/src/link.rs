@@ -23,7 +23,7 @@ const WAITING: usize = 256;
 /// What may have changed: grants of this user, in this container. `None` means any.
 pub(crate) type Recheck = (Option<UserId>, Option<ContainerId>);
 
-/// The connection to whoever receives this host's events.
+/// The connection to the control side, which receives this host's events.
 pub(crate) struct Link {
     next: AtomicU64,
     waiting: Mutex<HashMap<u64, oneshot::Sender<Answer>>>,

@@ -36,9 +36,9 @@ const SYSTEM_EVERY: u64 = 5;
 /// Counts of what all daemons have reported.
 #[derive(Default)]
 pub struct EventCounts {
-    /// Links opened.
+    /// Links that daemons opened since the start.
     pub opened: AtomicU64,
-    /// Links closed.
+    /// Links that have ended since the start.
     pub ended: AtomicU64,
     /// Measurements of containers.
     pub stats: AtomicU64,

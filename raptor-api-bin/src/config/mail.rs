@@ -44,7 +44,7 @@ pub enum SmtpSecurity {
     Starttls,
     /// TLS from the first byte.
     Tls,
-    /// No encryption.
+    /// Neither TLS nor STARTTLS: mail and password are sent in the open.
     None,
 }
 

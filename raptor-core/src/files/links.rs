@@ -24,7 +24,7 @@ pub(crate) struct Link {
 /// What a link stands for.
 #[non_exhaustive]
 pub struct OpenedLink {
-    /// The permit of whoever made the link, as they are now.
+    /// A permit for the person who created the link, checked against their current rights.
     pub permit: Permit<ReadFileContent>,
     /// What is read.
     pub read: FileRead,

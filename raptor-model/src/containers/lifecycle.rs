@@ -326,7 +326,7 @@ impl Life {
 
             (P::Stopping, Input::BootFailed | Input::BootInterrupted) => self.stopped(&[]),
             (P::Stopping, Input::Exited(_)) => self.stopped(&[Effect::Ended(Outcome::Stopped)]),
-            // Whoever requested a start sees that it failed; an automatic start is retried later.
+            // The person who requested a start sees that it failed. An automatic start is retried later.
             (P::Starting, Input::BootFailed) if self.by_itself => self.crashed(policy, &[]),
             (P::Starting, Input::BootFailed) => {
                 self.go(|life| (life.phase, life.wanted) = (P::Offline, false), &[])

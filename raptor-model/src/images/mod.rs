@@ -117,7 +117,7 @@ impl ImagePolicy {
 pub struct ChosenImage {
     /// Its checked name.
     pub image: String,
-    /// The name of whoever allowed it; none where nobody had to.
+    /// The user name of the person who allowed it; `None` if nobody had to.
     pub allowed_by: Option<String>,
 }
 

@@ -235,7 +235,7 @@ impl ChannelHandler {
 
     fn write(&mut self, id: u32, handle: &Bytes, offset: u64, data: &Bytes) -> Done {
         let (created, update) = (self.may_create(), self.may_update());
-        // Whoever may create files may also write a file that they have just created.
+        // A session that may create files may also write a file that it has just created.
         created.or(update)?;
         let open = self.handles.file(handle)?;
         if !open.writable {

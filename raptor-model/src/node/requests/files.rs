@@ -41,7 +41,7 @@ impl Route for Scoped<FileRead> {
     const OPERATION: Operation = Operation::post(
         "/containers/{id}/files/read",
         "read_files",
-        "Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. Whoever sends `Upgrade: raptor-content` may get the bytes of a large file as they are, after status 101.",
+        "Read content. The header `x-raptor-content` says what comes: JSON of `FileHead`. A client that sends `Upgrade: raptor-content` may get the bytes of a large file as they are, after status 101.",
     )
     .with(Input::Json)
     .replying(Reply::Content)

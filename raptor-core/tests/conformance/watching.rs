@@ -1,33 +1,45 @@
 //! Following the state of one container.
 
-use crate::world::{on_both, wanted};
+use crate::world::{World, on_both, wanted};
 use futures_util::StreamExt;
 use raptor_core::{
     authz::{
-        ContainerSet,
+        Actor, ContainerSet,
         actions::{DeleteContainer, GrantAccess, KillContainer, RevokeAccess, SeeContainer, StartContainer},
     },
     containers::{Level, lifecycle::Phase, service::NewContainer},
+    id::{ContainerId, UserId},
     roles::Builtin,
 };
+
+/// A container of Steve's that Alex has access to.
+struct Shared {
+    id: ContainerId,
+    guest: UserId,
+    steve: Actor,
+    alex: Actor,
+}
+
+async fn shared(world: &World) -> Shared {
+    world.daemon("near", "30000").await;
+    let owner = world.user("steve", Builtin::User).await.id;
+    let guest = world.user("alex", Builtin::User).await.id;
+    let template = world.template().await.id;
+    let new =
+        NewContainer { owner_id: Some(owner), skip_install: true, ..NewContainer::new("Trains", template) };
+    let id = world.container(new).await.unwrap();
+    let (steve, alex) = (world.signed_in("steve").await.1, world.signed_in("alex").await.1);
+    let permit = world.raptor.authz().permit::<GrantAccess>(&steve, id).await.unwrap();
+    let access = wanted(Level::User, ContainerSet::NONE);
+    world.raptor.containers().grant(permit, "alex", access).await.unwrap();
+    Shared { id, guest, steve, alex }
+}
 
 #[tokio::test]
 async fn a_container_is_followed_until_it_runs_by_those_who_may_see_it_and_no_longer() {
     on_both(|world| async move {
-        world.daemon("near", "30000").await;
-        let owner = world.user("steve", Builtin::User).await.id;
-        let guest = world.user("alex", Builtin::User).await.id;
-        let template = world.template().await.id;
-        let new = NewContainer {
-            owner_id: Some(owner),
-            skip_install: true,
-            ..NewContainer::new("Trains", template)
-        };
-        let id = world.container(new).await.unwrap();
-        let (steve, alex) = (world.signed_in("steve").await.1, world.signed_in("alex").await.1);
+        let Shared { id, guest, steve, alex } = shared(&world).await;
         let (authz, containers) = (world.raptor.authz(), world.raptor.containers());
-        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
-        containers.grant(permit, "alex", wanted(Level::User, ContainerSet::NONE)).await.unwrap();
         let see = async |actor| authz.permit::<SeeContainer>(actor, id).await.unwrap();
 
         // The host receives it a moment after it was created.
@@ -57,20 +69,8 @@ async fn a_container_is_followed_until_it_runs_by_those_who_may_see_it_and_no_lo
 #[tokio::test]
 async fn a_container_that_changes_all_the_time_is_followed_no_longer_than_its_follower_may() {
     on_both(|world| async move {
-        world.daemon("near", "30000").await;
-        let owner = world.user("steve", Builtin::User).await.id;
-        let guest = world.user("alex", Builtin::User).await.id;
-        let template = world.template().await.id;
-        let new = NewContainer {
-            owner_id: Some(owner),
-            skip_install: true,
-            ..NewContainer::new("Trains", template)
-        };
-        let id = world.container(new).await.unwrap();
-        let (steve, alex) = (world.signed_in("steve").await.1, world.signed_in("alex").await.1);
+        let Shared { id, guest, steve, alex } = shared(&world).await;
         let (authz, containers) = (world.raptor.authz(), world.raptor.containers());
-        let permit = authz.permit::<GrantAccess>(&steve, id).await.unwrap();
-        containers.grant(permit, "alex", wanted(Level::User, ContainerSet::NONE)).await.unwrap();
         let see = async |actor| authz.permit::<SeeContainer>(actor, id).await.unwrap();
         containers.wait_until(see(&steve).await, Phase::Offline).await.unwrap();
 

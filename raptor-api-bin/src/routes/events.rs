@@ -27,6 +27,9 @@ use raptor_core::{
 };
 use serde::{Deserialize, Serialize};
 use std::{convert::Infallible, time::Duration};
+use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
@@ -165,23 +168,38 @@ async fn stream_events(
 }
 
 /// The events of one caller for as long as their session lasts, with a `beat` every [`HEARTBEAT_INTERVAL`].
+///
+/// They are collected by a task of their own, at most one ahead of the reader: a response body isn't polled while its reader is slow,
+/// and would keep a database connection for as long.
 fn events(
     app: App,
-    follower: Follower,
+    mut follower: Follower,
     slot: Option<StreamSlot>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
-    let beats = tokio::time::interval(HEARTBEAT_INTERVAL);
-    futures_util::stream::unfold((app, follower, beats, slot), |(app, mut follower, mut beats, slot)| async {
+    let (sender, receiver) = mpsc::channel(1);
+    let collecting = async move {
+        let mut beats = tokio::time::interval(HEARTBEAT_INTERVAL);
         loop {
             let frame = tokio::select! {
                 _ = beats.tick() => EventFrame::beat(&app, follower.position()),
-                news = follower.next() => EventFrame::new(news?, follower.position()),
+                news = follower.next() => match news {
+                    Some(news) => EventFrame::new(news, follower.position()),
+                    None => return,
+                },
             };
-            if let Some(event) = frame.event() {
-                return Some((Ok(event), (app, follower, beats, slot)));
+            if let Some(event) = frame.event()
+                && sender.send(Ok(event)).await.is_err()
+            {
+                return;
             }
         }
-    })
+    };
+    let collecting = AbortOnDropHandle::new(tokio::spawn(collecting.in_current_span()));
+    let reading = (receiver, collecting, slot);
+    futures_util::stream::unfold(
+        reading,
+        |mut reading| async move { Some((reading.0.recv().await?, reading)) },
+    )
 }
 
 /// A message that a client may send on the WebSocket of events.

@@ -7,11 +7,14 @@ use crate::{
     id::{ContainerId, UserId},
     store::{Change, Subject},
 };
+use futures_util::FutureExt;
 use std::time::Duration;
 use tokio::{
     sync::broadcast::error::RecvError,
     time::{MissedTickBehavior, interval},
 };
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// How often session expiry is checked, since no change announces it.
 const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
@@ -64,7 +67,16 @@ pub(crate) struct HeldRights {
 impl HeldRights {
     /// Completes when the actor loses the right: the session ended or expired, the role or the access changed, the container is
     /// gone or, for files, suspended.
-    pub(crate) async fn lost(self) -> Revoked {
+    ///
+    /// The database is asked by a task of its own, which ends when the future is dropped: what waits for this future is often a
+    /// response body, which nothing polls while its reader is slow, and would keep a database connection for as long.
+    pub(crate) fn lost(self) -> impl Future<Output = Revoked> + Send + Unpin + 'static {
+        let watching = AbortOnDropHandle::new(tokio::spawn(self.watch().in_current_span()));
+        // Nothing can be verified any more where the task has failed.
+        watching.map(|revoked| revoked.unwrap_or(Revoked::Session))
+    }
+
+    async fn watch(self) -> Revoked {
         let mut changes = self.raptor.inner.store.feed().subscribe();
         let mut gaps = self.raptor.inner.fleet.gaps();
         let mut ticks = interval(EXPIRY_CHECK_INTERVAL);

@@ -21,6 +21,8 @@ use tokio::sync::{
     broadcast::{Receiver, error::RecvError},
     watch,
 };
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// A live stream that also says which power actions its viewer has.
 struct Possible {
@@ -116,9 +118,12 @@ impl Possible {
     /// next change, and what is no longer possible is refused.
     async fn look(&mut self) -> Option<SharedFrame> {
         let live = self.live.clone()?;
-        // A database that falls silent must not hold up the console.
         let looking = visible(self.raptor.clone(), self.actor.clone(), self.id);
-        let visible = self.raptor.inner.store.unless_silent(looking).await.ok()??;
+        let store = self.raptor.inner.store.clone();
+        // A task of its own: a viewer who doesn't read on must not keep a database connection. A database that falls silent must not
+        // hold up the console.
+        let looking = tokio::spawn(async move { store.unless_silent(looking).await }.in_current_span());
+        let visible = AbortOnDropHandle::new(looking).await.ok()?.ok()??;
         let actions = actions(&visible.container, &live, visible.permissions);
         if self.told.as_ref() == Some(&actions) {
             return None;

@@ -39,7 +39,7 @@ pub(super) fn while_allowed<A: Act<On = Visible> + 'static>(
 
 /// Passes `body` through for as long as the actor holds these rights; then it fails.
 pub(crate) fn while_held(held: HeldRights, body: Body) -> Body {
-    let begun = Some((body, Box::pin(held.lost())));
+    let begun = Some((body, held.lost()));
     stream::unfold(begun, |running| async move {
         let (mut body, mut ended) = running?;
         tokio::select! {

@@ -2,7 +2,7 @@
 
 use crate::world::{PASSWORD, World, new_user, on_both, run, see, until};
 use chrono::TimeDelta;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use raptor_core::{
     Error,
     activity::Activity,
@@ -20,6 +20,7 @@ use raptor_core::{
     node::{ContainerStatus, LiveFrame, Since},
     paging::PageRequest,
     roles::{Builtin, RoleDraft},
+    store::Subject,
 };
 use serde_json::json;
 
@@ -258,6 +259,37 @@ async fn a_live_stream_is_revoked_with_what_it_shows_with_the_container_and_with
         let live = open(&reads).await;
         world.clock.advance(TimeDelta::days(8));
         assert_eq!(live.revoked.await, Revoked::Session);
+    })
+    .await;
+}
+
+/// More than the database has connections.
+const READERS: usize = 64;
+
+#[tokio::test]
+async fn readers_who_stop_reading_keep_no_database_connection() {
+    on_both(|world| async move {
+        let (steve, id) = running(&world).await;
+        let mut readers = Vec::new();
+        for _ in 0..READERS {
+            let permit = world.raptor.authz().permit::<SeeContainer>(&steve, id).await.unwrap();
+            let mut live = world.raptor.containers().live(permit, Since::Tail(0)).await.unwrap();
+            live.frames.next().await.unwrap();
+            readers.push(live);
+        }
+        let mut changes = world.raptor.follow(steve.clone(), None);
+        with(&world, &steve, id, "guest", &[P::StatsRead]).await;
+        while !matches!(changes.next().await.unwrap(), FollowerEvent::Change(change) if change.subject == Subject::Access) {}
+        // What each of them may see is looked up again now, and nobody reads on until it is known.
+        for reader in &mut readers {
+            assert!((&mut reader.revoked).now_or_never().is_none());
+            let _ = reader.frames.next().now_or_never();
+        }
+        see(&world.raptor, &steve, id).await.unwrap();
+        world.user("alex", Builtin::User).await;
+        for reader in &mut readers {
+            reader.frames.next().await.unwrap();
+        }
     })
     .await;
 }

@@ -206,7 +206,12 @@ test('the graphs tell the value at a time, and why there is none', { timeout: 90
   await until('there are some measurements', async () => Number(await chart.getAttribute('aria-valuemax')) > 4);
   await chart.focus();
   for (let i = 0; i < 3; i++) await page.keyboard.press('ArrowLeft');
-  const told = await chart.getAttribute('aria-valuetext');
+  let told = await chart.getAttribute('aria-valuetext');
+  if (/no data/.test(told)) {
+    // The moment between what the host had measured before and what the page has received since; before it there is a value.
+    await page.keyboard.press('ArrowLeft');
+    told = await chart.getAttribute('aria-valuetext');
+  }
   assert.match(told, /\d:\d\d.*: .*[KM]iB/);
   const last = await chart.getAttribute('aria-valuemax');
   await until('another measurement', async () => (await chart.getAttribute('aria-valuemax')) !== last);

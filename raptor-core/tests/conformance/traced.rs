@@ -2,10 +2,14 @@
 
 use std::{
     io::{self, Write},
-    sync::{Arc, Mutex},
+    sync::{Arc, LazyLock, Mutex},
 };
-use tracing::{Level, level_filters::LevelFilter, subscriber::DefaultGuard};
+use tracing::{Dispatch, Level, level_filters::LevelFilter, subscriber::DefaultGuard};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
+
+/// A second subscriber that nobody uses. While a process has only one, `tracing` takes the first thread that reaches a span or event
+/// for the only one: a test of another thread, which logs nothing, would switch it off for all.
+static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
 
 /// Everything that was logged on this thread since it was made.
 #[derive(Clone, Default)]
@@ -14,6 +18,7 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Keeps what is logged from `level` on, and when spans end, until the guard is dropped.
     pub fn keep(level: Level) -> (Self, DefaultGuard) {
+        LazyLock::force(&SECOND);
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)

@@ -39,6 +39,9 @@ impl Log {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_done_for_a_request_carries_its_id_until_it_is_done_and_nothing_else_does() {
+    // While a process has only one subscriber, `tracing` takes the first thread that reaches a span or event for the only one: a test of
+    // another thread, which logs nothing, would switch it off for all.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_ansi(false)

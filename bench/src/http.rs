@@ -116,7 +116,8 @@ async fn containers(
 async fn populate(api: &Api) -> anyhow::Result<JoinSet<()>> {
     let host = SimulatedHost::builder().stats_every(Duration::from_secs(1)).build();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": listener.local_addr()?.port() });
+    let port = listener.local_addr()?.port();
+    let draft = json!({ "name": "Host", "host": "127.0.0.1", "port": port, "transport": "plain" });
     let created = api.post("/daemons", draft).await?;
     let daemon = text(&created["daemon"]["id"]);
     let router = raptor_daemon::router(Arc::new(host), text(&created["api_key"]));

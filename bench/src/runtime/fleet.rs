@@ -89,7 +89,8 @@ async fn register(api: &Api, count: u32) -> anyhow::Result<Vec<Registered>> {
     let port = free_port()?;
     let adding = (0..count).map(|place| async move {
         let ip = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 1, 0, 1)) + place);
-        let draft = json!({ "name": format!("Host {place:04}"), "host": ip.to_string(), "port": port });
+        let (name, host) = (format!("Host {place:04}"), ip.to_string());
+        let draft = json!({ "name": name, "host": host, "port": port, "transport": "plain" });
         let created = api.post("/daemons", draft).await?;
         let id = text(&created["daemon"]["id"]).parse().ok().context("a daemon has no id")?;
         anyhow::Ok(Registered { id, key: text(&created["api_key"]), ip, port })

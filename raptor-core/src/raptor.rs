@@ -155,7 +155,8 @@ impl Builder {
 
     /// Like [`Self::local_node`], for another host in this process, e.g. on another disk or another engine. `name` identifies
     /// its record at the next start: 1 to 40 characters of `a-z`, `0-9` and `-`. All hosts of a machine share its ports, so
-    /// give them different ones.
+    /// give them different ones. A host that is no longer given keeps its record, which can be deleted once no process on the
+    /// database runs the host.
     #[must_use]
     pub fn named_local_node(mut self, name: &str, node: Arc<dyn Node>, ports: impl Into<String>) -> Self {
         let local = LocalNode { name: Some(name.to_owned()), node, ports: ports.into() };
@@ -307,7 +308,7 @@ impl Raptor {
         }
     }
 
-    /// Issues permits.
+    /// Issues the permits that operations require.
     #[must_use]
     pub fn authz(&self) -> Authz {
         Authz::new(self.inner.store.clone())
@@ -379,13 +380,13 @@ impl Raptor {
         ContainerService(self)
     }
 
-    /// Containers' files.
+    /// Operations on containers' files: listing, reading, writing, archives.
     #[must_use]
     pub fn files(&self) -> FileService<'_> {
         FileService(self)
     }
 
-    /// Links to files.
+    /// Links with which files are read without a session.
     #[must_use]
     pub fn links(&self) -> LinkService<'_> {
         LinkService(self)

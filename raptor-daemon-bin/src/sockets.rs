@@ -20,6 +20,7 @@ use raptor_model::{
     node::{
         HostMessage,
         requests::{LinkRequest, LiveQuery, Route},
+        tolerant::{self, Noticed, Understood, UnknownPart},
     },
 };
 use raptor_server::{
@@ -75,6 +76,7 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
     let (mut sink, mut source) = socket.split();
     let mut ping = tokio::time::interval(PING_INTERVAL);
     let mut heard_at = tokio::time::Instant::now();
+    let noticed = Noticed::default();
     let code = loop {
         let message = tokio::select! {
             item = items.next() => match item.map(|item| serde_json::to_string(&item)) {
@@ -89,7 +91,7 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(Message::Text(text))) => {
                     heard_at = tokio::time::Instant::now();
-                    hear(node.as_ref(), &text).await;
+                    hear(node.as_ref(), &noticed, &text).await;
                     continue;
                 }
                 Some(Ok(_)) => {
@@ -108,14 +110,18 @@ async fn send_all<T: Serialize>(socket: WebSocket, mut items: BoxStream<'static,
     let _ = tokio::time::timeout(Duration::from_secs(1), sink.send(close)).await;
 }
 
-async fn hear(node: Option<&Shared>, text: &str) {
+async fn hear(node: Option<&Shared>, noticed: &Noticed, text: &str) {
     let Some(node) = node else { return };
-    match serde_json::from_str::<HostMessage>(text) {
-        Ok(word) => {
-            if let Err(error) = node.tell(word).await {
-                tracing::warn!(%error, "a message of the API could not be processed");
-            }
-        }
-        Err(error) => tracing::warn!(%error, "the API sent a message that this version does not understand"),
+    let Understood { value, mut left_out, .. } = tolerant::read(text.as_bytes());
+    left_out.extend(value.as_ref().err().map(UnknownPart::message::<HostMessage>));
+    for left_out in left_out.iter().filter(|left_out| noticed.is_new(left_out)) {
+        tracing::warn!(
+            %left_out,
+            "the API said something that this version does not understand, and it is left out; is the API newer?"
+        );
+    }
+    let Ok(message) = value else { return };
+    if let Err(error) = node.tell(message).await {
+        tracing::warn!(%error, "a message of the API could not be processed");
     }
 }

@@ -24,9 +24,11 @@ pub mod templates;
 pub mod users;
 
 mod cache;
+pub mod claims;
 mod conn;
 mod container_search;
 mod feed;
+mod held;
 pub mod migration;
 mod open;
 mod presence;
@@ -39,9 +41,12 @@ pub use cache::{Cache, Invalidation};
 pub use conn::Conn;
 pub use feed::{Change, Subject, Verb};
 pub use feed::{Feed, FeedEvent};
+pub use held::{aside, assert_none_held};
 pub use presence::elsewhere;
 pub use warnings::Warnings;
 
+use claims::Claims;
+use held::Held;
 use presence::Presence;
 use raptor_model::Result;
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool, Transaction, pool::PoolConnection};
@@ -81,12 +86,18 @@ enum Db {
 pub struct Store {
     db: Db,
     feed: Feed,
+    claims: Claims,
     // Held while the store is open: only one process can use a SQLite database.
     _lock: Option<Arc<std::fs::File>>,
 }
 
 /// A connection for reading.
-pub enum Reader {
+pub struct Reader {
+    inner: ReaderInner,
+    _held: Held,
+}
+
+enum ReaderInner {
     Sqlite(PoolConnection<Sqlite>),
     Postgres(PoolConnection<Postgres>),
 }
@@ -96,6 +107,7 @@ pub struct Tx {
     inner: TxInner,
     changes: Vec<Change>,
     feed: Feed,
+    held: Held,
 }
 
 enum TxInner {
@@ -109,10 +121,11 @@ impl Store {
     /// # Errors
     /// [`raptor_model::Error::Unavailable`] when the database does not answer.
     pub async fn read(&self) -> Result<Reader> {
-        Ok(match &self.db {
-            Db::Sqlite(pool) => Reader::Sqlite(pool.acquire().await?),
-            Db::Postgres(pool, presence) => Reader::Postgres(presence.with(pool.acquire()).await??),
-        })
+        let inner = match &self.db {
+            Db::Sqlite(pool) => ReaderInner::Sqlite(pool.acquire().await?),
+            Db::Postgres(pool, presence) => ReaderInner::Postgres(presence.with(pool.acquire()).await??),
+        };
+        Ok(Reader { inner, _held: Held::new() })
     }
 
     /// Begins a transaction that may write.
@@ -125,7 +138,7 @@ impl Store {
             Db::Sqlite(pool) => TxInner::Sqlite(pool.begin_with("BEGIN IMMEDIATE").await?),
             Db::Postgres(pool, presence) => TxInner::Postgres(presence.with(pool.begin()).await??),
         };
-        Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone() })
+        Ok(Tx { inner, changes: Vec::new(), feed: self.feed.clone(), held: Held::new() })
     }
 
     /// Runs `doing`, which may be waiting for the database. If the database stops answering, `doing` is dropped within two
@@ -154,6 +167,7 @@ impl Store {
 
     /// Waits for connections in use, then closes all of them.
     pub async fn close(&self) {
+        self.claims.give_up().await;
         match &self.db {
             Db::Sqlite(pool) => pool.close().await,
             Db::Postgres(pool, _) => pool.close().await,
@@ -163,9 +177,9 @@ impl Store {
 
 impl Reader {
     pub fn conn(&mut self) -> Conn<'_> {
-        match self {
-            Self::Sqlite(connection) => Conn::Sqlite(connection),
-            Self::Postgres(connection) => Conn::Postgres(connection),
+        match &mut self.inner {
+            ReaderInner::Sqlite(connection) => Conn::Sqlite(connection),
+            ReaderInner::Postgres(connection) => Conn::Postgres(connection),
         }
     }
 }
@@ -201,6 +215,7 @@ impl Tx {
                 tx.commit().await?;
             }
         }
+        drop(self.held);
         self.feed.publish(self.changes.drain(..));
         Ok(())
     }

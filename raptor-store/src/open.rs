@@ -1,6 +1,6 @@
 //! Opening a store: connect, lock, migrate.
 
-use super::{Db, Feed, Store, keys, migration, presence::Presence, reserve};
+use super::{Db, Feed, Store, claims::Claims, keys, migration, presence::Presence, reserve};
 use raptor_model::{Error, Result};
 use sqlx::{
     Connection, PgConnection,
@@ -125,7 +125,7 @@ impl Store {
         migration::postgres(&pool, &server.role).await?;
         let presence = Presence::of(&pool);
         let feed = Feed::shared(pool.clone(), presence.clone());
-        Ok(Self { db: Db::Postgres(pool, presence), feed, _lock: None })
+        Ok(Self { db: Db::Postgres(pool, presence), feed, claims: Claims::default(), _lock: None })
     }
 
     async fn open_sqlite(url: &str) -> Result<Self> {
@@ -159,7 +159,7 @@ impl Store {
         if !in_memory {
             reserve::keep(&pool).await?;
         }
-        Ok(Self { db: Db::Sqlite(pool), feed: Feed::local(), _lock: lock })
+        Ok(Self { db: Db::Sqlite(pool), feed: Feed::local(), claims: Claims::default(), _lock: lock })
     }
 }
 

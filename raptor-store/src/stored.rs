@@ -2,6 +2,7 @@
 //! must not fail a whole list: it is logged with its table, column and row, and the record is marked as damaged. Where security
 //! depends on the value, it is replaced by what allows least.
 
+use raptor_model::node::tolerant::{self, Understood, UnknownPart};
 use serde::de::DeserializeOwned;
 use serde_json::{error::Category, value::RawValue};
 use sqlx::{
@@ -72,7 +73,11 @@ impl RowReader {
         text: &Text,
         instead: impl FnOnce() -> T,
     ) -> T {
-        serde_json::from_str(&text.0).unwrap_or_else(|error| {
+        let Understood { value, left_out, .. } = tolerant::read(text.0.as_bytes());
+        for left_out in left_out {
+            self.report_left_out(column, &left_out);
+        }
+        value.unwrap_or_else(|error| {
             // Its own words would show what stands there.
             let what = match error.classify() {
                 Category::Data => "another kind of value is expected",
@@ -99,6 +104,18 @@ impl RowReader {
     /// The columns that were damaged.
     pub fn damaged(self) -> Vec<&'static str> {
         self.damaged
+    }
+
+    /// Logs what a newer version stored and this one reads without, once per process and column.
+    fn report_left_out(&self, column: &'static str, left_out: &UnknownPart) {
+        static REPORTED: LazyLock<Mutex<HashSet<Place>>> = LazyLock::new(Mutex::default);
+        let mut reported = REPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.insert((self.table, column, self.row)) {
+            tracing::warn!(
+                table = self.table, column, row = %self.row, %left_out,
+                "a part of a stored value is of a newer version, and is left out"
+            );
+        }
     }
 
     /// Logs a damaged column once per process, since lists are read all the time. Never logs the value, which may be a secret.

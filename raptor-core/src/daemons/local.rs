@@ -5,6 +5,7 @@ use crate::{
     Error, Result,
     allocations::service::AllocationDraft,
     authz::{Actor, actions::CreateAllocations},
+    id::DaemonId,
     node::{Node, Protocol},
     store,
 };
@@ -52,12 +53,34 @@ pub(super) fn is_named(daemon: &Daemon) -> bool {
 }
 
 impl DaemonService<'_> {
-    /// Ensures that this local host has a record, with some allocations if it is new.
+    /// Ensures that this local host has a record, with some allocations if it is new, and that no other process deletes it while
+    /// this one lives.
     pub(crate) async fn ensure_local(&self, host: &str, local: &LocalNode) -> Result<()> {
-        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
-        if daemons.iter().any(|daemon| daemon.local && daemon.host == host) {
-            return Ok(());
+        loop {
+            let id = match self.local_id(host).await? {
+                Some(id) => id,
+                None => match self.create_local(host, local).await {
+                    // Another process was faster: with this host, or with its name.
+                    Err(Error::Conflict { code: "name_taken", .. }) => continue,
+                    created => created?,
+                },
+            };
+            self.0.inner.store.claim(id).await?;
+            // Until then another process may have deleted it.
+            if self.local_id(host).await? == Some(id) {
+                return Ok(());
+            }
         }
+    }
+
+    /// The record of the local host with this address.
+    async fn local_id(&self, host: &str) -> Result<Option<DaemonId>> {
+        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
+        Ok(daemons.into_iter().find(|daemon| daemon.local && daemon.host == host).map(|daemon| daemon.id))
+    }
+
+    async fn create_local(&self, host: &str, local: &LocalNode) -> Result<DaemonId> {
+        let daemons = store::daemons::list(&mut self.0.inner.store.read().await?.conn()).await?;
         let name = local.name.as_deref().unwrap_or("This host");
         let taken = |name: &str| daemons.iter().any(|daemon| daemon.name.eq_ignore_ascii_case(name));
         // A daemon that already has this name keeps it.
@@ -84,6 +107,6 @@ impl DaemonService<'_> {
             protocol: Protocol::Both,
         };
         self.0.allocations().create(permit, draft).await?;
-        Ok(())
+        Ok(daemon.id)
     }
 }

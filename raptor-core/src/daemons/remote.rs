@@ -15,6 +15,7 @@ use crate::{
             GetSystem, Handler, Input, LinkRequest, LiveQuery, Method, Patience, Reply, Request, Route,
             Target,
         },
+        tolerant::{self, Noticed, Understood, UnknownPart},
     },
 };
 use async_trait::async_trait;
@@ -45,6 +46,8 @@ pub struct RemoteNode {
     time: Arc<Mutex<Option<Heard>>>,
     /// The version of the protocol that is spoken with the daemon, as it last said; 0 before that.
     spoken: AtomicU32,
+    /// What the daemon says and this version does not understand.
+    noticed: Arc<Noticed>,
 }
 
 /// The HTTP client for the daemon.
@@ -127,6 +130,7 @@ impl RemoteNode {
             link: tokio::sync::Mutex::default(),
             time: Arc::default(),
             spoken: AtomicU32::new(0),
+            noticed: Arc::default(),
         })
     }
 
@@ -194,18 +198,27 @@ impl RemoteNode {
     ) -> Result<(Outbox, BoxStream<'static, R::Answer>), NodeError> {
         let opened = self.client().http.connect(&path::<R>(target), input(request)).await;
         let (outbox, frames) = opened.map_err(|error| self.error(error))?;
+        let (noticed, address) = (self.noticed.clone(), self.address.clone());
         let items = frames
-            .filter_map(|frame| {
-                let read = serde_json::from_str(&frame);
-                std::future::ready(
-                    read.inspect_err(
-                        |error| tracing::warn!(%error, "a frame that this version does not understand"),
-                    )
-                    .ok(),
-                )
+            .filter_map(move |frame| {
+                let Understood { value, mut left_out, .. } = tolerant::read(frame.as_bytes());
+                left_out.extend(value.as_ref().err().map(UnknownPart::message::<R::Answer>));
+                warn_of_new(&noticed, &address, &left_out);
+                std::future::ready(value.ok())
             })
             .boxed();
         Ok((outbox, items))
+    }
+}
+
+/// Logs what the daemon at `address` says and only a newer version understands, once for each kind and container.
+fn warn_of_new(noticed: &Noticed, address: &str, left_out: &[UnknownPart]) {
+    for left_out in left_out.iter().filter(|left_out| noticed.is_new(left_out)) {
+        tracing::warn!(
+            daemon = address,
+            %left_out,
+            "the daemon said something that this version does not understand, and it is left out; is the daemon newer?"
+        );
     }
 }
 
@@ -232,7 +245,7 @@ impl<R: Request> Handler<R> for RemoteNode {
         match R::OPERATION.reply {
             Reply::Json => self.read(&answer),
             // The body is empty if there is nothing to return.
-            _ => errors::read(b"null"),
+            _ => self.read(b"null"),
         }
     }
 }

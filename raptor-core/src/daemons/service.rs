@@ -54,7 +54,7 @@ pub struct NewDaemon {
     pub api_key: String,
 }
 
-/// Operations on daemons.
+/// Operations on daemons: adding, changing, maintaining and deleting them.
 pub struct DaemonService<'r>(pub(crate) &'r Raptor);
 
 impl DaemonService<'_> {
@@ -238,7 +238,7 @@ impl DaemonService<'_> {
     /// Deletes a daemon without containers, and its allocations.
     ///
     /// # Errors
-    /// [`Error::Conflict`] `has_containers` or `local`.
+    /// [`Error::Conflict`] `has_containers`, or `local` for a host that this process, or another one on the same database, runs.
     pub async fn delete(&self, permit: Permit<DeleteDaemon>) -> Result<()> {
         let (actor, daemon) = permit.consume();
         // A named one may no longer be run by its program.
@@ -246,6 +246,12 @@ impl DaemonService<'_> {
             return Err(Error::conflict("local", "This daemon runs inside the API and can't be removed."));
         }
         let mut tx = self.0.inner.store.begin().await?;
+        if daemon.local && !store::claims::lock_unclaimed(&mut tx.conn(), daemon.id).await? {
+            return Err(Error::conflict(
+                "local",
+                "Another process on the same database runs this daemon. Stop that process, then delete the daemon.",
+            ));
+        }
         if !store::daemons::delete(&mut tx.conn(), daemon.id).await? {
             return Err(Error::NotFound { what: "daemon" });
         }

@@ -69,7 +69,7 @@ async fn claim(raptor: &Raptor) -> Result<Option<Job>> {
 async fn process(raptor: &Raptor, job: Job) {
     let done = tokio::select! {
         done = perform(raptor, &job) => done,
-        () = hold(raptor, &job) => {
+        () = store::aside(hold(raptor, &job)) => {
             tracing::info!(?job, "the database was down so long that another API may have taken over this job");
             return;
         }

@@ -1,5 +1,7 @@
 //! The live state of hosts: one link to each daemon, and the state of its containers.
 
+#[cfg(debug_assertions)]
+mod checked;
 mod follower;
 mod journal;
 mod link;
@@ -44,7 +46,7 @@ pub enum LinkState {
     /// Being tried for the first time.
     #[default]
     Connecting,
-    /// Up.
+    /// The link is up, and what the host reports arrives.
     Online,
     /// The daemon can't be reached.
     Unreachable,
@@ -267,6 +269,9 @@ impl Fleet {
         let connection = Arc::new(watch::Sender::new(connection));
         let stop = raptor.inner.stop.child_token();
         let node = match self.node_of(&raptor.inner.sealer, daemon, sealed) {
+            #[cfg(debug_assertions)]
+            Ok(node) => Some(Arc::new(checked::CheckedNode(node)) as Arc<dyn Node>),
+            #[cfg(not(debug_assertions))]
             Ok(node) => Some(node),
             Err((state, message)) => {
                 if state != LinkState::NotRunning {

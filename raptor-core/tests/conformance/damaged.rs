@@ -278,3 +278,30 @@ async fn a_word_that_cannot_be_read_is_logged_once_with_its_table_column_and_row
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_a_newer_version_stored_of_a_status_is_left_out_and_logged_once_and_harms_nothing() {
+    on_both(|world| async move {
+        let steve = world.user("steve", Builtin::User).await.id;
+        world.daemon("one", "30000-30009").await;
+        let id = container(&world, steve, "Newer").await;
+        until("nothing is to be done", async || count(&world, "SELECT COUNT(*) FROM jobs").await == 0).await;
+        let (log, _guard) = Log::keep(tracing::Level::WARN);
+        let newer = "UPDATE containers SET status = json_set(status, '$.hold', 'audited') WHERE name = 'Newer'";
+        let postgres =
+            "UPDATE containers SET status = jsonb_set(status::jsonb, '{hold}', '\"audited\"') WHERE name = 'Newer'";
+        spoil(&world, newer, postgres).await;
+        for _ in 0..3 {
+            let summary = see(&world.raptor, &Actor::System, id).await.unwrap().summary;
+            assert!(summary.damaged.is_empty(), "{:?}", summary.damaged);
+        }
+        let text = log.text();
+        let lines: Vec<&str> = text.lines().filter(|line| line.contains("is of a newer version")).collect();
+        let [line] = lines.as_slice() else { panic!("{text}") };
+        let row = format!("row={id}");
+        for told in ["WARN", "table=\"containers\"", "column=\"status\"", &row, "Hold: unknown variant `audited`"] {
+            assert!(line.contains(told), "{told}: {line}");
+        }
+    })
+    .await;
+}

@@ -1,8 +1,8 @@
 //! Several hosts in one process.
 
-use crate::world::{World, on_both, see, until};
+use crate::world::{World, count, on_both, run, see, until};
 use raptor_core::{
-    Error,
+    Error, Raptor,
     authz::{
         Actor,
         actions::{DeleteDaemon, ListAllocations, ListDaemons, ReadDaemon},
@@ -16,6 +16,7 @@ use raptor_core::{
     roles::Builtin,
 };
 use std::sync::Arc;
+use tokio::task::LocalSet;
 
 /// The world with these hosts in its process, by name; an empty name is the host without a name.
 async fn with_hosts(world: World, hosts: &[(&str, &SimulatedHost, &str)]) -> World {
@@ -111,6 +112,80 @@ async fn several_hosts_in_one_process_each_run_their_own_containers() {
         let world = with_hosts(world, &hosts).await;
         delete(&world, spare).await.unwrap();
         assert_eq!(daemons(&world).await.len(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_host_that_another_process_runs_is_not_deleted_until_that_process_has_ended() {
+    on_both(|world| async move {
+        let host = SimulatedHost::default();
+        let hosts = [("fast", &host, "30100")];
+        if world.url.starts_with("sqlite") {
+            // Here the other process is refused, before it runs anything.
+            let refused = Raptor::builder("app key").database_url(&world.url).bcrypt_cost(4).build().await;
+            let why = refused.err().unwrap().to_string();
+            assert!(why.contains("Another Raptor uses"), "{why}");
+            return;
+        }
+        let other = with_hosts(world.beside().await, &hosts).await;
+        let id = daemons(&world).await[0].id;
+        assert_eq!(link(&world, id).await, LinkState::NotRunning, "this process does not run it");
+        let refused = delete(&world, id).await.unwrap_err();
+        assert_eq!(refused.code(), "local");
+        assert!(refused.to_string().contains("Another process"), "{refused}");
+        assert_eq!(delete(&other, id).await.unwrap_err().code(), "local");
+
+        // A connection that is cut, by the server or on the way, costs the claim for seconds only.
+        let cut = "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let claimed_by = "SELECT COALESCE(MAX(pid), 0)::bigint FROM pg_locks WHERE locktype = 'advisory'
+                          AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let before = count(&world, claimed_by).await;
+        run(&world, cut).await;
+        until("it is claimed again", async || ![0, before].contains(&count(&world, claimed_by).await)).await;
+        assert_eq!(delete(&world, id).await.unwrap_err().code(), "local");
+
+        // Two processes with the same host: it is free when both have ended.
+        let third = with_hosts(world.beside().await, &hosts).await;
+        other.raptor.shutdown().await;
+        assert_eq!(delete(&world, id).await.unwrap_err().code(), "local");
+        third.raptor.shutdown().await;
+        delete(&world, id).await.unwrap();
+        assert!(daemons(&world).await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn processes_that_start_at_once_with_the_same_new_host_share_its_record() {
+    on_both(|world| async move {
+        let host = SimulatedHost::default();
+        if world.url.starts_with("sqlite") {
+            return; // Only one process can use it.
+        }
+        let started = (0..4).map(|_| {
+            let (world, host) = (world.clone(), host.clone());
+            // Each is a task of its own, as each is a process.
+            tokio::task::spawn_local(async move {
+                Raptor::builder("app key")
+                    .database_url(&world.url)
+                    .bcrypt_cost(4)
+                    .clock(world.clock.clone())
+                    .named_local_node("fast", Arc::new(host), "30100")
+                    .build()
+                    .await
+            })
+        });
+        let tasks = LocalSet::new();
+        let started =
+            tasks.run_until(async { futures_util::future::try_join_all(started).await }).await.unwrap();
+        for raptor in started {
+            raptor.unwrap().shutdown().await;
+        }
+        let all = daemons(&world).await;
+        assert_eq!(all.iter().map(|daemon| daemon.name.as_str()).collect::<Vec<_>>(), ["fast"]);
+        assert_eq!(ports(&world, all[0].id).await, [30_100]);
     })
     .await;
 }

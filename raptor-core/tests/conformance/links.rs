@@ -1,6 +1,9 @@
 //! The messages for daemons that can be reached but don't work.
 
-use crate::world::{link_to, on_both, until};
+use crate::{
+    traced::Log,
+    world::{daemon_draft, link_to, on_both, until},
+};
 use raptor_core::{
     Raptor,
     authz::{
@@ -8,8 +11,8 @@ use raptor_core::{
         actions::{CreateDaemon, UpdateDaemon},
     },
     clock::Clock,
-    daemons::{DaemonDraft, simulated::SimulatedHost},
-    id::DaemonId,
+    daemons::{DaemonDraft, Transport, remote::RemoteNode, simulated::SimulatedHost},
+    id::{ContainerId, DaemonId},
     live::{Connection, LinkState},
     node::{Node, OLDEST_PROTOCOL, PROTOCOL},
     outbound::{Outbound, OutboundError, Resolver},
@@ -18,6 +21,10 @@ use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
 };
 
 async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> Connection {
@@ -29,17 +36,7 @@ async fn connection_to(node: Arc<dyn Node>, clock: Clock, wanted: LinkState) -> 
         .await
         .unwrap();
     let permit = raptor.authz().allow::<CreateDaemon>(&Actor::System).unwrap();
-    let draft = DaemonDraft {
-        name: "host".into(),
-        host: "host.example".into(),
-        port: 8080,
-        transport: None,
-        memory_limit_mib: None,
-        disk_limit_mib: None,
-        sftp_read_only: false,
-        sftp_offline_hours: Some(24),
-        self_service_ports: None,
-    };
+    let draft = DaemonDraft { host: "host.example".into(), ..daemon_draft("host") };
     let id: DaemonId = raptor.daemons().create(permit, draft).await.unwrap().linked.daemon.id;
     let met = tokio::time::timeout(Duration::from_secs(10), async {
         loop {
@@ -95,17 +92,7 @@ async fn every_host_is_told_where_all_of_them_are_and_hears_of_changes() {
         let told = |name: &str| world.hosts.of(name).hosts();
         until("it is told of itself", || async { told("one") == ["192.0.2.1"] }).await;
         let permit = world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, first.id).await.unwrap();
-        let draft = DaemonDraft {
-            name: "one".into(),
-            host: "node1.example.com".into(),
-            port: 8080,
-            transport: None,
-            memory_limit_mib: None,
-            disk_limit_mib: None,
-            sftp_read_only: false,
-            sftp_offline_hours: None,
-            self_service_ports: None,
-        };
+        let draft = DaemonDraft { host: "node1.example.com".into(), sftp_offline_hours: None, ..daemon_draft("one") };
         world.raptor.daemons().update(permit, draft).await.unwrap();
         world.daemon("two", "30000").await;
         for name in ["one", "two"] {
@@ -156,4 +143,56 @@ impl Resolver for Everywhere {
     async fn resolve(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
         Ok(vec![Ipv4Addr::new(93, 184, 216, 34).into()])
     }
+}
+
+/// Answers every request with this JSON, as a daemon does.
+async fn answering(listener: TcpListener, body: String) {
+    loop {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let _ = socket.read(&mut [0; 4_096]).await;
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+        let _ = socket.shutdown().await;
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_newer_daemon_knows_is_left_out_and_logged_once() {
+    let (log, _guard) = Log::keep(tracing::Level::WARN);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let id = ContainerId::generate();
+    let status = |phase: &str, hold: serde_json::Value| {
+        serde_json::json!({ "id": id, "revision": 1, "phase": phase, "since": "2026-11-30T07:26:13Z", "started_at": null,
+            "last_exit": null, "problem": null, "progress": null, "hold": hold, "installed": 0, "crashes": null, "pending": null })
+    };
+    let items = serde_json::json!([
+        status("running", "audited".into()),
+        status("hibernating", serde_json::Value::Null),
+        { "token": "hunter22" },
+    ]);
+    let daemon = tokio::spawn(answering(listener, serde_json::json!({ "items": items }).to_string()));
+    let node = RemoteNode::new("127.0.0.1", port, Transport::Plain, "key".into()).unwrap();
+    for _ in 0..3 {
+        let containers = node.containers().await.unwrap();
+        assert_eq!(containers.len(), 1, "the one that is understood but for its hold");
+    }
+    daemon.abort();
+    let text = log.text();
+    let mut lines: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains("does not understand") && line.contains(&port.to_string()))
+        .filter_map(|line| line.split_once("left_out=").map(|(_, left_out)| left_out))
+        .collect();
+    lines.sort_unstable();
+    let hibernating = format!("ContainerStatus {id}: unknown variant `hibernating`");
+    assert_eq!(
+        lines,
+        [&hibernating, "ContainerStatus: missing field `id`", "Hold: unknown variant `audited`"],
+        "{text}"
+    );
+    assert!(!text.contains("hunter22"), "{text}");
 }

@@ -1,7 +1,7 @@
 //! Ports: one that a process still publishes is not given to others, the limit applies to everybody, and none is created on an
 //! address that the host does not have.
 
-use crate::world::{World, on_both, see, until};
+use crate::world::{World, daemon_draft, on_both, see, until};
 use raptor_core::{
     Error,
     allocations::{
@@ -337,17 +337,7 @@ async fn owners_are_given_ports_of_the_daemons_range_only() {
     on_both(|world| async move {
         let owner = world.user("steve", Builtin::User).await.id;
         let daemon = world.daemon("one", "30000-30009").await;
-        let draft = |ports: &str| DaemonDraft {
-            name: "one".into(),
-            host: "192.0.2.1".into(),
-            port: 8080,
-            transport: None,
-            memory_limit_mib: None,
-            disk_limit_mib: None,
-            sftp_read_only: false,
-            sftp_offline_hours: None,
-            self_service_ports: Some(ports.into()),
-        };
+        let draft = |ports: &str| DaemonDraft { sftp_offline_hours: None, self_service_ports: Some(ports.into()), ..daemon_draft("one") };
         let update = async |ports: &str| {
             let permit =
                 world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, daemon.id).await.unwrap();

@@ -1,6 +1,6 @@
 //! Revoking access while the host is not connected.
 
-use crate::world::{World, on_both};
+use crate::world::{World, daemon_draft, on_both};
 use raptor_core::{
     authz::{
         Actor,
@@ -49,17 +49,7 @@ async fn it_is_said_where_one_revokes_and_how_long_known_keys_keep_working() {
             (8, "SSH keys that it knows keep working for up to 8 hours."),
         ] {
             let permit = world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, away).await.unwrap();
-            let draft = DaemonDraft {
-                name: "away".into(),
-                host: "192.0.2.1".into(),
-                port: 8080,
-                transport: None,
-                memory_limit_mib: None,
-                disk_limit_mib: None,
-                sftp_read_only: false,
-                sftp_offline_hours: Some(hours),
-                self_service_ports: None,
-            };
+            let draft = DaemonDraft { sftp_offline_hours: Some(hours), ..daemon_draft("away") };
             world.raptor.daemons().update(permit, draft).await.unwrap();
             let (access, keys) = notices(&world, &steve, there).await;
             let notice = access.unwrap();

@@ -58,11 +58,14 @@ async fn a_new_container_is_installed_before_it_starts_and_its_end_is_written_do
         .await;
         let steve = actor(&world, steve).await;
         let (containers, authz) = (world.raptor.containers(), world.raptor.authz());
+        let host = world.hosts.of("one");
+        host.hold_up_declarations(true);
         let permit = authz.permit::<actions::InstallContainer>(&steve, id).await.unwrap();
         containers.install(permit, false, true).await.unwrap();
         assert_eq!(state(&world, id).await, InstallState::Pending);
         let permit = authz.permit::<actions::InstallContainer>(&steve, id).await.unwrap();
         assert_eq!(containers.install(permit, false, true).await.unwrap_err().code(), "installing");
+        host.hold_up_declarations(false);
         until("it is installed again", || async { state(&world, id).await == InstallState::Installed }).await;
         phase(&world, id, Phase::Running).await;
         let actions: Vec<_> = told(&world, id).await.into_iter().map(|told| told.action).collect();

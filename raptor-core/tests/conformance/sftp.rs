@@ -1,6 +1,6 @@
 //! Public keys, and the answers to daemons' questions about SFTP.
 
-use crate::world::{PASSWORD, World, ask, on_both, wanted};
+use crate::world::{PASSWORD, World, ask, daemon_draft, on_both, wanted};
 use raptor_core::{
     Error,
     authz::{
@@ -30,27 +30,13 @@ struct Fixture {
     container: ContainerId,
 }
 
-fn draft(name: &str) -> DaemonDraft {
-    DaemonDraft {
-        name: name.into(),
-        host: "192.0.2.1".into(),
-        port: 8080,
-        transport: None,
-        memory_limit_mib: None,
-        disk_limit_mib: None,
-        sftp_read_only: false,
-        sftp_offline_hours: Some(24),
-        self_service_ports: None,
-    }
-}
-
 impl Fixture {
     async fn new(world: World) -> Self {
         let owner = world.user("steve", Builtin::User).await;
         let (_, steve) = world.signed_in("steve").await;
         let (authz, raptor) = (world.raptor.authz(), &world.raptor);
         let permit = authz.allow::<CreateDaemon>(&Actor::System).unwrap();
-        let daemon = raptor.daemons().create(permit, draft("host")).await.unwrap().linked.daemon.id;
+        let daemon = raptor.daemons().create(permit, daemon_draft("host")).await.unwrap().linked.daemon.id;
         let permit = authz.allow::<ImportTemplate>(&Actor::System).unwrap();
         let egg = serde_json::json!({
             "meta": { "version": "PTDL_v2" }, "name": "Test", "author": "a@b.example", "startup": "./run",
@@ -167,7 +153,7 @@ async fn a_daemon_learns_nothing_of_another_daemons_containers() {
         let fixture = Fixture::new(world).await;
         let raptor = &fixture.world.raptor;
         let permit = raptor.authz().allow::<CreateDaemon>(&Actor::System).unwrap();
-        let other = raptor.daemons().create(permit, draft("other")).await.unwrap().linked.daemon.id;
+        let other = raptor.daemons().create(permit, daemon_draft("other")).await.unwrap().linked.daemon.id;
         let question = SftpQuestion::SignIn {
             login: format!("steve.{}", fixture.container.short()),
             proof: SftpProof::Password { password: Redacted::new(PASSWORD) },
@@ -235,12 +221,12 @@ async fn an_administrator_sets_read_only_and_how_long_known_keys_work_alone() {
         let fixture = Fixture::new(world).await;
         let raptor = &fixture.world.raptor;
         let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, fixture.daemon).await.unwrap();
-        let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..draft("host") };
+        let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..daemon_draft("host") };
         raptor.daemons().update(permit, change).await.unwrap();
         let grant = fixture.by_password("steve", PASSWORD).await.unwrap();
         assert!(grant.read_only && grant.keep_seconds == 0);
         let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, fixture.daemon).await.unwrap();
-        let change = DaemonDraft { sftp_offline_hours: Some(9_000), ..draft("host") };
+        let change = DaemonDraft { sftp_offline_hours: Some(9_000), ..daemon_draft("host") };
         let error = raptor.daemons().update(permit, change).await.unwrap_err();
         assert!(matches!(error, Error::Invalid { field, .. } if field == "sftp_offline_hours"));
     })

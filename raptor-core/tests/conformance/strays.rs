@@ -18,6 +18,7 @@ use raptor_core::{
     node::Node,
     paging::PageRequest,
     roles::Builtin,
+    store::aside,
 };
 
 /// A host with a running container that the database knows nothing about.
@@ -201,7 +202,8 @@ async fn of_callers_who_adopt_and_delete_at_once_one_succeeds_and_nothing_is_ado
             let permit = raptor.authz().permit::<DeleteStray>(&Actor::System, fixture.daemon).await?;
             raptor.daemons().delete_stray(permit, fixture.lost).await
         };
-        let (a, b, c, d) = tokio::join!(delete(), fixture.adopt(), delete(), fixture.adopt());
+        let (a, b, c, d) =
+            tokio::join!(aside(delete()), aside(fixture.adopt()), aside(delete()), aside(fixture.adopt()));
         let done = [a.is_ok(), b.is_ok(), c.is_ok(), d.is_ok()];
         assert_eq!(done.iter().filter(|done| **done).count(), 1, "{done:?}");
         let adopted = done[1] || done[3];

@@ -38,6 +38,7 @@ pub fn wanted(level: Level, permissions: ContainerSet) -> AccessChange {
 pub const PASSWORD: &str = "correct horse";
 
 /// A fresh Raptor, and what is needed to open another replica on the same database.
+#[derive(Clone)]
 pub struct World {
     pub raptor: Raptor,
     pub url: String,
@@ -112,6 +113,14 @@ impl World {
         Self::built(url, clock, hosts, |builder| builder).await
     }
 
+    /// The same world by another process, where the database allows that.
+    pub async fn beside(&self) -> Self {
+        if self.url.starts_with("sqlite") {
+            return self.clone();
+        }
+        Self { raptor: Self::replica(&self.url, &self.clock, &self.hosts).await, ..self.clone() }
+    }
+
     async fn built(
         url: &str,
         clock: &Clock,
@@ -156,20 +165,9 @@ impl World {
 
     /// Creates a daemon with allocations on these ports, and waits until its link is up.
     pub async fn daemon(&self, name: &str, ports: &str) -> Daemon {
-        let draft = DaemonDraft {
-            name: name.into(),
-            host: "192.0.2.1".into(),
-            port: 8080,
-            transport: None,
-            memory_limit_mib: None,
-            disk_limit_mib: None,
-            sftp_read_only: false,
-            sftp_offline_hours: Some(24),
-            self_service_ports: None,
-        };
         let authz = self.raptor.authz();
         let permit = authz.allow::<actions::CreateDaemon>(&Actor::System).unwrap();
-        let daemon = self.raptor.daemons().create(permit, draft).await.unwrap().linked.daemon;
+        let daemon = self.raptor.daemons().create(permit, daemon_draft(name)).await.unwrap().linked.daemon;
         let permit = authz.permit::<actions::CreateAllocations>(&Actor::System, daemon.id).await.unwrap();
         let (alias, note, protocol) = (None, None, Protocol::Both);
         let draft = AllocationDraft { ip: "192.0.2.1".into(), ports: ports.into(), alias, note, protocol };
@@ -233,6 +231,21 @@ pub async fn fresh_postgres(server: &str) -> String {
     sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
     admin.close().await;
     format!("{}/{name}", server.rsplit_once('/').unwrap().0)
+}
+
+/// A daemon that is reached at a host of the documentation.
+pub fn daemon_draft(name: &str) -> DaemonDraft {
+    DaemonDraft {
+        name: name.into(),
+        host: "192.0.2.1".into(),
+        port: 8080,
+        transport: None,
+        memory_limit_mib: None,
+        disk_limit_mib: None,
+        sftp_read_only: false,
+        sftp_offline_hours: Some(24),
+        self_service_ports: None,
+    }
 }
 
 pub fn new_user(username: &str, role_id: RoleId) -> NewUser {

@@ -22,7 +22,7 @@ mod spec;
 mod status;
 mod system;
 mod text;
-mod tolerant;
+pub mod tolerant;
 mod transition;
 
 pub use crate::containers::lifecycle::PowerAction;

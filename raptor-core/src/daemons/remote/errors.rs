@@ -1,9 +1,12 @@
 //! Explaining unexpected answers of a daemon.
 
-use super::RemoteNode;
+use super::{RemoteNode, warn_of_new};
 use crate::{
     containers::lifecycle::Refused,
-    node::{FileError, NodeError, OLDEST_PROTOCOL, PROTOCOL, SystemInfo, TOO_LATE},
+    node::{
+        FileError, NodeError, OLDEST_PROTOCOL, PROTOCOL, SystemInfo, TOO_LATE,
+        tolerant::{self, Understood},
+    },
 };
 use raptor_client::SocketError;
 use serde::{Deserialize, de::DeserializeOwned};
@@ -17,12 +20,6 @@ struct Problem {
     detail: String,
 }
 
-/// Parses a daemon's answer.
-pub(super) fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, NodeError> {
-    serde_json::from_slice(answer)
-        .map_err(|error| NodeError::Internal(format!("the daemon's answer can't be parsed: {error}")))
-}
-
 /// The protocol version in a daemon's answer, whatever else it contains.
 fn protocol_of(system: &[u8]) -> Option<u32> {
     let system: serde_json::Value = serde_json::from_slice(system).ok()?;
@@ -33,9 +30,16 @@ impl RemoteNode {
     /// Parses the answer of a daemon, or of what is in its place.
     pub(super) fn read<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T, NodeError> {
         match serde_json::from_slice::<serde::de::IgnoredAny>(answer) {
-            Ok(_) => read(answer),
+            Ok(_) => self.understand(answer),
             Err(_) => Err(self.unreachable("a program that is not a raptor-daemon answered")),
         }
+    }
+
+    /// Parses a daemon's answer. What only a newer version understands is left out.
+    fn understand<T: DeserializeOwned>(&self, answer: &[u8]) -> Result<T, NodeError> {
+        let Understood { value, left_out, .. } = tolerant::read(answer);
+        warn_of_new(&self.noticed, &self.address, &left_out);
+        value.map_err(|error| NodeError::Internal(format!("the daemon's answer can't be parsed: {error}")))
     }
 
     pub(super) fn unreachable(&self, why: &str) -> NodeError {
@@ -63,7 +67,7 @@ impl RemoteNode {
     /// Parses the answer to the first request. An answer that can't be parsed is of another protocol version, or of another
     /// program.
     pub(super) async fn met(&self, answer: &[u8]) -> Result<SystemInfo, NodeError> {
-        let error = match read(answer) {
+        let error = match self.understand(answer) {
             Ok(system) => return Ok(system),
             Err(error) => error,
         };

@@ -3,12 +3,13 @@
 
 /**
  * The pages that people come to first, in the order in which they come: what each needs beyond those before it is one file. What
- * is imported dynamically, such as the terminal and the plots, stays by itself.
+ * is imported dynamically, such as the terminal, the plots and the sentences of problems, stays by itself. How numbers are written is
+ * in the first, as those sentences need it and nothing else.
  */
 const STAGES = [
   [
     'door',
-    /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.(svelte|ts)|src\/hooks\.client\.ts)$/
+    /\/(runtime\/client\/entry\.js|generated\/client-optimized\/app\.js|vite\/preload-helper\.js|src\/routes\/(\+layout|\+error|sign-in\/\+page)\.(svelte|ts)|src\/hooks\.client\.ts|src\/lib\/format\.ts)$/
   ],
   ['shell', /\/src\/routes\/\(app\)\/(\+layout|\+error|containers\/\+page)\.(svelte|ts)$/],
   // What opens over a page, loaded when the first page is there, and the page of a container need nothing of each other.

@@ -312,6 +312,40 @@ test('an address inside the network is not fetched, and why is said', { timeout:
   }
 });
 
+test('a folder has an address and a way back, and one that is gone is said in the frame of the panel', { timeout: 60_000 }, async () => {
+  await world.ask('POST', `/containers/${id}/files/folders`, { path: '/there' });
+  await page.goto(`${world.base}/containers/${id}/files`);
+  await page.getByLabel('Filter this folder').fill('there');
+  await row('there').getByRole('button', { name: 'there', exact: true }).click();
+  await page.getByText('This folder is empty').waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('path'), '/there');
+  assert.equal(await page.getByLabel('Filter this folder').inputValue(), '', 'a filter is of one folder');
+  await page.goBack();
+  await row('there').waitFor();
+  await page.getByRole('button', { name: 'Size', exact: true }).click();
+  await page.goForward();
+  await page.getByText('This folder is empty').waitFor();
+  await page.getByRole('columnheader', { name: 'Size' }).and(page.locator('[aria-sort=descending]')).waitFor();
+  await page.getByRole('button', { name: 'Name', exact: true }).click();
+
+  await page.goto(`${world.base}/containers/${id}/files?path=/gone`);
+  await page.getByRole('heading', { name: 'Folder not found' }).waitFor();
+  await page.getByRole('heading', { name: 'Shelf' }).waitFor();
+  await page.getByRole('link', { name: 'Go to the top folder' }).click();
+  await row('there').waitFor();
+});
+
+test('files are read while their tab is pointed at', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/containers/${id}/settings`);
+  const tab = page.getByRole('link', { name: 'Files', exact: true });
+  const read = page.waitForResponse((answer) => /\/files\?/.test(answer.url()));
+  await tab.hover();
+  assert.equal((await read).status(), 200);
+  assert.equal(new URL(page.url()).pathname, `/containers/${id}/settings`);
+  await tab.click();
+  await row('there').waitFor();
+});
+
 test('a folder of thousands is selected whole, with few rows in the page', { timeout: 60_000 }, async () => {
   const many = join(world.api.path, 'data/containers', id, 'many');
   mkdirSync(many);

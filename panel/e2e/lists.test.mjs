@@ -71,6 +71,31 @@ test('back returns to the row that was opened', { timeout: 90_000 }, async () =>
   });
 });
 
+test('activity is filtered by time and by kinds of actions, and what is filtered has an address', { timeout: 60_000 }, async () => {
+  await page.goto(`${world.base}/activity`);
+  const [kind, time] = [page.getByLabel('Action', { exact: true }), page.getByLabel('Time', { exact: true })];
+  const asked = async (name, value) => until(`${name} is ${value}`, () => new URL(page.url()).searchParams.get(name) === value);
+  const told = page.getByRole('region', { name: 'Activity' }).getByRole('row');
+  await told.filter({ hasText: 'Server 103' }).first().waitFor();
+  await kind.selectOption({ label: 'All: Templates' });
+  await asked('kind', 'template');
+  await told.filter({ hasText: 'Server 103' }).first().waitFor({ state: 'detached' });
+  await told.filter({ hasText: 'Imported' }).first().waitFor();
+  await time.selectOption({ label: 'Last hour' });
+  await asked('within', 'hour');
+  await page.reload();
+  await told.filter({ hasText: 'Imported' }).first().waitFor();
+  assert.deepEqual([await kind.inputValue(), await time.inputValue()], ['template.', 'hour']);
+
+  await time.selectOption({ label: 'Custom range' });
+  await page.getByLabel('Until').fill('2020-01-01T00:00');
+  await page.getByText('No activity matches these filters.').waitFor();
+  assert.equal(await page.getByLabel('Until').inputValue(), '2020-01-01T00:00');
+  await page.getByRole('button', { name: 'Clear filters' }).click();
+  await told.filter({ hasText: 'Server 103' }).first().waitFor();
+  await until('nothing is asked for', () => new URL(page.url()).search === '');
+});
+
 test('a browser whose language is malformed shows the console and its graphs', { timeout: 60_000 }, async () => {
   const context = await browser.newContext({ storageState: await page.context().storageState() });
   await context.addInitScript(() => Object.defineProperty(Navigator.prototype, 'language', { get: () => 'C', configurable: true }));

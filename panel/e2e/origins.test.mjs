@@ -133,7 +133,8 @@ test('a newer file at the source is offered with its difference and becomes a ne
   await page.unroute(checks);
 
   // From a file, on the same page.
-  await page.getByRole('button', { name: 'Update…' }).click();
+  await page.getByRole('button', { name: 'More', exact: true }).click();
+  await page.getByRole('menuitem', { name: 'Update…' }).click();
   await page.getByTestId('update-file').setInputFiles({
     name: 'newer.json',
     mimeType: 'application/json',

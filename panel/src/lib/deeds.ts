@@ -109,6 +109,30 @@ const DEEDS: Record<ActivityAction, Sentence> = {
 };
 
 /** Every action that is known here, as in "Started …". */
-export const KINDS: { action: string; title: string }[] = Object.entries(DEEDS)
-  .map(([action, sentence]) => ({ action, title: sentence({ subject: '…' }).replace(/<\/?[a-z]+\/?>/g, '') }))
+const TITLES = (Object.keys(DEEDS) as ActivityAction[])
+  .map((action) => ({ action, title: DEEDS[action]({ subject: '…' }).replace(/<\/?[a-z]+\/?>/g, '') }))
   .sort((a, b) => a.title.localeCompare(b.title));
+
+/** Kinds of actions, by how their names begin. */
+const KINDS: { kind: string; title: string }[] = [
+  { kind: 'container', title: m.common_containers() },
+  { kind: 'container.power', title: m.containers_power() },
+  { kind: 'container.sftp', title: 'SFTP' },
+  { kind: 'file', title: m.common_files() },
+  { kind: 'account', title: m.activity_kind_account() },
+  { kind: 'user', title: m.common_users() },
+  { kind: 'role', title: m.common_roles() },
+  { kind: 'template', title: m.common_templates() },
+  { kind: 'daemon', title: m.common_daemons() }
+];
+const isOf = (kind: string, action: string) => action.startsWith(`${kind}.`);
+/** The narrowest kind of an action. */
+const kindOf = (action: string) =>
+  KINDS.filter(({ kind }) => isOf(kind, action)).sort((a, b) => b.kind.length - a.kind.length)[0]?.kind ?? '';
+
+/** The kinds of actions with their actions; last, without a kind, what is left. */
+export const GROUPS = [...KINDS, { kind: '', title: m.activity_kind_other() }].map(({ kind, title }) => ({
+  kind,
+  title,
+  actions: TITLES.filter(({ action }) => kindOf(action) === kind)
+}));

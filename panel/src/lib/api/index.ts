@@ -3,7 +3,6 @@ import { client } from './generated/client.gen';
 import { getSettings, type Problem } from './generated';
 import { m } from '$lib/messages';
 import { PATIENCE, server } from '../server-time';
-import { worded } from './problems';
 
 export * from './generated';
 
@@ -87,14 +86,10 @@ function strange(status: number): string {
   return m.api_proxy_strange({ status });
 }
 
-/** What is said of a problem. Where only the log has the cause, with the id under which it stands there. */
-function told(problem: Partial<Problem> & { status: number }): string {
-  const { status, code, detail, request_id: id } = problem;
-  const said = (status > 0 ? worded(problem) : undefined) ?? detail ?? strange(status);
-  return code === 'internal' && id ? `${said} (${id})` : said;
-}
+/** The sentences of all problems: loaded when the first one comes, or while the browser is idle, as no page begins with them. */
+export const wording = () => import('./problems');
 
-/** A refusal: in the panel's words where it has a sentence for it, else in the API's. */
+/** What was refused, as the API answered it. The message is its own detail; `refused` words it in the language of the panel. */
 export class Refusal extends Error {
   status: number;
   code: string;
@@ -102,13 +97,27 @@ export class Refusal extends Error {
   /** The values that the API's sentence names. */
   params: Record<string, unknown>;
 
-  constructor(problem: Partial<Problem> & { status: number }) {
-    super(told(problem));
+  constructor(problem: Partial<Problem> & { status: number }, text = problem.detail ?? strange(problem.status)) {
+    super(text);
     this.status = problem.status;
     this.code = problem.code ?? 'unknown';
     this.field = problem.field ?? null;
     this.params = problem.params ?? {};
   }
+}
+
+async function worded(problem: Partial<Problem>): Promise<string | undefined> {
+  // Everybody who opens the sign-in page meets this one.
+  if (problem.code === 'unauthenticated') return m.api_problem_unauthenticated();
+  // Without the sentences, as on a line that broke, the API's own are said.
+  return problem.code && (await wording().catch(() => null))?.worded(problem);
+}
+
+/** The refusal of a problem, in the panel's words where it has a sentence for it. */
+export async function refused(problem: Partial<Problem> & { status: number }): Promise<Refusal> {
+  const said = (await worded(problem)) ?? problem.detail ?? strange(problem.status);
+  // Only the log has the cause, with the id under which it stands there.
+  return new Refusal(problem, problem.code === 'internal' && problem.request_id ? `${said} (${problem.request_id})` : said);
 }
 
 type Answer<T> = Promise<{ data?: T; error?: unknown; response?: Response }>;
@@ -126,7 +135,7 @@ export async function ask<T>(answer: Answer<T>): Promise<T> {
     const detail = m.api_check_connection({ what: navigator.onLine ? m.api_unreachable() : m.api_offline() });
     throw new Refusal({ status: 0, code: 'unreachable', detail });
   }
-  const refusal = new Refusal({ ...(typeof error === 'object' ? error : {}), status: response.status });
+  const refusal = await refused({ ...(typeof error === 'object' ? error : {}), status: response.status });
   if (refusal.code === 'unauthenticated') signedOut();
   throw refusal;
 }

@@ -1,7 +1,7 @@
 // Files on their way to a container. Small ones go in one request, others in pieces; what fails because Raptor can’t be
 // reached is sent again once it can be, and each request may safely arrive twice.
 import { m } from '$lib/messages';
-import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, words, type FileInfo, type Upload } from '../api';
+import { abortUpload, ask, beginUpload, finishUpload, getUpload, Refusal, refused, words, type FileInfo, type Upload } from '../api';
 
 const PIECE = 8 * 1024 * 1024;
 /** Files up to this size go in one request; what is in front of Raptor may take no more than 1 MiB. */
@@ -174,9 +174,9 @@ class Uploads {
   private shrink(error: unknown): boolean {
     if (!(error instanceof Refusal) || error.code !== 'unknown' || (error.status !== 413 && error.status !== 0)) return false;
     const smaller = this.size > USUAL ? USUAL : this.size / 2;
-    const refused = error.status === 413 && smaller >= LEAST;
-    if (refused || this.size > USUAL) this.size = smaller;
-    return refused;
+    const passes = error.status === 413 && smaller >= LEAST;
+    if (passes || this.size > USUAL) this.size = smaller;
+    return passes;
   }
 
   private whole(one: Sending): Promise<FileInfo> {
@@ -201,9 +201,9 @@ class Uploads {
       request.onloadend = () => {
         this.requests.delete(one.key);
         const answer = read(request.responseText);
-        if (request.status >= 200 && request.status < 300) resolve(answer as T);
-        else
-          reject(new Refusal({ ...(request.status === 0 && { detail: m.files_upload_no_answer() }), ...answer, status: request.status }));
+        if (request.status >= 200 && request.status < 300) return resolve(answer as T);
+        const silent = request.status === 0 && { detail: m.files_upload_no_answer() };
+        void refused({ ...silent, ...answer, status: request.status }).then(reject);
       };
       request.send(body);
     });

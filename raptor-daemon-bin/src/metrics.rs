@@ -95,3 +95,65 @@ fn each(page: &mut Page, containers: &[ContainerStatus], stats: &[ContainerStats
     let disk = series(|one| number(one.stats.disk_bytes));
     page.gauge("container_disk_bytes", "Disk space in use", disk);
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::{
+        body::{Body, to_bytes},
+        http::{Request, header},
+    };
+    use raptor_core::daemons::simulated::SimulatedHost;
+    use raptor_model::{
+        containers::Limits,
+        id::ContainerId,
+        node::{ContainerSpec, Node, PowerAction},
+    };
+    use std::{sync::Arc, time::Duration};
+
+    async fn metrics(host: &SimulatedHost, query: &str) -> String {
+        let request = Request::get(format!("/metrics{query}")).header(header::AUTHORIZATION, "Bearer key");
+        let router = crate::router(Arc::new(host.clone()), "key".into());
+        let answer = tower::ServiceExt::oneshot(router, request.body(Body::empty()).unwrap()).await.unwrap();
+        String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+    }
+
+    async fn declared(host: &SimulatedHost) -> ContainerId {
+        let id = ContainerId::generate();
+        let spec: ContainerSpec = serde_json::from_value(serde_json::json!({
+            "id": id, "revision": 1, "name": "x", "image": "x", "startup": "", "environment": {},
+            "limits": Limits::default(), "ports": [], "done": [], "strip_ansi": false,
+            "stop": { "type": "docker" }, "stop_timeout_ms": 1_000, "config_files": [], "suspended": false,
+        }))
+        .unwrap();
+        host.declare(spec).await.unwrap();
+        id
+    }
+
+    #[tokio::test]
+    async fn containers_have_series_only_on_request_and_none_once_they_are_removed() {
+        let host = SimulatedHost::builder().stats_every(Duration::from_millis(20)).build();
+        let (runs, stands) = (declared(&host).await, declared(&host).await);
+        host.power(runs, PowerAction::Start, "").await.unwrap();
+        let running =
+            |id: ContainerId, value| format!("raptor_daemon_container_running{{id=\"{id}\"}} {value}");
+        let measured = format!("raptor_daemon_container_memory_bytes{{id=\"{runs}\"}} ");
+        let until = async {
+            loop {
+                let text = metrics(&host, "?containers=true").await;
+                if text.contains(&running(runs, "1.0")) && text.contains(&measured) {
+                    return text;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let text = tokio::time::timeout(Duration::from_secs(60), until).await.unwrap();
+        assert!(text.contains(&running(stands, "0.0")), "{text}");
+
+        let few = metrics(&host, "").await;
+        assert!(!few.contains("raptor_daemon_container_") && !few.contains(&runs.to_string()), "{few}");
+
+        host.remove(runs).await.unwrap();
+        let text = metrics(&host, "?containers=true").await;
+        assert!(!text.contains(&runs.to_string()) && text.contains(&running(stands, "0.0")), "{text}");
+    }
+}

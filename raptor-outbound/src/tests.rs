@@ -196,12 +196,52 @@ async fn inside_a_machine_with_a_public_address() {
 
 #[test]
 fn the_machines_own_public_address_is_refused_like_a_private_one() {
+    let set_up = format!("ip link set lo up && ip addr add {PUBLIC}/32 dev lo");
+    in_a_network_of_its_own(&set_up, "tests::inside_a_machine_with_a_public_address");
+}
+
+/// An address of the private network in the test below, of another machine.
+const NEIGHBOUR: &str = "10.66.0.9";
+
+/// Whether somebody has tried to reach it: the kernel has asked the network who has the address.
+fn was_sought() -> bool {
+    let sought = std::fs::read_to_string("/proc/net/arp").unwrap();
+    sought.lines().any(|line| line.split_whitespace().next() == Some(NEIGHBOUR))
+}
+
+/// Runs in a network namespace in which the machine has a private network with other machines.
+#[tokio::test]
+#[ignore = "the next test runs it in a network of its own"]
+async fn inside_a_machine_with_a_private_network() {
+    let resolver = ChangingResolver::new(&[NEIGHBOUR]);
+    for host in [NEIGHBOUR, "171048969", "[::ffff:10.66.0.9]", "named.test"] {
+        let outbound = Outbound::default().resolver(resolver.clone());
+        let refused = text(&outbound, &format!("http://{host}/")).await;
+        assert!(matches!(refused, Err(OutboundError::Private)), "{host}: {refused:?}");
+    }
+    let (first, _) = server("127.0.0.1", redirect(&format!("http://{NEIGHBOUR}/"))).await;
+    let opened = Outbound::default().open(vec!["127.0.0.0/8".parse().unwrap()]);
+    let refused = text(&opened, &format!("http://127.0.0.1:{first}/")).await;
+    assert!(matches!(refused, Err(OutboundError::Private)), "by a redirect: {refused:?}");
+    assert!(!was_sought(), "nothing was sent to it");
+
+    let opened = Outbound::default().open(vec![format!("{NEIGHBOUR}/32").parse().unwrap()]);
+    let nobody = opened.read(&format!("http://{NEIGHBOUR}/"), 10, Duration::from_millis(500)).await;
+    assert!(!matches!(nobody, Err(OutboundError::Private)), "{nobody:?}");
+    assert!(was_sought(), "an administrator has opened it");
+}
+
+#[test]
+fn another_machine_of_the_private_network_is_refused_and_nothing_is_sent_to_it() {
+    let set_up = "ip link set lo up && ip link add near type veth peer name far && ip addr add 10.66.0.1/24 dev near \
+                  && ip link set near up && ip link set far up";
+    in_a_network_of_its_own(set_up, "tests::inside_a_machine_with_a_private_network");
+}
+
+/// Runs an ignored test of this program in a network namespace of its own, after these commands.
+fn in_a_network_of_its_own(set_up: &str, inside: &str) {
     let program = std::env::current_exe().unwrap();
-    let inside = "tests::inside_a_machine_with_a_public_address";
-    let script = format!(
-        "ip link set lo up && ip addr add {PUBLIC}/32 dev lo && exec '{}' --exact {inside} --ignored --nocapture",
-        program.display()
-    );
+    let script = format!("{set_up} && exec '{}' --exact {inside} --ignored --nocapture", program.display());
     let ran = std::process::Command::new("unshare").args(["--net", "sh", "-c", &script]).output();
     let ran = match ran {
         Ok(ran) if !String::from_utf8_lossy(&ran.stderr).contains("unshare") => ran,

@@ -2,7 +2,7 @@
 
 use crate::{
     support::{Answered, bodies},
-    world::World,
+    world::{World, postgres},
 };
 use raptor_client::api::{
     Error,
@@ -59,21 +59,11 @@ impl Line {
 
 /// The URL of a new database by a line that can be cut; none where there is no PostgreSQL, which is said.
 pub async fn by_a_line() -> Option<(Line, String)> {
-    let Ok(server) = std::env::var("RAPTOR_TEST_PG") else {
-        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_PG is needed in CI");
-        println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set");
-        return None;
-    };
-    let name = format!("raptor_away_{}", uuid::Uuid::now_v7().simple());
-    let admin = sqlx::PgPool::connect(&server).await.unwrap();
-    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
-    admin.close().await;
-    let mut url: url::Url = server.parse().unwrap();
+    let mut url: url::Url = postgres().await?.parse().unwrap();
     let upstream = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
     let line = Line::to(upstream).await;
     url.set_host(Some("127.0.0.1")).unwrap();
     url.set_port(Some(line.port)).unwrap();
-    url.set_path(&name);
     Some((line, url.into()))
 }
 

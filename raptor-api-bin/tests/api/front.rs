@@ -8,13 +8,14 @@ use crate::{
     world::World,
 };
 use raptor_client::api::{
-    query::ListUsers,
-    types::{DaemonDraft, NewUser, PasswordChange, SignIn},
+    query::{ImportTemplate, ListUsers},
+    types::{ContainerId, DaemonDraft, NewContainer, NewUser, PasswordChange, PowerAction, SignIn},
 };
-use raptor_core::roles::Builtin;
+use raptor_core::{daemons::simulated::SimulatedHost, node::Node, roles::Builtin};
 use raptor_server::Secret;
 use reqwest::{Method, Response, header};
 use serde_json::Value;
+use std::{sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -123,6 +124,72 @@ async fn metrics_are_shown_to_holders_of_the_token_only_and_count_what_was_answe
     }
     assert!(!text.contains("raptor_container_running"), "{text}");
     assert_eq!(ask(&world, "/metrics?containers=true", "Bearer a-token-of-prometheus").await.0, 200);
+}
+
+#[tokio::test]
+async fn containers_have_series_only_on_request_and_none_once_they_are_deleted() {
+    let host = SimulatedHost::builder().stats_every(Duration::from_millis(50)).build();
+    let token = Some(Secret::new("a-token-of-prometheus"));
+    let world = World::set_up(
+        |builder| builder.connector(Arc::new(move |_, _| Ok(Arc::new(host.clone()) as Arc<dyn Node>))),
+        |config| config.metrics_token = token,
+    )
+    .await;
+    let admin = world.person(Builtin::Admin).await;
+    let draft = DaemonDraft { tls: Some(false), ..DaemonDraft::new("one", "192.0.2.1", 8080) };
+    let daemon = admin.create_daemon(&draft).await.done().daemon.id;
+    let egg = bodies::egg("Game", "example/game:1", "./run").to_string();
+    let template = admin.import_template(ImportTemplate::default(), egg).await.done().template.id;
+    let container = async |name: &str| {
+        let body = NewContainer {
+            daemon_id: Some(daemon),
+            skip_install: Some(true),
+            ..bodies::a_container(name, template)
+        };
+        admin.create_container(&body).await.done().id
+    };
+    let (runs, stands) = (container("Runs").await, container("Stands \"still\"").await);
+    let metrics = async |query: &str| {
+        let request = world.http.get(format!("{}/metrics{query}", world.base));
+        let request = request.bearer_auth("a-token-of-prometheus");
+        request.send().await.unwrap().text().await.unwrap()
+    };
+    let until = async |what: &str, met: &dyn Fn(&str) -> bool| {
+        let waiting = async {
+            loop {
+                let text = metrics("?containers=true").await;
+                if met(&text) {
+                    return text;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("{what}"))
+    };
+    let line = |text: &str, name: &str, id: &ContainerId| {
+        let begin = format!("raptor_container_{name}{{id=\"{id}\",");
+        text.lines().find(|line| line.starts_with(&begin)).map(str::to_owned)
+    };
+    until("the host has both", &|text| line(text, "running", &stands).is_some()).await;
+    let start = async || admin.power_container(&runs, &bodies::power(PowerAction::Start)).await.is_ok();
+    while !start().await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let measured = |text: &str| {
+        line(text, "memory_bytes", &runs).is_some_and(|line| !line.ends_with(" 0.0"))
+            && line(text, "running", &runs).is_some_and(|line| line.ends_with(" 1.0"))
+    };
+    let text = until("one runs and is measured", &measured).await;
+    assert!(line(&text, "running", &runs).unwrap().contains("name=\"Runs\",daemon=\"one\"}"), "{text}");
+    let stopped = line(&text, "running", &stands).unwrap();
+    assert!(stopped.contains(r#"name="Stands \"still\"""#) && stopped.ends_with(" 0.0"), "{stopped}");
+
+    let few = metrics("").await;
+    assert!(!few.contains(&runs.to_string()) && !few.contains("raptor_container_"), "{few}");
+
+    admin.delete_container(&runs, None).await.done();
+    let text = until("its series are gone", &|text| !text.contains(&runs.to_string())).await;
+    assert!(line(&text, "running", &stands).is_some(), "the others stay: {text}");
 }
 
 #[tokio::test]

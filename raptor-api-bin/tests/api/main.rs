@@ -17,6 +17,7 @@ mod mounted;
 mod renames;
 mod secrets;
 mod sessions;
+mod stalled;
 #[path = "../support/mod.rs"]
 mod support;
 mod transfers;

@@ -104,6 +104,22 @@ impl World {
     }
 }
 
+/// The URL of a new database in the tests' PostgreSQL, if there is one.
+pub async fn postgres() -> Option<String> {
+    let Ok(server) = std::env::var("RAPTOR_TEST_PG") else {
+        assert!(std::env::var("CI").map_or(true, |ci| ci != "true"), "RAPTOR_TEST_PG is needed in CI");
+        println!("SKIP: PostgreSQL, RAPTOR_TEST_PG is not set");
+        return None;
+    };
+    let name = format!("raptor_test_{}", uuid::Uuid::now_v7().simple());
+    let admin = sqlx::PgPool::connect(&server).await.unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).execute(&admin).await.unwrap();
+    admin.close().await;
+    let mut url: url::Url = server.parse().unwrap();
+    url.set_path(&name);
+    Some(url.into())
+}
+
 /// Somebody who calls: by the client, or by requests of their own where these are malformed or about HTTP itself.
 pub struct Person<'w> {
     world: &'w World,

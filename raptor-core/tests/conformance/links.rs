@@ -92,7 +92,8 @@ async fn every_host_is_told_where_all_of_them_are_and_hears_of_changes() {
         let told = |name: &str| world.hosts.of(name).hosts();
         until("it is told of itself", || async { told("one") == ["192.0.2.1"] }).await;
         let permit = world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, first.id).await.unwrap();
-        let draft = DaemonDraft { host: "node1.example.com".into(), sftp_offline_hours: None, ..daemon_draft("one") };
+        let draft =
+            DaemonDraft { host: "node1.example.com".into(), sftp_offline_hours: None, ..daemon_draft("one") };
         world.raptor.daemons().update(permit, draft).await.unwrap();
         world.daemon("two", "30000").await;
         for name in ["one", "two"] {

@@ -27,6 +27,7 @@ mod origins;
 mod ports;
 mod possible;
 mod queries;
+mod races;
 mod revoking;
 mod runtime;
 mod scale;

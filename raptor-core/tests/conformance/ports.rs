@@ -337,7 +337,11 @@ async fn owners_are_given_ports_of_the_daemons_range_only() {
     on_both(|world| async move {
         let owner = world.user("steve", Builtin::User).await.id;
         let daemon = world.daemon("one", "30000-30009").await;
-        let draft = |ports: &str| DaemonDraft { sftp_offline_hours: None, self_service_ports: Some(ports.into()), ..daemon_draft("one") };
+        let draft = |ports: &str| DaemonDraft {
+            sftp_offline_hours: None,
+            self_service_ports: Some(ports.into()),
+            ..daemon_draft("one")
+        };
         let update = async |ports: &str| {
             let permit =
                 world.raptor.authz().permit::<UpdateDaemon>(&Actor::System, daemon.id).await.unwrap();

@@ -221,7 +221,8 @@ async fn an_administrator_sets_read_only_and_how_long_known_keys_work_alone() {
         let fixture = Fixture::new(world).await;
         let raptor = &fixture.world.raptor;
         let permit = raptor.authz().permit::<UpdateDaemon>(&Actor::System, fixture.daemon).await.unwrap();
-        let change = DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..daemon_draft("host") };
+        let change =
+            DaemonDraft { sftp_read_only: true, sftp_offline_hours: Some(0), ..daemon_draft("host") };
         raptor.daemons().update(permit, change).await.unwrap();
         let grant = fixture.by_password("steve", PASSWORD).await.unwrap();
         assert!(grant.read_only && grant.keep_seconds == 0);

@@ -28,7 +28,7 @@ fn variable(env: &str, default: &str, rules: &str, users: bool) -> Value {
             "user_viewable": users, "user_editable": users })
 }
 
-fn vanilla() -> Value {
+pub fn vanilla() -> Value {
     json!({
         "meta": { "version": "PTDL_v2" }, "name": "Vanilla", "author": "a@b", "startup": "java -jar {{JAR}}",
         "docker_images": { "Java 21": "java:21", "Java 17": "java:17" }, "config": { "stop": "stop" },
@@ -54,7 +54,7 @@ fn paper() -> Value {
     })
 }
 
-async fn import(world: &World, egg: &Value) -> TemplateId {
+pub async fn import(world: &World, egg: &Value) -> TemplateId {
     let permit = world.raptor.authz().allow::<ImportTemplate>(&Actor::System).unwrap();
     world.raptor.templates().import(permit, egg.to_string().as_bytes()).await.unwrap().template.id
 }
@@ -244,7 +244,7 @@ async fn an_owner_needs_to_read_the_template_and_carries_nothing_into_what_it_ke
 }
 
 /// The values of the only container's variables that are stored.
-async fn stored_variables(world: &World) -> BTreeMap<String, String> {
+pub async fn stored_variables(world: &World) -> BTreeMap<String, String> {
     let statement = "SELECT CAST(variables AS TEXT) FROM containers";
     let text: String = if world.url.starts_with("sqlite") {
         let pool = sqlx::SqlitePool::connect(&world.url).await.unwrap();

@@ -4,7 +4,7 @@ use crate::world::{World, pass, seconds};
 use futures_util::StreamExt;
 use raptor_model::{
     containers::lifecycle::{Phase, RestartPolicy},
-    node::{Fault, Node, NodeEvent},
+    node::{Fault, Happening, Node, NodeEvent},
 };
 use raptor_node_lib::runtime::Script;
 
@@ -63,4 +63,77 @@ async fn a_process_that_ran_out_of_memory_says_so_until_the_next_start() {
     );
     world.start().await;
     assert_eq!(world.phase(Phase::Running).await.fault, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_is_told_after_the_last_output() {
+    let world = World::new(|spec| spec.policy.restart = RestartPolicy::Never).await;
+    let mut events = world.host.events().await.unwrap();
+    world.engine.runs_next(Script::new().print("ready").wait(seconds(1)).print("last words").exit(3));
+    world.start().await;
+    loop {
+        let event = tokio::time::timeout(seconds(60), events.next()).await.unwrap().unwrap();
+        match event {
+            NodeEvent::Status { status } if status.last_exit.is_some() => {
+                assert_eq!(world.output().await, ["ready", "last words"]);
+            }
+            NodeEvent::Happened(event) => {
+                let Happening::Crashed { lines, .. } = event.what else { continue };
+                assert_eq!(lines.last().map(String::as_str), Some("last words"));
+                return;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Stops whoever writes the state, by a pipe in the place of the file that is being written, until somebody reads it.
+struct HeldUpState {
+    pipe: std::path::PathBuf,
+    state: std::path::PathBuf,
+}
+
+impl HeldUpState {
+    fn of(world: &World) -> Self {
+        let folder = world.base.join(".raptor").join(world.id.to_string());
+        let (pipe, state) = (folder.join("state.json.new"), folder.join("state.json"));
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().unwrap();
+        assert!(made.success());
+        Self { pipe, state }
+    }
+
+    fn says_running(&self) -> bool {
+        std::fs::read_to_string(&self.state).unwrap().contains(r#""phase":"running""#)
+    }
+
+    fn release(self) {
+        let reader = std::fs::File::open(&self.pipe).unwrap();
+        std::fs::remove_file(&self.pipe).unwrap();
+        drop(reader);
+    }
+}
+
+/// A daemon that is killed between the two would otherwise have forgotten it: nothing later tells of an end that is no crash.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn an_end_that_is_no_crash_is_kept_for_the_api_before_the_state_says_that_it_ended() {
+    let world = World::running(|spec| spec.policy.restart = RestartPolicy::Never).await;
+    let events = world.base.join(".raptor/events.jsonl");
+    let kept = || std::fs::read_to_string(&events).unwrap().matches(&world.id.to_string()).count();
+    let state = world.base.join(".raptor").join(world.id.to_string()).join("state.json");
+    let until = async |what: &str, met: &dyn Fn() -> bool| {
+        let deadline = std::time::Instant::now() + seconds(30);
+        while !met() {
+            assert!(std::time::Instant::now() < deadline, "{what}");
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    let saved = || std::fs::read_to_string(&state).is_ok_and(|text| text.contains(r#""phase":"running""#));
+    until("the state says that it runs", &saved).await;
+    let before = kept();
+    let held_up = HeldUpState::of(&world);
+    world.engine.exit(world.id, 0);
+    until("its end is kept", &|| kept() > before).await;
+    assert!(held_up.says_running(), "the state is not written yet");
+    held_up.release();
+    world.phase(Phase::Offline).await;
 }

@@ -1,13 +1,16 @@
 //! Fields that are shown, and news that are told, only to those who hold a permission.
 
 use super::{
-    events, matrix, report,
+    SQLITE, events, matrix, report,
     scene::{Scene, ok, soon},
     sockets,
     table::Right,
     who::{Kind, Who},
 };
-use crate::support::{Answered, bodies};
+use crate::{
+    support::{Answered, bodies},
+    world::postgres,
+};
 use raptor_client::api::types::{ContainerId, ImagePolicyUpdate, Level, Phase, PowerAction, StartupUpdate};
 use raptor_core::authz::{ContainerPermission as C, SystemPermission as S};
 use serde_json::Value;
@@ -184,7 +187,18 @@ async fn listing(scene: &Scene, everybody: &[Who], text: &mut String, wrong: &mu
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fields_are_shown_to_those_with_the_permission_and_to_nobody_else() {
-    let scene = Scene::new().await;
+    look(Scene::on(SQLITE).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fields_are_shown_to_the_same_people_on_postgresql() {
+    if let Some(url) = postgres().await {
+        look(Scene::on(&url).await).await;
+    }
+}
+
+/// Looks at everything for everybody.
+async fn look(scene: Scene) {
     fill(&scene).await;
     let mut everybody = Who::everybody(&scene).await;
     everybody.retain(|who| ![Kind::Anonymous, Kind::Bound].contains(&who.kind));

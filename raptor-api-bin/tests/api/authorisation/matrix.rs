@@ -96,9 +96,21 @@ pub fn text(lines: &[Line]) -> String {
     text
 }
 
+fn path(file: &str) -> String {
+    format!("{}/tests/api/authorisation/{file}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Checks that each of these lines is written down.
+pub fn contains(file: &str, lines: &[Line]) {
+    let known = std::fs::read_to_string(path(file)).unwrap();
+    let other: Vec<String> =
+        lines.iter().map(Line::text).filter(|line| !known.lines().any(|one| one == line)).collect();
+    assert!(other.is_empty(), "{file} says something else of:\n{}", other.join("\n"));
+}
+
 /// Compares `text` with what is written down, or writes it down.
 pub fn compare(file: &str, text: &str) {
-    let path = format!("{}/tests/api/authorisation/{file}", env!("CARGO_MANIFEST_DIR"));
+    let path = path(file);
     if std::env::var_os("RAPTOR_UPDATE_SNAPSHOTS").is_some() {
         std::fs::write(&path, text).unwrap();
     }

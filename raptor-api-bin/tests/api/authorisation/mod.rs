@@ -17,7 +17,7 @@ use crate::{
         Answered,
         bodies::{self, PASSWORD},
     },
-    world::World,
+    world::{World, postgres},
 };
 use futures_util::{StreamExt, stream};
 use matrix::Line;
@@ -33,6 +33,8 @@ use std::collections::BTreeSet;
 use table::{Ids, Right, Row, Takes};
 use who::{Kind, Outcome, Who};
 
+/// The database of most tests, in memory.
+const SQLITE: &str = "sqlite::memory:";
 /// Calls at once. Those that are refused change nothing, so that their order does not matter.
 const AT_ONCE: usize = 8;
 
@@ -115,11 +117,36 @@ fn the_table_takes_what_the_actions_take() {
 /// What came of each call is written down in `operations.txt`, so that a change of who may call what is seen in review.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_operation_takes_what_the_table_says_and_nothing_else() {
-    let scene = Scene::new().await;
+    let (lines, wrong) = walk(Scene::on(SQLITE).await, table::rows()).await;
+    report(&wrong);
+    matrix::compare("operations.txt", &matrix::text(&lines));
+}
+
+/// Every second operation, which half by the seed: on two days in a row it is all of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_take_the_same_on_postgresql() {
+    let Some(url) = postgres().await else { return };
+    let seed = seed();
+    println!("RAPTOR_TEST_SEED={seed}");
+    let half = table::rows().into_iter().zip(seed..).filter(|(_, turn)| turn % 2 == 0).map(|(row, _)| row);
+    let (lines, wrong) = walk(Scene::on(&url).await, half).await;
+    report(&wrong);
+    assert!(lines.len() > 50, "{} operations", lines.len());
+    matrix::contains("operations.txt", &lines);
+}
+
+/// Which half of the operations is called: `RAPTOR_TEST_SEED`, or the number of the day.
+fn seed() -> u64 {
+    let day = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+    std::env::var("RAPTOR_TEST_SEED").map_or_else(|_| day(), |seed| seed.parse().unwrap())
+}
+
+/// Calls these operations as everybody. Returns what came of it, and what of that the table says otherwise.
+async fn walk(scene: Scene, rows: impl IntoIterator<Item = Row>) -> (Vec<Line>, Vec<String>) {
     let everybody = Who::everybody(&scene).await;
     let document = raptor_api::openapi();
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
-    for row in table::rows() {
+    for row in rows {
         let walk = Walk::new(&scene, &document, &row);
         let mut line = Line::new(&row);
         let several = several(&scene, &row).await;
@@ -146,8 +173,7 @@ async fn every_operation_takes_what_the_table_says_and_nothing_else() {
         }
         lines.push(line);
     }
-    report(&wrong);
-    matrix::compare("operations.txt", &matrix::text(&lines));
+    (lines, wrong)
 }
 
 /// What came of the calls of one row otherwise than the table says, a line for each way in which it did.

@@ -95,7 +95,8 @@ async fn files(folder: &Path) -> Host {
 }
 
 impl Scene {
-    pub async fn new() -> Self {
+    /// One of everything in the database at `url`.
+    pub async fn on(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let host = SimulatedHost::builder().stats_every(Duration::from_millis(50)).build();
         let (lost, files) = (SimulatedHost::default(), files(folder.path()).await);
@@ -110,7 +111,8 @@ impl Scene {
         };
         let here = |address| address == IpAddr::from([127, 0, 0, 1]);
         let world = World::with(|builder| {
-            builder.connector(Arc::new(connect)).outbound(Outbound::default().allowed(here))
+            let builder = builder.database_url(url).connector(Arc::new(connect));
+            builder.outbound(Outbound::default().allowed(here))
         })
         .await;
         let admin = world.person(Builtin::Admin).await.token;

@@ -1,10 +1,16 @@
 use super::*;
 use crate::{
     daemons::simulated::SimulatedHost,
-    node::{ContainerSpec, PowerAction},
+    node::{
+        ConsoleExport, ContainerSpec, Download, HostMessage, NodeEvent, PowerAction,
+        files::{Body, FileAnswer, FileContent, FileRead, FileWrite, Scoped},
+        requests::{Handler, Request},
+    },
 };
+use async_trait::async_trait;
 use futures_util::future::join_all;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 struct World {
     host: SimulatedHost,
@@ -193,4 +199,90 @@ async fn nobody_is_sent_a_part_that_was_not_asked_for_though_others_look_at_it()
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A host whose answers to questions for lines are on their way until they are let through.
+struct SlowAnswers {
+    host: SimulatedHost,
+    /// How many answers are on their way.
+    waiting: watch::Sender<usize>,
+    let_through: Semaphore,
+}
+
+#[async_trait]
+impl<R: Request> Handler<R> for SlowAnswers
+where
+    SimulatedHost: Handler<R>,
+{
+    async fn handle(&self, target: R::Target, request: R) -> Result<R::Answer, NodeError> {
+        let answer = self.host.handle(target, request).await;
+        self.waiting.send_modify(|waiting| *waiting += 1);
+        let _permit = self.let_through.acquire().await.unwrap();
+        answer
+    }
+}
+
+#[async_trait]
+impl Node for SlowAnswers {
+    async fn live(
+        &self,
+        id: ContainerId,
+        since: Since,
+        parts: LiveParts,
+    ) -> Result<BoxStream<'static, LiveFrame>, NodeError> {
+        self.host.live(id, since, parts).await
+    }
+
+    async fn events(&self) -> Result<BoxStream<'static, NodeEvent>, NodeError> {
+        unreachable!()
+    }
+
+    async fn tell(&self, _: HostMessage) -> Result<(), NodeError> {
+        unreachable!()
+    }
+
+    async fn export_console(&self, _: ContainerId, _: ConsoleExport) -> Result<Download, NodeError> {
+        unreachable!()
+    }
+
+    async fn read_file(&self, _: ContainerId, _: Scoped<FileRead>) -> Result<FileContent, NodeError> {
+        unreachable!()
+    }
+
+    async fn write_file(
+        &self,
+        _: ContainerId,
+        _: Scoped<FileWrite>,
+        _: Body,
+    ) -> Result<FileAnswer, NodeError> {
+        unreachable!()
+    }
+}
+
+#[tokio::test]
+async fn lines_that_the_stream_drops_while_the_host_answers_are_no_gap() {
+    let mut world = World::new().await;
+    let slow = Arc::new(SlowAnswers {
+        host: world.host.clone(),
+        waiting: watch::Sender::new(0),
+        let_through: Semaphore::new(0),
+    });
+    world.node = std::sync::OnceLock::from(slow.clone() as Arc<dyn Node>);
+    // There is no line yet, and that is what the host says of its past.
+    let mut viewer = world.view(Since::After(0), ALL).await;
+    let seen = tokio::spawn(async move { until(&mut viewer, 900).await });
+    slow.waiting.subscribe().wait_for(|waiting| *waiting == 1).await.unwrap();
+    // Before its answer arrives, more is printed than the stream keeps, and the host has all of it.
+    let long = (1..=900).map(|number| format!("line {number} {}", "x".repeat(500)));
+    world.host.print(world.id, long).unwrap();
+    let stream = world.streams.stream(world.node(), world.id);
+    let mut changed = stream.changed.subscribe();
+    while stream.state().lines.back().is_none_or(|newest| newest.last < 900) {
+        changed.changed().await.unwrap();
+    }
+    assert!(stream.state().lines.front().unwrap().first > 1, "the stream has dropped the first lines");
+    slow.let_through.add_permits(1_000);
+    let seen = tokio::time::timeout(Duration::from_secs(20), seen).await.unwrap().unwrap();
+    assert!(seen.iter().all(|(_, _, lines)| *lines), "no gap: {seen:?}");
+    assert_eq!(seen[0].0, 1);
 }

@@ -69,7 +69,7 @@ None while it is connected.*/
         pub email: ::std::string::String,
         ///Id of the account. It never changes.
         pub id: UserId,
-        ///Name for people.
+        ///The name to show instead of the user name, up to 100 characters; null = the user name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
         ///Its small stable number.
@@ -93,7 +93,7 @@ None while it is connected.*/
         pub current_password: ::std::option::Option<::std::string::String>,
         ///E-mail address, unique without regard to case.
         pub email: ::std::string::String,
-        ///Name for people.
+        ///The name to show instead of the user name, up to 100 characters; null = the user name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
         ///1 to 32 letters, digits, dots, dashes or underscores.
@@ -104,13 +104,13 @@ None while it is connected.*/
     pub struct Activity {
         ///What was done: `user.created`, `container.power.start`.
         pub action: ::std::string::String,
-        ///Who did it.
+        ///The user, daemon or system that did it.
         pub actor: ActivityActor,
         ///When it was done, in UTC.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub container_id: ::std::option::Option<ContainerId>,
-        ///More, by action.
+        ///Details, whose fields depend on the action, e.g. `from` and `to` of a change.
         pub detail: ::serde_json::Map<::std::string::String, ::serde_json::Value>,
         ///Its id; sorts by time.
         pub id: ActivityId,
@@ -577,7 +577,7 @@ None while it is connected.*/
             value.parse()
         }
     }
-    ///Who did something.
+    ///Who did something: a user, a daemon or the system.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ActivityActor {
         ///Which one, unless it is the system.
@@ -847,7 +847,7 @@ None while it is connected.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub allocation_id: ::std::option::Option<AllocationId>,
     }
-    ///Allocations to add.
+    ///Addresses and ports to add to a daemon.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct AllocationDraft {
         ///The name that people see in place of the address, such as `play.example.com`.
@@ -1064,11 +1064,11 @@ was imported already the file as a new revision.*/
         pub description: ::std::string::String,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_mib: ::std::option::Option<StatedAmount>,
-        ///The entry's icon.
+        ///The icon, drawn for this entry.
         pub icon: Drawing,
         ///Id of the entry, such as `minecraft-vanilla`. It never changes.
         pub id: ::std::string::String,
-        ///Kind of program.
+        ///What kind of program it is, for filtering.
         pub kind: EntryKind,
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub memory_mib: ::std::option::Option<StatedAmount>,
@@ -1162,7 +1162,7 @@ that comes with Raptor.*/
     ///The checksum of a file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Checksum {
-        ///In lower-case hexadecimal.
+        ///The checksum in lower-case hexadecimal digits.
         pub checksum: ::std::string::String,
     }
     ///How a checksum is made.
@@ -1357,7 +1357,7 @@ that comes with Raptor.*/
     pub struct ConfigFile {
         ///The edits, in order.
         pub edits: ::std::vec::Vec<ConfigEdit>,
-        ///Its format.
+        ///The format of the file, which determines what a key means.
         pub parser: ConfigParser,
         ///Path below the container's data folder. May hold placeholders in a template, none in a declaration.
         pub path: ::std::string::String,
@@ -1456,7 +1456,7 @@ search that takes long is answered in pieces.*/
     pub struct ConsoleHit {
         ///When the daemon read it.
         pub at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who wrote it.
+        ///Where the line came from.
         pub kind: LineKind,
         ///Where in it the text is that was looked for; the first ones where there are many.
         pub parts: ::std::vec::Vec<HitPart>,
@@ -1578,7 +1578,7 @@ for callers without `startup.read`.*/
         pub images: ::std::vec::Vec<TemplateImage>,
         ///Whether its template has an installation script.
         pub installable: bool,
-        ///The newest installation.
+        ///The state of the newest installation.
         pub installation: Installation,
         ///Limits of memory, swap, CPU, disk, processes and disk I/O.
         pub limits: Limits,
@@ -1771,7 +1771,7 @@ for callers without `startup.read`.*/
             value.parse()
         }
     }
-    ///A container.
+    ///Identifies a container, in the database and on its host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
     #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
@@ -1995,7 +1995,7 @@ for callers without `startup.read`.*/
     ///A container by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerRef {
-        ///The container's id.
+        ///The container's id, as in `GET /containers/{id}`.
         pub id: ContainerId,
         ///The container's name, up to 100 characters.
         pub name: ::std::string::String,
@@ -2142,7 +2142,7 @@ allowed are told when an action is tried.*/
         pub id: ContainerId,
         ///Docker image that it runs.
         pub image: ::std::string::String,
-        ///The newest installation.
+        ///The state of the newest installation.
         pub installation: Installation,
         ///Limits of memory, swap, CPU, disk, processes and disk I/O.
         pub limits: Limits,
@@ -2163,7 +2163,7 @@ allowed are told when an action is tried.*/
         ///The template that it uses.
         pub template: TemplateRef,
     }
-    ///Name and description.
+    ///The name and description to give to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ContainerUpdate {
         ///What it is for.
@@ -2324,7 +2324,7 @@ such as `25565-25600, 27015`; all free ones unless given.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub transport: ::std::option::Option<Transport>,
     }
-    ///A daemon's record.
+    ///Identifies the record of a daemon. A daemon that is reinstalled keeps it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
     #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
@@ -2387,7 +2387,7 @@ such as `25565-25600, 27015`; all free ones unless given.*/
 without `network.read`.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub host: ::std::option::Option<::std::string::String>,
-        ///The daemon's id.
+        ///The daemon's id, as in `GET /daemons/{id}`.
         pub id: DaemonId,
         ///The daemon's name, up to 64 characters.
         pub name: ::std::string::String,
@@ -2842,13 +2842,13 @@ the host's memory is used up.*/
         ///The template's installation script failed.
         #[serde(rename = "script_failed")]
         ScriptFailed {
-            ///Its exit code.
+            ///The exit code of the script, never 0.
             exit_code: i64,
         },
         ///The engine refused for a reason that none of the others names.
         #[serde(rename = "engine_refused")]
         EngineRefused {
-            ///What it says.
+            ///The engine's message, unchanged.
             details: ::std::string::String,
         },
     }
@@ -2914,7 +2914,7 @@ the host's memory is used up.*/
     pub struct FileInfo {
         ///Tells this version of its content from others.
         pub etag: ::std::string::String,
-        ///What it is.
+        ///Whether it is a folder, a file, a link or something else.
         pub kind: FileKind,
         ///Permission bits as in `chmod`, such as 420 for 0644.
         pub mode: u32,
@@ -2922,7 +2922,7 @@ the host's memory is used up.*/
         pub modified_at: ::chrono::DateTime<::chrono::offset::Utc>,
         ///Its name; empty for the container's folder itself.
         pub name: ::std::string::String,
-        ///Where it is.
+        ///The path in the container's folder, starting with `/`.
         pub path: FilePath,
         ///Its length in bytes; 0 for a folder.
         pub size_bytes: u64,
@@ -3006,7 +3006,7 @@ the host's memory is used up.*/
     ///From where to where.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileMove {
-        ///What there is.
+        ///The present path of the file or folder.
         pub from: FilePath,
         ///Where it is to be, with its name.
         pub to: FilePath,
@@ -3023,7 +3023,7 @@ the host's memory is used up.*/
     ///A part of a folder's content.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilePage {
-        ///The folder itself.
+        ///The folder whose content this is.
         pub folder: FileInfo,
         ///In the order asked for.
         pub items: ::std::vec::Vec<FileInfo>,
@@ -3141,23 +3141,23 @@ the host's memory is used up.*/
         ///Copy files and folders.
         #[serde(rename = "copy")]
         Copy {
-            ///What and whereto.
+            ///Source and destination of each copy.
             copies: ::std::vec::Vec<FileMove>,
         },
-        ///Delete for good.
+        ///Delete files and folders for good, without the trash.
         #[serde(rename = "delete")]
         Delete {
-            ///What.
+            ///The files and folders to delete.
             paths: ::std::vec::Vec<FilePath>,
         },
         ///Put files and folders into an archive.
         #[serde(rename = "archive")]
         Archive {
-            ///Its format.
+            ///The format of the archive.
             format: ArchiveFormat,
-            ///What.
+            ///The files and folders to include; folders with all that is in them.
             paths: ::std::vec::Vec<FilePath>,
-            ///The archive.
+            ///The path of the archive to create, with its name.
             to: FilePath,
         },
         ///Take everything out of an archive.
@@ -3184,7 +3184,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
             ///Its name there; the address's own unless given.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             name: ::std::option::Option<::std::string::String>,
-            ///`http://` or `https://`.
+            ///The address to fetch, beginning with `http://` or `https://`.
             url: ::std::string::String,
         },
     }
@@ -3197,16 +3197,16 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     ///An earlier version of a text file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FileVersion {
-        ///What names it.
+        ///Identifies the version, for reading or restoring it.
         pub id: ::uuid::Uuid,
         ///When it was replaced.
         pub replaced_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who replaced it.
+        ///The name of the user whose save replaced it.
         pub replaced_by: ::std::string::String,
         ///Its length in bytes.
         pub size_bytes: u64,
     }
-    ///New permission bits.
+    ///The permission bits to set on files and folders.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FilesMode {
         ///The bits, as a number (0o644 = 420).
@@ -3219,9 +3219,9 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     pub struct FolderSize {
         ///Bytes on disk of it and all that is in it.
         pub disk_bytes: u64,
-        ///Files in it.
+        ///The number of files in it, including those in subfolders.
         pub files: u64,
-        ///What it is.
+        ///Whether it is a folder, a file, a link or something else.
         pub kind: FileKind,
         ///A file or folder in it.
         pub path: FilePath,
@@ -3229,7 +3229,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     ///What a folder's content takes.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct FolderSizes {
-        ///The largest first.
+        ///What is directly in the folder, largest first.
         pub items: ::std::vec::Vec<FolderSize>,
     }
     ///A part of a line, counted in characters (Unicode scalar values).
@@ -3237,7 +3237,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
     pub struct HitPart {
         ///The character after its last one.
         pub end: u32,
-        ///Its first character.
+        ///The position of its first character, counted from 0.
         pub start: u32,
     }
     ///What keeps a container from being started though nobody suspended it.
@@ -3295,7 +3295,7 @@ single file that ends in `.gz`, `.xz`, `.bz2` or `.zst` is unpacked under its na
             value.parse()
         }
     }
-    ///Which images go.
+    ///Which of the unused images are removed from a host.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct ImageCleaning {
         ///Days for which no container has used them; 0 = all that none uses now.
@@ -3647,7 +3647,7 @@ that fails harmlessly.*/
     ///A level of access to a container.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct LevelInfo {
-        ///Its stable name.
+        ///The name of the level, e.g. `admin`.
         pub level: Level,
         ///What it holds; nothing for `custom`, which holds what is chosen.
         pub permissions: ::std::vec::Vec<ContainerPermission>,
@@ -3660,7 +3660,7 @@ that fails harmlessly.*/
         ///CPUs it may run on, in the kernel's list format (`0-1,3`); none = all.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub cpuset: ::std::option::Option<::std::string::String>,
-        ///Disk in MiB.
+        ///Disk space in MiB for all files of the container, its trash included; 0 = no limit.
         pub disk_mib: u64,
         ///Weight of its disk access against others', 10 to 1000.
         pub io_weight: u16,
@@ -3951,7 +3951,7 @@ given.*/
         ///Console lines in order, each number one more than the last.
         #[serde(rename = "lines")]
         Lines {
-            ///The lines.
+            ///The lines, at most 512 per frame.
             lines: ::std::vec::Vec<ConsoleLine>,
         },
         ///Lines that are no longer kept: the next number that follows is `next`.
@@ -3971,20 +3971,20 @@ given.*/
         ///The container's status changed.
         #[serde(rename = "status")]
         Status {
-            ///The new status.
+            ///The whole status, which replaces the one before.
             status: ContainerStatus,
         },
         /**What the caller can do with the container's process now: the power actions that its state accepts and the caller's
 permissions allow. Follows each status, and comes when the container is suspended or that is lifted.*/
         #[serde(rename = "actions")]
         Actions {
-            ///The actions.
+            ///All actions that are possible now; empty if none is.
             actions: ::std::vec::Vec<PowerAction>,
         },
         ///A new measurement; the last one before the end of a process is followed by a status.
         #[serde(rename = "stats")]
         Stats {
-            ///The measurement.
+            ///What the container uses at the moment.
             stats: Stats,
         },
         #[serde(rename = "caught_up")]
@@ -3998,7 +3998,7 @@ permissions allow. Follows each status, and comes when the container is suspende
         ///A request on this stream failed.
         #[serde(rename = "problem")]
         Problem {
-            ///Stable machine-readable reason.
+            ///Machine-readable reason, as in the `code` of the API's problems.
             code: ::std::string::String,
             ///`command_id` of the command that failed.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4009,7 +4009,7 @@ permissions allow. Follows each status, and comes when the container is suspende
         ///The connection is alive. It comes every two seconds.
         #[serde(rename = "beat")]
         Beat {
-            ///The API's time.
+            ///The time on the API's clock, in UTC.
             time: ::chrono::DateTime<::chrono::offset::Utc>,
         },
     }
@@ -4237,7 +4237,7 @@ still deliver it.*/
         ///Why one was not taken, unless one was taken since.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_error: ::std::option::Option<::std::string::String>,
-        ///When that was.
+        ///When `last_error` happened, in UTC.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub last_error_at: ::std::option::Option<
             ::chrono::DateTime<::chrono::offset::Utc>,
@@ -4258,7 +4258,7 @@ still deliver it.*/
         ///The address that it was sent to: the caller's.
         pub sent_to: ::std::string::String,
     }
-    ///A daemon's maintenance.
+    ///Whether a daemon is under maintenance, and why.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, Default, PartialEq)]
     pub struct MaintenanceUpdate {
         ///Why, as its users see it; null ends it.
@@ -4410,7 +4410,7 @@ allowed images where owners may choose from it.*/
         ///CPUs it may run on, in the kernel's list format (`0-1,3`); none = all.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub cpuset: ::std::option::Option<::std::string::String>,
-        ///Disk in MiB.
+        ///Disk space in MiB for all files of the container, its trash included; 0 = no limit.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub disk_mib: ::std::option::Option<u64>,
         ///Weight of its disk access against others', 10 to 1000.
@@ -4435,7 +4435,7 @@ allowed images where owners may choose from it.*/
         ///One file, or files and folders that come as one archive.
         pub paths: ::std::vec::Vec<FilePath>,
     }
-    ///A new password.
+    ///The password to set for a user.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct NewPassword {
         ///8 to 1,024 characters.
@@ -4550,10 +4550,10 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub done_bytes: u64,
         ///How many files were done so far.
         pub done_files: u64,
-        ///When it ended.
+        ///When it ended, in UTC; null while it runs.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub ended_at: ::std::option::Option<::chrono::DateTime<::chrono::offset::Utc>>,
-        ///What names it.
+        ///Identifies the operation, for following or cancelling it.
         pub id: ::uuid::Uuid,
         ///What was left out, the first 100.
         #[serde(default, skip_serializing_if = "::std::vec::Vec::is_empty")]
@@ -4561,16 +4561,16 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///How much was left out in all.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub left_out_count: ::std::option::Option<u64>,
-        ///Why it failed.
+        ///Why it failed, as a sentence; null unless it did.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub problem: ::std::option::Option<::std::string::String>,
         ///When it was begun, in UTC.
         pub started_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who began it.
+        ///The name of the user who started it.
         pub started_by: ::std::string::String,
-        ///Where it is.
+        ///Whether it runs, or how it ended.
         pub state: OperationState,
-        ///What it does.
+        ///The task that it carries out.
         pub task: FileTask,
         ///Bytes in all, where that is known.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -4579,7 +4579,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///What goes on by itself.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct OperationList {
-        ///The newest first.
+        ///The operations, newest first.
         pub items: ::std::vec::Vec<Operation>,
     }
     ///Where something that takes long is.
@@ -4721,7 +4721,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///A change of password.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct PasswordChange {
-        ///The present one.
+        ///The account's current password, so that nobody else at the keyboard can change it.
         pub current_password: ::std::string::String,
         ///8 to 1,024 characters.
         pub new_password: ::std::string::String,
@@ -5727,7 +5727,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///All revisions of a template.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct RevisionList {
-        ///The newest first.
+        ///The revisions, newest first.
         pub items: ::std::vec::Vec<TemplateRevision>,
     }
     ///A role: permissions over the whole installation under a name.
@@ -5763,7 +5763,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///Its permissions, none of which the caller lacks. `*` means all that there are.
         pub permissions: ::std::vec::Vec<SystemGrant>,
     }
-    ///A role.
+    ///Identifies a role, whether built in or created by an administrator.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
     #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
@@ -5863,7 +5863,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         ///The least of each step.
         pub min: ::std::vec::Vec<::std::option::Option<f64>>,
     }
-    ///A signed-in session.
+    ///A session of the caller's account, in a browser or a program.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Session {
         ///When it was begun.
@@ -5879,7 +5879,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         pub ip: ::std::option::Option<::std::string::String>,
         ///When it was last used, to the minute.
         pub last_seen_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///With which program.
+        ///The `User-Agent` of the program that signed in; null if it sent none.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub user_agent: ::std::option::Option<::std::string::String>,
     }
@@ -5927,16 +5927,16 @@ its makers, from the same address, or, where one of the two has no such id, with
             value.parse()
         }
     }
-    ///The caller's sessions.
+    ///All sessions of the caller's account.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SessionList {
-        ///The newest first.
+        ///The sessions, newest first.
         pub items: ::std::vec::Vec<Session>,
     }
     ///A session that was just begun.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SessionToken {
-        ///Who signed in.
+        ///The account that was signed in to.
         pub account: Account,
         ///When it ends by itself.
         pub expires_at: ::chrono::DateTime<::chrono::offset::Utc>,
@@ -6039,7 +6039,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     ///The caller's public keys.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct SshKeyList {
-        ///The newest first.
+        ///The keys, newest first.
         pub items: ::std::vec::Vec<SshKey>,
         ///Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6067,7 +6067,7 @@ its makers, from the same address, or, where one of the two has no such id, with
     pub struct StartupCommand {
         ///The command, with placeholders.
         pub command: ::std::string::String,
-        ///What people see.
+        ///The name of the choice, as people see it.
         pub name: ::std::string::String,
     }
     ///How it is started.
@@ -6195,7 +6195,7 @@ needs the room. It counts against the limit, and the kernel takes it back before
         pub network_rx_bytes: u64,
         ///Bytes sent since the start, over all interfaces.
         pub network_tx_bytes: u64,
-        ///Processes and threads.
+        ///How many processes and threads run in the container.
         pub pids: u64,
         ///Milliseconds since the process started.
         pub uptime_ms: u64,
@@ -6206,17 +6206,17 @@ offline.*/
     pub struct StatsHistory {
         ///CPU in percent of one CPU.
         pub cpu_percent: Series,
-        ///Disk in bytes.
+        ///Disk space in use, in bytes.
         pub disk_bytes: Series,
         ///When the first step begins.
         pub from: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Memory in bytes.
+        ///Memory in use in bytes, without the page cache.
         pub memory_bytes: Series,
         ///Bytes received in a second.
         pub network_rx_bytes_per_second: Series,
         ///Bytes sent in a second.
         pub network_tx_bytes_per_second: Series,
-        ///How far back.
+        ///The range that was asked for.
         pub range: StatsRange,
         ///Seconds from one step to the next.
         pub step_seconds: u32,
@@ -6293,7 +6293,7 @@ offline.*/
         ///A signal, by its name with `SIG` (`SIGINT`).
         #[serde(rename = "signal")]
         Signal {
-            ///The name.
+            ///The name of the signal, e.g. `SIGINT`.
             signal: ::std::string::String,
         },
         #[serde(rename = "docker")]
@@ -6411,7 +6411,7 @@ offline.*/
         pub env: ::std::string::String,
         ///What becomes of it.
         pub fate: VariableFate,
-        ///What people see.
+        ///The variable's name, as people see it.
         pub name: ::std::string::String,
         ///The value that the container would have; none where it is secret or goes.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
@@ -6618,7 +6618,7 @@ offline.*/
 sentence with what to do.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub folder_problem: ::std::option::Option<::std::string::String>,
-        ///The host's name.
+        ///The host's name, as the command `hostname` shows it.
         pub hostname: ::std::string::String,
         ///The addresses that allocations may use (`AVAILABLE_IPS`, with `0.0.0.0` left as it is).
         pub ips: ::std::vec::Vec<::std::string::String>,
@@ -6647,7 +6647,7 @@ sentence with what to do.*/
 it is root, or too old to say.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub user_note: ::std::option::Option<::std::string::String>,
-        ///The daemon's version.
+        ///The version of the daemon, e.g. `1.4.0`.
         pub version: ::std::string::String,
     }
     ///A permission over the whole installation, which a role may hold. `list_permissions` says what each of them allows. Later versions may have more.
@@ -6903,7 +6903,7 @@ left out with `template_id`: then the file is fetched from that template's own s
     ///What moving a container to another revision of its template would change.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateChange {
-        ///What becomes different.
+        ///The settings that the move would alter, with old and new value.
         pub changes: ::std::vec::Vec<FieldChange>,
         ///The revision that the container runs.
         pub from: i64,
@@ -6914,7 +6914,7 @@ left out with `template_id`: then the file is fetched from that template's own s
         ///The revision that it would run.
         pub to: i64,
     }
-    ///A template.
+    ///Identifies a template through all of its revisions.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
     #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
@@ -6963,7 +6963,7 @@ left out with `template_id`: then the file is fetched from that template's own s
     pub struct TemplateImage {
         ///Reference of the image, such as `ghcr.io/pterodactyl/yolks:java_21`.
         pub image: ::std::string::String,
-        ///What people see.
+        ///The name of the choice, as people see it, e.g. `Java 21`.
         pub label: ::std::string::String,
     }
     ///Which file is imported.
@@ -7100,7 +7100,7 @@ templates that it is a version of.*/
     ///A template by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateRef {
-        ///The template's id.
+        ///The template's id, as in `GET /templates/{id}`.
         pub id: TemplateId,
         ///The template's name, as its author wrote it.
         pub name: ::std::string::String,
@@ -7163,7 +7163,7 @@ templates that it is a version of.*/
     ///What changing a container to another template would change.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TemplateSwitch {
-        ///What becomes different.
+        ///The settings that the change would alter, with old and new value.
         pub changes: ::std::vec::Vec<FieldChange>,
         ///The container's revision, which the change has to name.
         pub container_revision: i64,
@@ -7183,13 +7183,13 @@ templates that it is a version of.*/
     pub struct TemplateVariable {
         ///Its value unless set.
         pub default_value: ::std::string::String,
-        ///What it does.
+        ///What the variable does, for the people who set it.
         pub description: ::std::string::String,
         ///Its name in the environment.
         pub env: ::std::string::String,
         ///The input that fits.
         pub input: VariableInput,
-        ///What people see.
+        ///The name that people see.
         pub name: ::std::string::String,
         ///Whether a value is needed.
         pub required: bool,
@@ -7202,7 +7202,7 @@ templates that it is a version of.*/
         ///Whether users see it.
         pub user_viewable: bool,
     }
-    ///A text file.
+    ///The content of a text file, decoded.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TextFile {
         ///Whether the file begins with a byte order mark.
@@ -7291,13 +7291,13 @@ as U+FFFD; a save keeps them.*/
     pub struct TrashItem {
         ///When it was deleted.
         pub deleted_at: ::chrono::DateTime<::chrono::offset::Utc>,
-        ///Who deleted it.
+        ///The name of the user who deleted it.
         pub deleted_by: ::std::string::String,
-        ///What names it.
+        ///Identifies the item, for restoring or deleting it.
         pub id: ::uuid::Uuid,
-        ///What it is.
+        ///Whether it is a folder, a file, a link or something else.
         pub kind: FileKind,
-        ///Where it was.
+        ///The path before it was deleted, where it is restored to.
         pub path: FilePath,
         ///Its length in bytes; 0 for a folder.
         pub size_bytes: u64,
@@ -7305,7 +7305,7 @@ as U+FFFD; a save keeps them.*/
     ///What a container has in its trash.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct TrashList {
-        ///The newest first.
+        ///The items, the most recently deleted first.
         pub items: ::std::vec::Vec<TrashItem>,
     }
     ///A container that a host has and Raptor does not know.
@@ -7333,7 +7333,7 @@ as U+FFFD; a save keeps them.*/
     ///A file on its way here, piece by piece.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Upload {
-        ///What names it.
+        ///Identifies the upload in requests for its pieces.
         pub id: ::uuid::Uuid,
         ///Where it will be.
         pub path: FilePath,
@@ -7403,7 +7403,7 @@ as U+FFFD; a save keeps them.*/
             value.parse()
         }
     }
-    ///A user account.
+    ///A user's account, as people with `users.read` see it.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct User {
         ///How many containers it owns.
@@ -7419,7 +7419,7 @@ as U+FFFD; a save keeps them.*/
         pub last_seen_at: ::std::option::Option<
             ::chrono::DateTime<::chrono::offset::Utc>,
         >,
-        ///Name for people.
+        ///The name to show instead of the user name, up to 100 characters; null = the user name.
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub name: ::std::option::Option<::std::string::String>,
         ///Its small stable number.
@@ -7433,7 +7433,7 @@ as U+FFFD; a save keeps them.*/
         ///Name for signing in.
         pub username: ::std::string::String,
     }
-    ///A user account.
+    ///Identifies a user account for as long as it exists.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(transparent)]
     #[derive(Copy, Eq, Hash, Ord, PartialOrd)]
@@ -7492,9 +7492,9 @@ as U+FFFD; a save keeps them.*/
     ///A user by name.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct UserRef {
-        ///The user's id.
+        ///The user's id, as in `GET /users/{id}`.
         pub id: UserId,
-        ///The user name.
+        ///The name that the user signs in with.
         pub username: ::std::string::String,
     }
     ///All that can be changed about a user.
@@ -7580,7 +7580,7 @@ regard to case.*/
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     #[serde(tag = "kind")]
     pub enum VariableInput {
-        ///A switch.
+        ///A switch between two values.
         #[serde(rename = "toggle")]
         Toggle {
             ///The value when it is off.
@@ -7591,38 +7591,38 @@ regard to case.*/
         ///One of some values.
         #[serde(rename = "select")]
         Select {
-            ///The values.
+            ///The values to choose from, in the order of the rule.
             options: ::std::vec::Vec<::std::string::String>,
         },
-        ///A number.
+        ///A field for numbers.
         #[serde(rename = "number")]
         Number {
             ///Whether it has no fraction.
             integer: bool,
-            ///The greatest.
+            ///The largest number allowed; null = no limit.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             max: ::std::option::Option<f64>,
-            ///The least.
+            ///The smallest number allowed; null = no limit.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min: ::std::option::Option<f64>,
         },
-        ///Text.
+        ///A field for text.
         #[serde(rename = "text")]
         Text {
-            ///Characters at most.
+            ///The greatest number of characters; null = no maximum.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             max_length: ::std::option::Option<u32>,
-            ///Characters at least.
+            ///The least number of characters; null = no minimum.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min_length: ::std::option::Option<u32>,
         },
         ///Text that is not shown again.
         #[serde(rename = "secret")]
         Secret {
-            ///Characters at most.
+            ///The greatest number of characters; null = no maximum.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             max_length: ::std::option::Option<u32>,
-            ///Characters at least.
+            ///The least number of characters; null = no minimum.
             #[serde(skip_serializing_if = "::std::option::Option::is_none")]
             min_length: ::std::option::Option<u32>,
         },
@@ -7689,7 +7689,7 @@ regard to case.*/
     ///Earlier versions of a file.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct VersionList {
-        ///The newest first.
+        ///The versions, newest first.
         pub items: ::std::vec::Vec<FileVersion>,
     }
     /// Error types.
@@ -8599,7 +8599,7 @@ Sends a `POST` request to `/api/v1/auth/password-reset/complete`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**The caller's account
+    /**Get the caller's own account, with its permissions
 
 Sends a `GET` request to `/api/v1/account`
 
@@ -8732,7 +8732,7 @@ Sends a `PUT` request to `/api/v1/account/password`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**The caller's sessions
+    /**List the sessions of the caller's account
 
 Sends a `GET` request to `/api/v1/account/sessions`
 
@@ -9061,7 +9061,7 @@ Sends a `GET` request to `/api/v1/users`
 Arguments:
 - `cursor`: `next` of the page before.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
-- `role_id`: With this role.
+- `role_id`: Only users who have this role.
 - `search`: Part of user name, e-mail address or name.
 - `with_total`: Whether `total` is wanted.
 */
@@ -9159,7 +9159,7 @@ Sends a `POST` request to `/api/v1/users`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**One user
+    /**Get the account of a user
 
 Requires `users.read`.
 
@@ -9407,7 +9407,7 @@ Sends a `DELETE` request to `/api/v1/users/{id}/sessions`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**All roles
+    /**List all roles with their permissions
 
 Requires `roles.read`.
 
@@ -9452,7 +9452,7 @@ Sends a `GET` request to `/api/v1/roles`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Create a role
+    /**Create a role with a name and permissions
 
 Requires `roles.create`.
 
@@ -9499,7 +9499,7 @@ Sends a `POST` request to `/api/v1/roles`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**One role
+    /**Get a role with its permissions
 
 Requires `roles.read`.
 
@@ -9744,7 +9744,7 @@ Sends a `POST` request to `/api/v1/daemons`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**One daemon
+    /**Get a daemon, with the state of its connection
 
 Requires `daemons.read`.
 
@@ -9792,7 +9792,7 @@ Sends a `GET` request to `/api/v1/daemons/{id}`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Change a daemon
+    /**Change the settings of a daemon
 
 Requires `daemons.update`.
 
@@ -10468,7 +10468,7 @@ Sends a `DELETE` request to `/api/v1/allocations/{id}`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Templates by name
+    /**List templates, ordered by name
 
 Requires `templates.read`.
 
@@ -11011,7 +11011,7 @@ Sends a `GET` request to `/api/v1/templates/{id}/revisions/{revision}`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**One template
+    /**Get a template with its content
 
 Requires `templates.read`.
 
@@ -11521,15 +11521,15 @@ Sends a `GET` request to `/api/v1/containers`
 
 Arguments:
 - `cursor`: `next` of the page before.
-- `daemon_id`: On this daemon.
+- `daemon_id`: Only containers on this daemon.
 - `ids`: These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
 - `limit`: Items on one page, 1 to 100; 50 unless given.
 - `mine`: Only those that the caller owns or has access to.
-- `owner_id`: Of this user.
-- `phase`: In this phase.
+- `owner_id`: Only containers that this user owns.
+- `phase`: Only containers in this phase.
 - `search`: Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
 - `sort`: The order; by name unless given.
-- `template_id`: From this template.
+- `template_id`: Only containers made from this template.
 - `with_total`: Whether `total` is wanted.
 */
     pub async fn list_containers<'a>(
@@ -11646,7 +11646,7 @@ Sends a `POST` request to `/api/v1/containers`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**One container
+    /**Get a container, as far as the caller may see it
 
 Sends a `GET` request to `/api/v1/containers/{id}`
 
@@ -13409,7 +13409,7 @@ Sends a `POST` request to `/api/v1/containers/{id}/access`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Change somebody's access
+    /**Change the level or the permissions of somebody's access to a container
 
 Requires `access.update`.
 
@@ -13585,7 +13585,7 @@ Arguments:
 - `order`: Which come first; the newest unless given.
 - `regex`: Whether `text` is a regular expression (Rust's `regex` crate: no look-around, no back-references).
 - `text`: Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
-- `to`: Lines until then.
+- `to`: Only lines from before this time; up to the newest line if absent.
 */
     pub async fn search_console<'a>(
         &'a self,
@@ -13660,7 +13660,7 @@ Arguments:
 - `from`: Lines from then on.
 - `gzip`: Whether it comes as a `.gz`.
 - `timestamps`: Whether each line begins with its time (RFC 3339, UTC).
-- `to`: Lines until then.
+- `to`: Only lines from before this time; up to the newest line if absent.
 */
     pub async fn download_console<'a>(
         &'a self,
@@ -13715,7 +13715,7 @@ Sends a `GET` request to `/api/v1/containers/{id}/stats/history`
 
 Arguments:
 - `id`
-- `range`: How far back.
+- `range`: The range, and with it the length of a step.
 */
     pub async fn get_container_stats_history<'a>(
         &'a self,
@@ -13771,7 +13771,7 @@ Sends a `GET` request to `/api/v1/daemons/{id}/stats/history`
 
 Arguments:
 - `id`
-- `range`: How far back.
+- `range`: The range, and with it the length of a step.
 */
     pub async fn get_daemon_stats_history<'a>(
         &'a self,
@@ -13889,7 +13889,7 @@ Sends a `GET` request to `/api/v1/containers/{id}/files/info`
 
 Arguments:
 - `id`
-- `path`: Its path.
+- `path`: The path in the container's folder, starting with `/`.
 */
     pub async fn get_file<'a>(
         &'a self,
@@ -13935,7 +13935,7 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Make a folder
+    /**Create an empty folder
 
 Requires `file.create`.
 
@@ -14037,7 +14037,7 @@ Sends a `POST` request to `/api/v1/containers/{id}/files/moves`
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**Change permission bits
+    /**Change the permission bits of files and folders
 
 Requires `file.update`.
 
@@ -14361,7 +14361,7 @@ Sends a `GET` request to `/api/v1/containers/{id}/files/sizes`
 
 Arguments:
 - `id`
-- `path`: Its path.
+- `path`: The path in the container's folder, starting with `/`.
 */
     pub async fn measure_folder<'a>(
         &'a self,
@@ -14407,7 +14407,7 @@ Arguments:
             _ => Err(Error::UnexpectedResponse(response)),
         }
     }
-    /**A file's checksum
+    /**Compute the checksum of a file
 
 Requires `file.read-content`.
 
@@ -14416,7 +14416,7 @@ Sends a `GET` request to `/api/v1/containers/{id}/files/checksum`
 Arguments:
 - `id`
 - `algorithm`: The algorithm; SHA-256 unless given.
-- `path`: Its path.
+- `path`: The path of the file, starting with `/`.
 */
     pub async fn get_file_checksum<'a>(
         &'a self,
@@ -14472,7 +14472,7 @@ Sends a `GET` request to `/api/v1/containers/{id}/files/versions`
 
 Arguments:
 - `id`
-- `path`: Its path.
+- `path`: The path in the container's folder, starting with `/`.
 */
     pub async fn list_file_versions<'a>(
         &'a self,
@@ -15494,7 +15494,7 @@ pub mod query {
         pub cursor: Option<&'a str>,
         /// Items on one page, 1 to 100; 50 unless given.
         pub limit: Option<::std::num::NonZeroU32>,
-        /// With this role.
+        /// Only users who have this role.
         pub role_id: Option<&'a types::RoleId>,
         /// Part of user name, e-mail address or name.
         pub search: Option<&'a str>,
@@ -15571,7 +15571,7 @@ and the answer is 409 `template_exists`.*/
     pub struct ListContainers<'a> {
         /// `next` of the page before.
         pub cursor: Option<&'a str>,
-        /// On this daemon.
+        /// Only containers on this daemon.
         pub daemon_id: Option<&'a types::DaemonId>,
         /// These only: ids with commas between them, 100 at most. Those that the caller may not see are left out.
         pub ids: Option<&'a str>,
@@ -15579,15 +15579,15 @@ and the answer is 409 `template_exists`.*/
         pub limit: Option<::std::num::NonZeroU32>,
         /// Only those that the caller owns or has access to.
         pub mine: Option<bool>,
-        /// Of this user.
+        /// Only containers that this user owns.
         pub owner_id: Option<&'a types::UserId>,
-        /// In this phase.
+        /// Only containers in this phase.
         pub phase: Option<types::Phase>,
         /// Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
         pub search: Option<&'a str>,
         /// The order; by name unless given.
         pub sort: Option<types::ContainerSort>,
-        /// From this template.
+        /// Only containers made from this template.
         pub template_id: Option<&'a types::TemplateId>,
         /// Whether `total` is wanted.
         pub with_total: Option<bool>,
@@ -15631,7 +15631,7 @@ and the answer is 409 `template_exists`.*/
         pub regex: Option<bool>,
         /// Text, at most 500 characters; all lines unless given. Escape sequences are not part of a line's text.
         pub text: Option<&'a str>,
-        /// Lines until then.
+        /// Only lines from before this time; up to the newest line if absent.
         pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
     }
     /// Optional parameters of `download_console`.
@@ -15645,7 +15645,7 @@ and the answer is 409 `template_exists`.*/
         pub gzip: Option<bool>,
         /// Whether each line begins with its time (RFC 3339, UTC).
         pub timestamps: Option<bool>,
-        /// Lines until then.
+        /// Only lines from before this time; up to the newest line if absent.
         pub to: Option<&'a ::chrono::DateTime<::chrono::offset::Utc>>,
     }
     /// Optional parameters of `list_files`.

@@ -58,7 +58,7 @@ pub struct Activity {
     pub action: String,
     /// The kind of object, e.g. `user` or `container`.
     pub subject_kind: String,
-    /// The object's id.
+    /// The id of the object; `None` if it has none.
     pub subject_id: Option<Uuid>,
     /// The object's name at that time.
     pub subject_name: String,
@@ -128,13 +128,13 @@ impl Activity {
 pub struct ActivityFilter {
     pub actor_id: Option<Uuid>,
     pub container_id: Option<ContainerId>,
-    /// The exact action.
+    /// Only this action, by its full name, e.g. `container.power.start`.
     pub action: Option<String>,
     /// Actions of this kind, such as `container` or `container.power`: those whose names begin with it and a dot.
     pub kind: Option<String>,
     /// Not before this time.
     pub from: Option<DateTime<Utc>>,
-    /// Before this time.
+    /// Only entries from before this time; the time itself is not included.
     pub until: Option<DateTime<Utc>>,
     /// Part of the actor's or object's name or of the action, without regard to case.
     pub search: Option<String>,

@@ -39,13 +39,13 @@ pub enum Error {
     /// The actor may see the object but may not do this.
     #[error("You need the permission `{permission}` to do this.")]
     Forbidden {
-        /// The missing permission.
+        /// The permission that would have allowed it, e.g. `containers.update`.
         permission: String,
     },
     /// The other user has rights that the actor lacks, so the actor can't change their account.
     #[error("{message}")]
     Outranked {
-        /// A missing permission.
+        /// One of the permissions that the other user has and the actor lacks, e.g. `users.update`.
         permission: String,
         /// Which right the other user has, and which permission the actor needs.
         message: String,
@@ -58,7 +58,7 @@ pub enum Error {
         "Choose a new password first: PUT /api/v1/account/password, or sign in to the panel, which asks for it."
     )]
     PasswordChangeRequired,
-    /// Too many attempts.
+    /// The account or address has used up its attempts for now.
     #[error("Too many attempts. Try again in {} s.", retry_after.as_secs().max(1))]
     Throttled {
         /// The time until the next attempt is allowed.
@@ -75,7 +75,7 @@ pub enum Error {
     /// Something that this operation needs is unavailable; trying again later may help.
     #[error("{message}")]
     Unavailable {
-        /// Stable machine-readable reason.
+        /// Machine-readable reason that never changes, e.g. `name_taken`.
         code: &'static str,
         /// What is unavailable, and what to do.
         message: Sentence,

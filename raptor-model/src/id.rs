@@ -61,21 +61,21 @@ macro_rules! ids {
 }
 
 ids! {
-    /// A user account.
+    /// Identifies a user account for as long as it exists.
     UserId,
-    /// A role.
+    /// Identifies a role, whether built in or created by an administrator.
     RoleId,
     /// One signed-in session of a user.
     SessionId,
     /// A public key of a user.
     SshKeyId,
-    /// A daemon's record.
+    /// Identifies the record of a daemon. A daemon that is reinstalled keeps it.
     DaemonId,
     /// One ip:port of a daemon.
     AllocationId,
-    /// A template.
+    /// Identifies a template through all of its revisions.
     TemplateId,
-    /// A container.
+    /// Identifies a container, in the database and on its host.
     ContainerId,
     /// One row of the audit trail.
     ActivityId,

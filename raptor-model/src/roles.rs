@@ -28,7 +28,7 @@ pub struct Role {
 /// A role and the number of its users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoleSummary {
-    /// The role.
+    /// The role itself, with its permissions.
     pub role: Role,
     /// The number of users with this role.
     pub user_count: i64,
@@ -69,11 +69,11 @@ impl RoleDraft {
 /// The built-in roles.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Builtin {
-    /// All permissions.
+    /// Holds every permission, including those that later versions add.
     Admin,
     /// The admin area: users, containers, allocations.
     Manager,
-    /// Own containers only.
+    /// Holds no permission: sees and controls only containers that it owns or has access to.
     User,
 }
 

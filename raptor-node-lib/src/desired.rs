@@ -16,7 +16,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A started process.
+/// A process that was started, as it is recognised by a later daemon.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     pub started_at: DateTime<Utc>,
@@ -50,7 +50,7 @@ pub struct Saved {
     pub installed: u64,
     /// How the last process ended.
     pub last_exit: Option<Exit>,
-    /// Recent crashes.
+    /// The crashes in a row, with the last lines of output; `None` if there are none.
     pub crashes: Option<Crashes>,
     /// Why the last start or installation failed.
     pub problem: Option<String>,

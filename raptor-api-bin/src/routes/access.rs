@@ -50,7 +50,7 @@ async fn grant_access(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Change somebody's access.
+/// Change the level or the permissions of somebody's access to a container.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/access/{user_id}", operation_id = "update_access", tag = "access",
     params(("id" = ContainerId, Path), ("user_id" = UserId, Path)), request_body = AccessChange,
     responses((status = 204)))]

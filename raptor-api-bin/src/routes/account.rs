@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list_account_activity))
 }
 
-/// The caller's account.
+/// Get the caller's own account, with its permissions.
 #[utoipa::path(get, path = "/api/v1/account", operation_id = "get_account", tag = "account",
     responses((status = 200, body = Account)))]
 async fn get_account(State(app): State<App>, AnyCaller(actor): AnyCaller) -> Answer<Json<Account>> {
@@ -61,7 +61,7 @@ async fn change_password(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The caller's sessions.
+/// List the sessions of the caller's account.
 #[utoipa::path(get, path = "/api/v1/account/sessions", operation_id = "list_sessions", tag = "account",
     responses((status = 200, body = SessionList)))]
 async fn list_sessions(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<SessionList>> {

@@ -45,11 +45,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ContainerSort {
-    /// By name.
+    /// By name, without regard to case.
     Name,
-    /// The oldest first.
+    /// By age, the oldest first.
     Oldest,
-    /// The newest first.
+    /// By age, the newest first.
     Newest,
 }
 
@@ -61,13 +61,13 @@ struct ContainerQuery {
     ids: Option<String>,
     /// Part of a name, short id or owner; a full id; a port; or an address such as `10.0.0.1:25565` or `play.example.com`.
     search: Option<String>,
-    /// In this phase.
+    /// Only containers in this phase.
     phase: Option<Phase>,
-    /// On this daemon.
+    /// Only containers on this daemon.
     daemon_id: Option<DaemonId>,
-    /// Of this user.
+    /// Only containers that this user owns.
     owner_id: Option<UserId>,
-    /// From this template.
+    /// Only containers made from this template.
     template_id: Option<TemplateId>,
     /// Only those that the caller owns or has access to.
     mine: Option<bool>,
@@ -137,7 +137,7 @@ async fn create_container(
     Ok(Created { location: format!("/api/v1/containers/{}", body.summary.id), body })
 }
 
-/// One container.
+/// Get a container, as far as the caller may see it.
 #[utoipa::path(get, path = "/api/v1/containers/{id}", operation_id = "get_container", tag = "containers",
     params(("id" = ContainerId, Path)), responses((status = 200, body = Container)))]
 async fn get_container(

@@ -64,7 +64,7 @@ async fn create_daemon(
     Ok(Created { location, body: CreatedDaemon { daemon: Daemon::new(linked), api_key } })
 }
 
-/// One daemon.
+/// Get a daemon, with the state of its connection.
 #[utoipa::path(get, path = "/api/v1/daemons/{id}", operation_id = "get_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), responses((status = 200, body = Daemon)))]
 async fn get_daemon(
@@ -76,7 +76,7 @@ async fn get_daemon(
     Ok(Json(Daemon::new(app.raptor.daemons().get(permit))))
 }
 
-/// Change a daemon.
+/// Change the settings of a daemon.
 #[utoipa::path(put, path = "/api/v1/daemons/{id}", operation_id = "update_daemon", tag = "daemons",
     params(("id" = DaemonId, Path)), request_body = DaemonDraft, responses((status = 200, body = Daemon)))]
 async fn update_daemon(

@@ -82,11 +82,11 @@ async fn list_files(
     Ok(Json(app.raptor.files().list(permit, request).await?))
 }
 
-/// Which file.
+/// The path of one file or folder.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct PathQuery {
-    /// Its path.
+    /// The path in the container's folder, starting with `/`.
     #[param(value_type = String)]
     path: FilePath,
 }
@@ -104,7 +104,7 @@ async fn get_file(
     Ok(Json(app.raptor.files().stat(permit, query.path).await?))
 }
 
-/// Make a folder.
+/// Create an empty folder.
 #[utoipa::path(post, path = "/api/v1/containers/{id}/files/folders", operation_id = "create_folder", tag = "files",
     params(("id" = ContainerId, Path)), request_body = NewFolder, responses((status = 201, body = FileInfo)))]
 async fn create_folder(
@@ -135,7 +135,7 @@ async fn move_files(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Change permission bits.
+/// Change the permission bits of files and folders.
 #[utoipa::path(put, path = "/api/v1/containers/{id}/files/mode", operation_id = "set_files_mode", tag = "files",
     params(("id" = ContainerId, Path)), request_body = FilesMode, responses((status = 204)))]
 async fn set_files_mode(
@@ -254,14 +254,14 @@ async fn measure_folder(
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct ChecksumQuery {
-    /// Its path.
+    /// The path of the file, starting with `/`.
     #[param(value_type = String)]
     path: FilePath,
     /// The algorithm; SHA-256 unless given.
     algorithm: Option<ChecksumKind>,
 }
 
-/// A file's checksum.
+/// Compute the checksum of a file.
 #[utoipa::path(get, path = "/api/v1/containers/{id}/files/checksum", operation_id = "get_file_checksum", tag = "files",
     params(("id" = ContainerId, Path), ChecksumQuery), responses((status = 200, body = Checksum)))]
 async fn get_file_checksum(

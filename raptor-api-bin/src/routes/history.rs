@@ -31,10 +31,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Copy, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ConsoleOrder {
-    /// The newest.
+    /// The newest hits first.
     #[default]
     Newest,
-    /// The oldest.
+    /// The oldest hits first.
     Oldest,
 }
 
@@ -50,7 +50,7 @@ struct SearchQuery {
     match_case: Option<bool>,
     /// Lines from then on.
     from: Option<DateTime<Utc>>,
-    /// Lines until then.
+    /// Only lines from before this time; up to the newest line if absent.
     to: Option<DateTime<Utc>>,
     /// Which come first; the newest unless given.
     order: Option<ConsoleOrder>,
@@ -90,7 +90,7 @@ async fn search_console(
 struct DownloadQuery {
     /// Lines from then on.
     from: Option<DateTime<Utc>>,
-    /// Lines until then.
+    /// Only lines from before this time; up to the newest line if absent.
     to: Option<DateTime<Utc>>,
     /// Whether escape sequences stay in.
     ansi: Option<bool>,
@@ -152,11 +152,11 @@ async fn list_commands(
     Ok(Json(sent.into()))
 }
 
-/// How far back.
+/// How far back measurements go.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 struct HistoryQuery {
-    /// How far back.
+    /// The range, and with it the length of a step.
     range: StatsRange,
 }
 

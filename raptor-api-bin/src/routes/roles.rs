@@ -23,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     ))
 }
 
-/// All roles.
+/// List all roles with their permissions.
 #[utoipa::path(get, path = "/api/v1/roles", operation_id = "list_roles", tag = "roles",
     responses((status = 200, body = RoleList)))]
 async fn list_roles(State(app): State<App>, Caller(actor): Caller) -> Answer<Json<RoleList>> {
@@ -32,7 +32,7 @@ async fn list_roles(State(app): State<App>, Caller(actor): Caller) -> Answer<Jso
     Ok(Json(RoleList { items: roles.into_iter().map(Role::from).collect() }))
 }
 
-/// Create a role.
+/// Create a role with a name and permissions.
 #[utoipa::path(post, path = "/api/v1/roles", operation_id = "create_role", tag = "roles",
     request_body = RoleDraft, responses((status = 201, body = Role)))]
 async fn create_role(
@@ -46,7 +46,7 @@ async fn create_role(
     Ok(Created { location, body: RoleSummary { role, user_count: 0 }.into() })
 }
 
-/// One role.
+/// Get a role with its permissions.
 #[utoipa::path(get, path = "/api/v1/roles/{id}", operation_id = "get_role", tag = "roles",
     params(("id" = RoleId, Path)), responses((status = 200, body = Role)))]
 async fn get_role(

@@ -39,7 +39,7 @@ struct TemplateQuery {
     search: Option<String>,
 }
 
-/// Templates by name.
+/// List templates, ordered by name.
 #[utoipa::path(get, path = "/api/v1/templates", operation_id = "list_templates", tag = "templates",
     params(TemplateQuery, Paging), responses((status = 200, body = TemplatePage)))]
 async fn list_templates(
@@ -76,7 +76,7 @@ async fn get_template_revision(
     Ok(Json(app.raptor.templates().revision(permit, revision).await?.into()))
 }
 
-/// One template.
+/// Get a template with its content.
 #[utoipa::path(get, path = "/api/v1/templates/{id}", operation_id = "get_template", tag = "templates",
     params(("id" = TemplateId, Path)), responses((status = 200, body = Template)))]
 async fn get_template(

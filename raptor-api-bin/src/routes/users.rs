@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 struct UserQuery {
     /// Part of user name, e-mail address or name.
     search: Option<String>,
-    /// With this role.
+    /// Only users who have this role.
     role_id: Option<RoleId>,
 }
 
@@ -64,7 +64,7 @@ async fn create_user(
     Ok(Created { location: format!("/api/v1/users/{}", user.id), body: user })
 }
 
-/// One user.
+/// Get the account of a user.
 #[utoipa::path(get, path = "/api/v1/users/{id}", operation_id = "get_user", tag = "users",
     params(("id" = UserId, Path)), responses((status = 200, body = User)))]
 async fn get_user(

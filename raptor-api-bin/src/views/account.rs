@@ -64,7 +64,7 @@ pub struct SessionToken {
     pub token: String,
     /// When it ends by itself.
     pub expires_at: DateTime<Utc>,
-    /// Who signed in.
+    /// The account that was signed in to.
     pub account: Account,
 }
 
@@ -81,7 +81,7 @@ pub struct Account {
     pub username: String,
     /// E-mail address, unique without regard to case.
     pub email: String,
-    /// Name for people.
+    /// The name to show instead of the user name, up to 100 characters; null = the user name.
     pub name: Option<String>,
     /// The role that it has.
     pub role: RoleRef,
@@ -124,7 +124,7 @@ pub struct AccountUpdate {
     pub username: String,
     /// E-mail address, unique without regard to case.
     pub email: String,
-    /// Name for people.
+    /// The name to show instead of the user name, up to 100 characters; null = the user name.
     pub name: Option<String>,
     /// Needed to change user name or e-mail address.
     pub current_password: Option<String>,
@@ -133,13 +133,13 @@ pub struct AccountUpdate {
 /// A change of password.
 #[derive(Deserialize, ToSchema)]
 pub struct PasswordChange {
-    /// The present one.
+    /// The account's current password, so that nobody else at the keyboard can change it.
     pub current_password: String,
     /// 8 to 1,024 characters.
     pub new_password: String,
 }
 
-/// A signed-in session.
+/// A session of the caller's account, in a browser or a program.
 //
 // Differs from the domain's: says whether it is the caller's own, not whose it is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -148,7 +148,7 @@ pub struct Session {
     pub id: SessionId,
     /// Where it was begun.
     pub ip: Option<String>,
-    /// With which program.
+    /// The `User-Agent` of the program that signed in; null if it sent none.
     pub user_agent: Option<String>,
     /// When it was begun.
     pub created_at: DateTime<Utc>,
@@ -160,10 +160,10 @@ pub struct Session {
     pub current: bool,
 }
 
-/// The caller's sessions.
+/// All sessions of the caller's account.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SessionList {
-    /// The newest first.
+    /// The sessions, newest first.
     pub items: Vec<Session>,
 }
 
@@ -187,7 +187,7 @@ impl SessionList {
 /// The caller's public keys.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SshKeyList {
-    /// The newest first.
+    /// The keys, newest first.
     pub items: Vec<SshKey>,
     /// Where deleting a key does not hold at once, and for how long, while a daemon is not connected.
     pub notice: Option<String>,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Who did something.
+/// Who did something: a user, a daemon or the system.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ActivityActor {
     /// `user`, `system` or `daemon`.
@@ -40,7 +40,7 @@ pub struct Activity {
     pub id: ActivityId,
     /// When it was done, in UTC.
     pub at: DateTime<Utc>,
-    /// Who did it.
+    /// The user, daemon or system that did it.
     pub actor: ActivityActor,
     /// What was done: `user.created`, `container.power.start`.
     pub action: String,
@@ -50,7 +50,7 @@ pub struct Activity {
     pub container_id: Option<ContainerId>,
     /// Where the call came from.
     pub ip: Option<String>,
-    /// More, by action.
+    /// Details, whose fields depend on the action, e.g. `from` and `to` of a change.
     #[schema(value_type = Object)]
     pub detail: serde_json::Value,
 }

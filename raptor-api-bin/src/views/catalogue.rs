@@ -26,11 +26,11 @@ pub struct CatalogueEntry {
     pub name: String,
     /// The id of its category.
     pub category: String,
-    /// Kind of program.
+    /// What kind of program it is, for filtering.
     pub kind: EntryKind,
     /// What the program is and who it is for, in one or two sentences.
     pub description: String,
-    /// The entry's icon.
+    /// The icon, drawn for this entry.
     pub icon: Drawing,
     /// The id of the entry for the same program that most people want; null where it is that one.
     pub variant_of: Option<String>,

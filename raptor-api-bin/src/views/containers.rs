@@ -145,7 +145,7 @@ impl PartialSchema for NewLimits {
 
 impl ToSchema for NewLimits {}
 
-/// Name and description.
+/// The name and description to give to a container.
 #[derive(Deserialize, ToSchema)]
 pub struct ContainerUpdate {
     /// 1 to 100 characters.

@@ -26,7 +26,7 @@ pub(crate) struct FileMoves {
     pub(crate) replace: Option<bool>,
 }
 
-/// New permission bits.
+/// The permission bits to set on files and folders.
 #[derive(Deserialize, ToSchema)]
 pub(crate) struct FilesMode {
     /// Paths of the files and folders.
@@ -59,28 +59,28 @@ pub(crate) struct EmptyTrash {
 /// What a container has in its trash.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TrashList {
-    /// The newest first.
+    /// The items, the most recently deleted first.
     pub(crate) items: Vec<TrashItem>,
 }
 
 /// Earlier versions of a file.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionList {
-    /// The newest first.
+    /// The versions, newest first.
     pub(crate) items: Vec<FileVersion>,
 }
 
 /// What a folder's content takes.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FolderSizes {
-    /// The largest first.
+    /// What is directly in the folder, largest first.
     pub(crate) items: Vec<FolderSize>,
 }
 
 /// The checksum of a file.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Checksum {
-    /// In lower-case hexadecimal.
+    /// The checksum in lower-case hexadecimal digits.
     pub(crate) checksum: String,
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct FileTaskRequest {
 /// What goes on by itself.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct OperationList {
-    /// The newest first.
+    /// The operations, newest first.
     pub(crate) items: Vec<Operation>,
 }
 

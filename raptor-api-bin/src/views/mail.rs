@@ -21,7 +21,7 @@ pub struct MailState {
     pub last_sent_at: Option<DateTime<Utc>>,
     /// Why one was not taken, unless one was taken since.
     pub last_error: Option<String>,
-    /// When that was.
+    /// When `last_error` happened, in UTC.
     pub last_error_at: Option<DateTime<Utc>>,
 }
 

@@ -108,7 +108,7 @@ pub struct PermissionList {
 /// A level of access to a container.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct LevelInfo {
-    /// Its stable name.
+    /// The name of the level, e.g. `admin`.
     pub level: Level,
     /// What it holds; nothing for `custom`, which holds what is chosen.
     pub permissions: Vec<ContainerPermission>,

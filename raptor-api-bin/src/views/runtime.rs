@@ -15,14 +15,14 @@ pub struct InstallRequest {
     pub start: bool,
 }
 
-/// A daemon's maintenance.
+/// Whether a daemon is under maintenance, and why.
 #[derive(Deserialize, ToSchema)]
 pub struct MaintenanceUpdate {
     /// Why, as its users see it; null ends it.
     pub reason: Option<String>,
 }
 
-/// Which images go.
+/// Which of the unused images are removed from a host.
 #[derive(Deserialize, ToSchema)]
 pub struct ImageCleaning {
     /// Days for which no container has used them; 0 = all that none uses now.

@@ -103,9 +103,9 @@ super::page! {
 // Differs from the domain's, which is stored as JSON: without what other panels wrote into it, and with what follows from its rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct TemplateVariable {
-    /// What people see.
+    /// The name that people see.
     pub name: String,
-    /// What it does.
+    /// What the variable does, for the people who set it.
     pub description: String,
     /// Its name in the environment.
     pub env: String,
@@ -246,6 +246,6 @@ impl From<StoredTemplate> for Template {
 /// All revisions of a template.
 #[derive(Serialize, ToSchema)]
 pub struct RevisionList {
-    /// The newest first.
+    /// The revisions, newest first.
     pub items: Vec<Revision>,
 }

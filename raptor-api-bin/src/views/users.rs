@@ -17,7 +17,7 @@ pub struct RoleRef {
     pub name: String,
 }
 
-/// A user account.
+/// A user's account, as people with `users.read` see it.
 //
 // Differs from the domain's: the role's id and name are one object, and when it was last changed is left out.
 #[derive(Debug, Serialize, ToSchema)]
@@ -30,7 +30,7 @@ pub struct User {
     pub username: String,
     /// E-mail address, unique without regard to case.
     pub email: String,
-    /// Name for people.
+    /// The name to show instead of the user name, up to 100 characters; null = the user name.
     pub name: Option<String>,
     /// The role that the user has.
     pub role: RoleRef,
@@ -69,7 +69,7 @@ super::page! {
     UserPage of User
 }
 
-/// A new password.
+/// The password to set for a user.
 #[derive(Deserialize, ToSchema)]
 pub struct NewPassword {
     /// 8 to 1,024 characters.

@@ -34,7 +34,7 @@ impl Load<AllocationId> for Allocation {
     }
 }
 
-/// Allocations to add.
+/// Addresses and ports to add to a daemon.
 #[derive(Clone, Debug, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AllocationDraft {
@@ -64,7 +64,7 @@ pub struct CreatedAllocations {
     pub checked: bool,
 }
 
-/// Operations on allocations.
+/// Operations on allocations: the addresses and ports of daemons.
 pub struct AllocationService<'r>(pub(crate) &'r Raptor);
 
 impl AllocationService<'_> {

@@ -20,7 +20,7 @@ use std::net::IpAddr;
 /// Where a request comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
-    /// The peer's address.
+    /// The address that the request came from; `None` if unknown.
     pub ip: Option<IpAddr>,
     /// The `User-Agent` header, or its equivalent.
     pub user_agent: Option<String>,

@@ -33,11 +33,11 @@ pub struct SignedIn {
 /// New values for the user's own account.
 #[derive(Clone, Debug)]
 pub struct AccountChange {
-    /// As in [`crate::users::NewUser`].
+    /// The name for signing in, as in [`crate::users::NewUser`].
     pub username: String,
-    /// As in [`crate::users::NewUser`].
+    /// The e-mail address, as in [`crate::users::NewUser`].
     pub email: String,
-    /// As in [`crate::users::NewUser`].
+    /// The name to show, as in [`crate::users::NewUser`].
     pub name: Option<String>,
 }
 

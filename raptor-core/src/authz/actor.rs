@@ -7,7 +7,7 @@ use std::{net::IpAddr, sync::Arc};
 /// Who makes a request.
 #[derive(Clone, Debug)]
 pub enum Actor {
-    /// A signed-in user.
+    /// A user with a session, with the rights of their role.
     User(Arc<UserActor>),
     /// Raptor itself, or the program that embeds it. May do everything.
     System,

@@ -31,7 +31,7 @@ pub enum Revoked {
 /// Whose rights a change may have taken away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Concern {
-    /// Possibly any user's.
+    /// The rights of every user may have changed.
     Anybody,
     /// One user's, in every container.
     User(UserId),

@@ -81,15 +81,15 @@ pub struct Collection {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EntryKind {
-    /// A game server.
+    /// A server for a game.
     Game,
     /// A proxy in front of game servers.
     Proxy,
-    /// A voice server.
+    /// A server for voice chat, e.g. TeamSpeak or Mumble.
     Voice,
-    /// A chat bot.
+    /// A bot for a chat service, e.g. Discord.
     Bot,
-    /// A database server.
+    /// A database server, e.g. PostgreSQL.
     Database,
     /// A web server or web application.
     Web,
@@ -112,7 +112,7 @@ pub struct Entry {
     pub name: String,
     /// The id of its category.
     pub category: String,
-    /// Kind of program.
+    /// What kind of program it is.
     pub kind: EntryKind,
     /// What the program is and who it is for, in one or two sentences.
     pub description: String,

@@ -121,10 +121,10 @@ pub struct Fetched {
     pub sha256: String,
     /// SHA-256 of the indexed file; `None` for one of Raptor's own templates.
     pub indexed: Option<String>,
-    /// The parsed file.
+    /// The template in the fetched file, with the notes of the import.
     pub imported: import::Imported,
     pub compared: Compared,
-    /// The differences.
+    /// How it differs from the template that exists already.
     pub changes: Vec<FieldChange>,
     /// The template that was imported from this entry.
     pub template_id: Option<TemplateId>,

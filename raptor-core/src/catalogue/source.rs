@@ -24,7 +24,7 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct CurrentCatalogue {
     /// Where it comes from.
     pub source: CatalogueSource,
-    /// The catalogue.
+    /// The entries and categories that were read.
     pub catalogue: Arc<Catalogue>,
 }
 

@@ -40,7 +40,7 @@ pub struct NewContainer {
     pub startup: Option<String>,
     /// Values of variables, by environment name. Others get the template's defaults.
     pub variables: BTreeMap<String, String>,
-    /// Resource limits.
+    /// Memory, CPU, disk and other limits.
     pub limits: Limits,
     /// The allocations to assign, the first one being the primary; if empty, free ones of the daemon.
     pub allocation_ids: Vec<AllocationId>,

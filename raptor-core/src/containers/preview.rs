@@ -74,7 +74,7 @@ impl ContainerService<'_> {
 struct PreviewRights {
     /// Variables that are hidden from users.
     all: bool,
-    /// Addresses and ports.
+    /// Whether addresses and ports are shown.
     network: bool,
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Listed {
     pub allocations: Arc<[Allocation]>,
 }
 
-/// Operations on containers.
+/// Operations on containers: creating, changing, controlling and deleting them.
 pub struct ContainerService<'r>(pub(crate) &'r Raptor);
 
 impl ContainerService<'_> {

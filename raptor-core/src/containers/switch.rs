@@ -33,7 +33,7 @@ pub struct TemplateSwitch {
     pub to: SwitchSide,
     /// The container's revision, which the change has to name.
     pub container_revision: i64,
-    /// What becomes different.
+    /// The settings that the change would alter, with old and new value.
     pub changes: Vec<FieldChange>,
     /// What becomes of each variable of both templates that the caller may see.
     pub variables: Vec<SwitchedVariable>,
@@ -63,7 +63,7 @@ pub struct SwitchSide {
 pub struct SwitchedVariable {
     /// Its name in the environment.
     pub env: String,
-    /// What people see.
+    /// The variable's name, as people see it.
     pub name: String,
     /// What becomes of it.
     pub fate: VariableFate,

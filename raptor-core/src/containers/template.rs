@@ -26,7 +26,7 @@ pub struct TemplateChange {
     pub to: i64,
     /// The newest that there is.
     pub newest: i64,
-    /// What becomes different.
+    /// The settings that the move would alter, with old and new value.
     pub changes: Vec<FieldChange>,
     /// Variables that need a value first.
     pub needed: Vec<String>,

@@ -24,7 +24,7 @@ use serde::Serialize;
 /// not see, so other crates only get a [`ContainerView`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Visible {
-    /// The record.
+    /// The container's record, before anything is redacted.
     pub(crate) container: Container,
     /// What the actor may do with it, by role and by access.
     pub(crate) permissions: ContainerSet,
@@ -101,7 +101,7 @@ pub struct ContainerSummary {
     pub deleting: bool,
     /// What can't be read of its record in the database, by column. Such a container can be deleted, but not changed.
     pub damaged: Vec<String>,
-    /// The newest installation.
+    /// The state of the newest installation.
     pub installation: InstallationView,
     /// When it was created.
     pub created_at: DateTime<Utc>,

@@ -64,7 +64,7 @@ struct Spool {
     waiting: VecDeque<Happened>,
 }
 
-/// Builds a [`SimulatedHost`].
+/// Builds a [`SimulatedHost`] that behaves otherwise than by default.
 pub struct Builder {
     name: String,
     clock: Clock,
@@ -174,7 +174,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl SimulatedHost {
-    /// A builder.
+    /// A builder for a host that behaves otherwise than by default.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {

@@ -32,7 +32,7 @@ use std::net::IpAddr;
 pub struct Stray {
     /// The host's information about it.
     pub held: HostedContainer,
-    /// Its current phase.
+    /// The phase that the host last reported.
     pub phase: Phase,
 }
 

@@ -26,7 +26,7 @@ pub(crate) struct Link {
 pub struct OpenedLink {
     /// A permit for the person who created the link, checked against their current rights.
     pub permit: Permit<ReadFileContent>,
-    /// What is read.
+    /// What the link allows to read.
     pub read: FileRead,
 }
 

@@ -32,7 +32,7 @@ const EXPIRY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum FollowerEvent {
-    /// A committed change.
+    /// A committed change of the store.
     Change(Change),
     /// The states of these containers changed; or, for a follower that does not watch containers, their measurements.
     Live(Vec<ContainerId>),

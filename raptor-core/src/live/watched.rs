@@ -38,7 +38,7 @@ pub struct Measurements {
 pub struct ContainerMeasurement {
     /// The place of the container among the watched ones, counted from 0.
     pub row: usize,
-    /// What it used.
+    /// The latest measurement of that container.
     pub used: ContainerUsage,
 }
 

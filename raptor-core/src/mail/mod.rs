@@ -18,7 +18,7 @@ use async_trait::async_trait;
 pub struct Message {
     /// Stays the same when the mail is sent again because the first answer was lost.
     pub id: String,
-    /// The recipient's address.
+    /// The e-mail address of the recipient.
     pub to: String,
     /// The subject, a single line.
     pub subject: String,

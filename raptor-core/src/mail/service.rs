@@ -44,7 +44,7 @@ pub struct MailState {
     pub counts: MailCounts,
 }
 
-/// Operations on mail.
+/// Operations on mail: its state, and sending a test.
 pub struct MailService<'r>(pub(crate) &'r Raptor);
 
 impl MailService<'_> {

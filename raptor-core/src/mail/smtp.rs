@@ -33,7 +33,7 @@ pub enum Security {
 }
 
 impl Security {
-    /// The usual port.
+    /// The port that is usual for this kind of encryption.
     #[must_use]
     pub const fn port(self) -> u16 {
         match self {
@@ -75,7 +75,7 @@ pub struct SmtpSettings {
 pub struct SmtpLogin {
     /// Name of the account.
     pub username: String,
-    /// Its password.
+    /// The password for that user. Logs never show it.
     pub password: String,
 }
 

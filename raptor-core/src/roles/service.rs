@@ -28,7 +28,7 @@ impl Load<RoleId> for Role {
     }
 }
 
-/// Operations on roles.
+/// Operations on roles, built in or not.
 pub struct RoleService<'r>(pub(crate) &'r Raptor);
 
 impl RoleService<'_> {

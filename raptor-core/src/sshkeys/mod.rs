@@ -21,11 +21,11 @@ const MAX_LINE: usize = 8_192;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ParsedKey {
-    /// As in [`SshKey`].
+    /// The algorithm of the key, as in [`SshKey`].
     pub algorithm: String,
-    /// As in [`SshKey`].
+    /// The fingerprint of the key, as in [`SshKey`].
     pub fingerprint: String,
-    /// As in [`SshKey`].
+    /// The key in OpenSSH's one-line format, as in [`SshKey`].
     pub public_key: String,
     /// The comment after the key, often `user@host`.
     pub comment: String,

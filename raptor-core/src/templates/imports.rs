@@ -42,7 +42,7 @@ pub enum OnExisting {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Preview {
-    /// The parsed file.
+    /// The template in the file, with the notes of the import.
     pub imported: Imported,
     /// SHA-256 of the file, as lower-case hex digits.
     pub sha256: String,

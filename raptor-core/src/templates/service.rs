@@ -57,7 +57,7 @@ impl Load<TemplateId> for StoredTemplate {
     }
 }
 
-/// Operations on templates.
+/// Operations on templates and their revisions.
 pub struct TemplateService<'r>(pub(crate) &'r Raptor);
 
 impl TemplateService<'_> {

@@ -36,7 +36,7 @@ impl Load<UserId> for User {
     }
 }
 
-/// Operations on users.
+/// Operations on other people's accounts.
 pub struct UserService<'r>(pub(crate) &'r Raptor);
 
 impl UserService<'_> {

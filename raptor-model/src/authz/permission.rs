@@ -176,9 +176,9 @@ pub struct Set<P> {
 const EVERYTHING: u64 = u64::MAX;
 
 impl<P: Permission> Set<P> {
-    /// The empty set.
+    /// The set without any permission.
     pub const NONE: Self = Self { bits: 0, list: PhantomData };
-    /// The set `*`.
+    /// The set `*`: every permission, including those that later versions add.
     pub const ALL: Self = Self { bits: EVERYTHING, list: PhantomData };
 
     /// Whether it is `*`.

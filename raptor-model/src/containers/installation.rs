@@ -18,7 +18,7 @@ pub enum InstallState {
     None,
     /// Asked for; the host has not told its end yet.
     Pending,
-    /// It worked.
+    /// It ended with success, and the container can be started.
     Installed,
     /// It failed or was cancelled.
     Failed,

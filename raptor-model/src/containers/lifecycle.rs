@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
-    /// No process.
+    /// There is no process, and none is being started.
     Offline,
     /// Being prepared, or its process runs and has not said that it is ready.
     Starting,
@@ -53,7 +53,7 @@ impl Phase {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Hold {
-    /// Its installation runs.
+    /// The installer runs, or waits for its turn.
     Installing,
     /// Its installation failed or was cancelled.
     InstallFailed,
@@ -73,7 +73,7 @@ pub enum Refused {
     /// Stop, kill or command where nothing runs.
     #[error("The container is offline.")]
     Offline,
-    /// Start while suspended.
+    /// It was asked to start while it is suspended.
     #[error("The container is suspended. An administrator can lift that.")]
     Suspended,
     /// Anything while it is being installed.
@@ -123,12 +123,12 @@ impl Refused {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Next {
-    /// It stays offline.
+    /// It stays offline until somebody starts it.
     #[default]
     Nothing,
     /// It is started again.
     Start,
-    /// It is installed.
+    /// The installation that was asked for begins.
     Install,
 }
 
@@ -231,7 +231,7 @@ pub enum Input {
     },
     /// The installation has ended.
     InstallEnded {
-        /// Whether it succeeded.
+        /// Whether the installation ended with success.
         ok: bool,
     },
     /// Somebody cancelled the installation.

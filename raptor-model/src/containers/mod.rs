@@ -38,7 +38,7 @@ pub struct Limits {
     pub swap_mib: i64,
     /// CPU in percent of one CPU: 150 = one and a half.
     pub cpu_percent: u64,
-    /// Disk in MiB.
+    /// Disk space in MiB for all files of the container, its trash included; 0 = no limit.
     pub disk_mib: u64,
     /// Processes and threads; at least 1. Never without limit.
     pub pids: u64,
@@ -152,7 +152,7 @@ pub struct Container {
     /// The template's revision that the container uses.
     pub template_revision: i64,
     pub template_name: String,
-    /// Image reference.
+    /// Reference of the image, such as `ghcr.io/games/server:1`.
     pub image: String,
     /// The user who chose an image that the template does not offer, if they manage all containers. Empty if it was chosen
     /// before this was recorded.
@@ -164,7 +164,7 @@ pub struct Container {
     pub limits: Limits,
     pub settings: Settings,
     pub behaviour: Behaviour,
-    /// The newest installation.
+    /// The state of the newest installation.
     pub installation: Installation,
     /// Whether starting is refused.
     pub suspended: bool,

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct UserRef {
-    /// The user's id.
+    /// The user's id, as in `GET /users/{id}`.
     pub id: UserId,
-    /// The user name.
+    /// The name that the user signs in with.
     pub username: String,
 }
 
@@ -17,7 +17,7 @@ pub struct UserRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerRef {
-    /// The container's id.
+    /// The container's id, as in `GET /containers/{id}`.
     pub id: ContainerId,
     /// The container's name, up to 100 characters.
     pub name: String,
@@ -27,7 +27,7 @@ pub struct ContainerRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DaemonRef {
-    /// The daemon's id.
+    /// The daemon's id, as in `GET /daemons/{id}`.
     pub id: DaemonId,
     /// The daemon's name, up to 64 characters.
     pub name: String,
@@ -40,7 +40,7 @@ pub struct DaemonRef {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TemplateRef {
-    /// The template's id.
+    /// The template's id, as in `GET /templates/{id}`.
     pub id: TemplateId,
     /// The template's name, as its author wrote it.
     pub name: String,

@@ -115,7 +115,7 @@ impl ImagePolicy {
 /// An image that somebody may choose for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChosenImage {
-    /// Its checked name.
+    /// The image's reference, after validation.
     pub image: String,
     /// The user name of the person who allowed it; `None` if nobody had to.
     pub allowed_by: Option<String>,

@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineKind {
-    /// The container's process.
+    /// The container's process, on standard output or standard error.
     #[default]
     Output,
     /// Somebody through Raptor: a command sent to the container.
     Command,
     /// The daemon: what it does to the container and why.
     Daemon,
-    /// The installation script.
+    /// The installer's process, i.e. the template's installation script.
     Install,
 }
 
@@ -42,7 +42,7 @@ pub struct ConsoleLine {
 pub enum LiveFrame {
     /// Console lines in order, each number one more than the last.
     Lines {
-        /// The lines.
+        /// The lines, at most 512 per frame.
         lines: Vec<ConsoleLine>,
     },
     /// Lines that are no longer kept: the next number that follows is `next`.
@@ -59,18 +59,18 @@ pub enum LiveFrame {
     },
     /// The container's status changed.
     Status {
-        /// The new status.
+        /// The whole status, which replaces the one before.
         status: ContainerStatus,
     },
     /// What the caller can do with the container's process now: the power actions that its state accepts and the caller's
     /// permissions allow. Follows each status, and comes when the container is suspended or that is lifted.
     Actions {
-        /// The actions.
+        /// All actions that are possible now; empty if none is.
         actions: Vec<PowerAction>,
     },
     /// A new measurement; the last one before the end of a process is followed by a status.
     Stats {
-        /// The measurement.
+        /// What the container uses at the moment.
         stats: Stats,
     },
     /// Everything that was there when the stream began has been sent.
@@ -82,7 +82,7 @@ pub enum LiveFrame {
     },
     /// A request on this stream failed.
     Problem {
-        /// Stable machine-readable reason.
+        /// Machine-readable reason, as in the `code` of the API's problems.
         code: String,
         /// A sentence for people.
         message: String,
@@ -92,7 +92,7 @@ pub enum LiveFrame {
     },
     /// The connection is alive. It comes every two seconds.
     Beat {
-        /// The API's time.
+        /// The time on the API's clock, in UTC.
         time: DateTime<Utc>,
     },
 }
@@ -109,7 +109,7 @@ pub enum Since {
 /// Which parts of a live stream are wanted. A part that its reader may not see is never sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LiveParts {
-    /// Console lines.
+    /// Whether console lines, gaps and the partial line are sent.
     pub console: bool,
     /// Measurements. Status changes always come.
     pub stats: bool,

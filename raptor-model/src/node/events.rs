@@ -15,45 +15,45 @@ use uuid::Uuid;
 pub enum NodeEvent {
     /// First message, and again on request: everything there is. What is not in it is not on the host.
     Snapshot {
-        /// The host.
+        /// The host's software, load and limits.
         system: SystemInfo,
-        /// All its containers.
+        /// The status of every container on it, in no order.
         #[serde(deserialize_with = "tolerant::items")]
         containers: Vec<ContainerStatus>,
         /// What it and its engine have, whether or not the control side knows of it.
         #[serde(default, deserialize_with = "tolerant::items")]
         held: Vec<HostedContainer>,
     },
-    /// One container changed.
+    /// The status of one container changed.
     Status {
-        /// Its status.
+        /// The whole status, which replaces the one before.
         status: ContainerStatus,
     },
     /// Measurements of all running containers, once a second.
     Stats {
-        /// The measurements.
+        /// One measurement for each running container, in no order.
         stats: Vec<ContainerStats>,
     },
     /// The host's own load, every few seconds.
     System {
-        /// The host.
+        /// The host's software, load and limits.
         system: SystemInfo,
     },
     /// A container is no longer on the host.
     Removed {
-        /// The container.
+        /// The container that was removed.
         id: ContainerId,
     },
     /// The host wants to know something; the answer is a [`HostMessage::Answer`].
     Question {
         /// What the answer has to name.
         id: u64,
-        /// The question.
+        /// What the host asks, e.g. whether a sign-in by SFTP is good.
         question: Question,
     },
     /// Somebody did something on the host; to be acknowledged by a [`HostMessage::Noted`].
     Activity {
-        /// What.
+        /// Who did what, when and to which container.
         activity: HostActivity,
     },
     /// Something that must not be lost: told again until it is acknowledged.
@@ -64,7 +64,7 @@ pub enum NodeEvent {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HostedContainer {
-    /// The container.
+    /// The container's id on its host.
     pub id: ContainerId,
     /// Its name for people.
     pub name: String,
@@ -88,11 +88,11 @@ pub struct Happened {
     pub spool: Uuid,
     /// Its number: starts at 1 and never skips or repeats.
     pub number: u64,
-    /// When.
+    /// When it happened, by the host's clock, in UTC.
     pub at: DateTime<Utc>,
-    /// To which container.
+    /// The container that it happened to.
     pub id: ContainerId,
-    /// What.
+    /// The event itself.
     pub what: Happening,
 }
 
@@ -101,20 +101,20 @@ pub struct Happened {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Happening {
-    /// Its process crashed.
+    /// Its process ended in a way that counts as a crash.
     Crashed {
-        /// How it ended.
+        /// The exit code, and whether it ran out of memory.
         exit: Exit,
         /// Crashes in a row, this one included.
         count: u32,
         /// Whether it is no longer started by itself.
         quarantined: bool,
-        /// Its last lines.
+        /// The last lines of its output, at most 20, oldest first.
         lines: Vec<String>,
     },
     /// Its process ended by itself, which is no crash, or was ended on the host by hand.
     Ended {
-        /// How it ended.
+        /// The exit code, and whether it ran out of memory.
         exit: Exit,
         /// Whether somebody ended it with the engine's own commands.
         #[serde(default)]
@@ -124,7 +124,7 @@ pub enum Happening {
     Recovered,
     /// A start that nobody asked for failed.
     StartFailed {
-        /// Why.
+        /// The reason as a sentence for people.
         why: String,
     },
     /// It was stopped since it used more disk than it may.
@@ -134,9 +134,9 @@ pub enum Happening {
         /// Bytes that it may use.
         limit_bytes: u64,
     },
-    /// An installation ended.
+    /// An installation ended, with or without success.
     Installed {
-        /// Its number.
+        /// The number of the installation, as in its declaration.
         number: u64,
         /// Why it failed; none where it worked.
         problem: Option<String>,

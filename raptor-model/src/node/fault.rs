@@ -95,12 +95,12 @@ pub enum Fault {
     },
     /// The template's installation script failed.
     ScriptFailed {
-        /// Its exit code.
+        /// The exit code of the script, never 0.
         exit_code: i64,
     },
     /// The engine refused for a reason that none of the others names.
     EngineRefused {
-        /// What it says.
+        /// The engine's message, unchanged.
         details: String,
     },
 }

@@ -45,12 +45,12 @@ pub enum FileError {
     /// The container's disk limit.
     #[error("The container's disk limit of {} MiB is reached. {}", limit / MIB, way_out(*trash))]
     OverLimit {
-        /// In bytes.
+        /// The container's disk limit in bytes.
         limit: u64,
         /// What the container's trash holds, in bytes.
         trash: u64,
     },
-    /// The host's disk.
+    /// The disk of the host has no space left, whatever the container's own limit.
     #[error("The disk of the host is full.{}", trash_helps(*trash))]
     NoSpace {
         /// What the container's trash holds, in bytes.
@@ -71,7 +71,7 @@ pub enum FileError {
     /// Other requests about the same container's files have to end first.
     #[error("Other requests are busy with the container's files. Try again in a moment.")]
     Busy,
-    /// Somebody cancelled it.
+    /// A person cancelled the operation.
     #[error("It was cancelled.")]
     Cancelled,
     /// The host's kernel refused.

@@ -24,7 +24,7 @@ pub struct ConsoleSearch {
     pub match_case: bool,
     /// Lines from then on.
     pub from: Option<DateTime<Utc>>,
-    /// Lines until then.
+    /// Only lines from before this time; up to the newest line if absent.
     pub to: Option<DateTime<Utc>>,
     /// Whether the oldest hit comes first rather than the newest.
     #[serde(default)]
@@ -58,7 +58,7 @@ pub struct ConsoleHit {
     pub seq: u64,
     /// When the daemon read it.
     pub at: DateTime<Utc>,
-    /// Who wrote it.
+    /// Where the line came from.
     pub kind: LineKind,
     /// The text without escape sequences.
     pub text: String,
@@ -70,7 +70,7 @@ pub struct ConsoleHit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HitPart {
-    /// Its first character.
+    /// The position of its first character, counted from 0.
     pub start: u32,
     /// The character after its last one.
     pub end: u32,
@@ -82,7 +82,7 @@ pub struct HitPart {
 pub struct ConsoleExport {
     /// Lines from then on.
     pub from: Option<DateTime<Utc>>,
-    /// Lines until then.
+    /// Only lines from before this time; up to the newest line if absent.
     pub to: Option<DateTime<Utc>>,
     /// Whether escape sequences stay in.
     pub ansi: bool,
@@ -119,7 +119,7 @@ impl StatsRange {
         }
     }
 
-    /// Its steps.
+    /// How many steps the range has.
     #[must_use]
     pub const fn steps(self) -> u32 {
         match self {
@@ -129,7 +129,7 @@ impl StatsRange {
         }
     }
 
-    /// Its stable name.
+    /// The name in JSON and in queries.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -145,7 +145,7 @@ impl StatsRange {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StatsHistory {
-    /// How far back.
+    /// The range that was asked for.
     pub range: StatsRange,
     /// When the first step begins.
     pub from: DateTime<Utc>,
@@ -153,9 +153,9 @@ pub struct StatsHistory {
     pub step_seconds: u32,
     /// CPU in percent of one CPU.
     pub cpu_percent: Series,
-    /// Memory in bytes.
+    /// Memory in use in bytes, without the page cache.
     pub memory_bytes: Series,
-    /// Disk in bytes.
+    /// Disk space in use, in bytes.
     pub disk_bytes: Series,
     /// Bytes received in a second.
     pub network_rx_bytes_per_second: Series,

@@ -18,9 +18,9 @@ pub struct CleanedImages {
 pub struct RegistryLogin {
     /// The registry's host, with its port where it has one.
     pub host: String,
-    /// User name.
+    /// The user name, as for `docker login`.
     pub username: String,
-    /// Password or token.
+    /// The password or access token. Logs never show it.
     pub password: String,
 }
 

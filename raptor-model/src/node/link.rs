@@ -39,7 +39,7 @@ impl fmt::Debug for Redacted {
 pub enum Question {
     /// Whether somebody may use SFTP.
     Sftp {
-        /// What exactly.
+        /// Who asks for what.
         question: SftpQuestion,
     },
 }
@@ -49,9 +49,9 @@ pub enum Question {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "about", rename_all = "snake_case")]
 pub enum Answer {
-    /// To [`Question::Sftp`].
+    /// The answer to [`Question::Sftp`].
     Sftp {
-        /// The answer.
+        /// Whether it is granted, and what.
         answer: SftpAnswer,
     },
     /// It can't tell now: its database is away.
@@ -63,18 +63,18 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HostActivity {
-    /// Its id.
+    /// Identifies the entry, so that one that is sent twice is stored once.
     pub id: ActivityId,
-    /// When it ended.
+    /// When it ended, by the host's clock, in UTC.
     pub at: DateTime<Utc>,
-    /// Who.
+    /// The user who did it.
     pub user_id: UserId,
-    /// To which container.
+    /// The container that it was done to.
     pub container_id: ContainerId,
-    /// From where.
+    /// The address that the user connected from; `None` if unknown.
     #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub ip: Option<IpAddr>,
-    /// What.
+    /// What was done.
     pub deed: HostAction,
 }
 
@@ -87,7 +87,7 @@ pub enum HostAction {
     SftpChanges {
         /// How many changes there were.
         count: u64,
-        /// Bytes written.
+        /// How many bytes were written, over all of the changes.
         written_bytes: u64,
         /// The first of them, one for each path and kind.
         changes: Vec<SftpChange>,
@@ -115,27 +115,27 @@ pub struct SftpChange {
 pub enum HostMessage {
     /// The answer to a question.
     Answer {
-        /// The question's number.
+        /// The number of the question, as the host gave it.
         id: u64,
-        /// The answer.
+        /// What the control side decided.
         answer: Answer,
     },
     /// What was granted may have changed: ask again about everything that concerns this user and this container. One that is not
     /// named stands for all.
     Recheck {
-        /// Whose.
+        /// The user whose rights may have changed; `None` = every user.
         user_id: Option<UserId>,
-        /// To what.
+        /// The container that the rights are about; `None` = every container.
         container_id: Option<ContainerId>,
     },
     /// An activity was written down.
     Noted {
-        /// Which.
+        /// The id of the activity that was stored. The host forgets it.
         id: ActivityId,
     },
     /// The hosts of all daemons, names or addresses: files are not fetched from them.
     Hosts {
-        /// All of them.
+        /// The hosts of all daemons and of the panel, replacing the previous list.
         hosts: Vec<String>,
     },
 }

@@ -31,7 +31,7 @@ pub enum SftpQuestion {
     SignIn {
         /// `<user>.<container>`, the container by its short id.
         login: String,
-        /// What they show.
+        /// A password or a key.
         proof: SftpProof,
         /// Where they come from.
         #[cfg_attr(feature = "openapi", schema(value_type = String))]
@@ -39,11 +39,11 @@ pub enum SftpQuestion {
     },
     /// Does what was granted still hold?
     Renew {
-        /// Whose.
+        /// The user that the grant was given to.
         user_id: UserId,
-        /// To what.
+        /// The container that the grant is for.
         container_id: ContainerId,
-        /// The grant's epoch.
+        /// The epoch of the grant that the host has.
         epoch: i64,
         /// The fingerprint of the key that they signed in with; none for a password.
         key: Option<String>,
@@ -55,14 +55,14 @@ pub enum SftpQuestion {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SftpProof {
-    /// Their password.
+    /// A password, as typed.
     Password {
-        /// It.
+        /// The account's password. Logs never show it.
         password: Redacted,
     },
-    /// A public key.
+    /// A public key, with or without proof of the private half.
     Key {
-        /// `SHA256:…`.
+        /// The fingerprint of the key, e.g. `SHA256:47DEQpj8HBSa…`.
         fingerprint: String,
         /// Whether they have proved that they hold the private half. Without, it is only asked whether it would do.
         proven: bool,
@@ -74,7 +74,7 @@ pub enum SftpProof {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum SftpAnswer {
-    /// Yes.
+    /// It is allowed, within the limits of the grant.
     Granted {
         /// What they may do.
         grant: SftpGrant,
@@ -87,11 +87,11 @@ pub enum SftpAnswer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SftpGrant {
-    /// Who.
+    /// The user who signed in.
     pub user_id: UserId,
-    /// Their user name.
+    /// Their user name, shown in the audit trail and in logs.
     pub username: String,
-    /// In which container.
+    /// The only container that the grant is for.
     pub container_id: ContainerId,
     /// What they may do with it.
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<crate::authz::ContainerGrant>))]

@@ -17,17 +17,17 @@ use std::{
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Protocol {
-    /// TCP and UDP.
+    /// Both TCP and UDP, on the same port.
     #[default]
     Both,
-    /// TCP alone.
+    /// Only TCP, e.g. for a web server.
     Tcp,
-    /// UDP alone.
+    /// Only UDP, e.g. for a game that doesn't use TCP.
     Udp,
 }
 
 impl Protocol {
-    /// Its stable name.
+    /// The name in JSON and in the database.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ pub struct PortBinding {
     pub ip: IpAddr,
     /// Port, the same inside and outside.
     pub port: u16,
-    /// Which protocols.
+    /// Which of TCP and UDP are published.
     #[serde(default)]
     pub protocol: Protocol,
     /// Whether it is the one that `SERVER_IP` and `SERVER_PORT` name.
@@ -64,7 +64,7 @@ pub struct PortBinding {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerSpec {
-    /// The container.
+    /// The container that is declared.
     pub id: ContainerId,
     /// Grows with each change; a daemon ignores a declaration older than the one it has.
     pub revision: u64,
@@ -79,7 +79,7 @@ pub struct ContainerSpec {
     pub startup: String,
     /// Environment, without `STARTUP`, `SERVER_IP`, `SERVER_PORT`, `SERVER_MEMORY` and `TZ`, which the daemon adds.
     pub environment: BTreeMap<String, String>,
-    /// Resource limits.
+    /// Memory, CPU, disk and other limits, effective from the next start.
     pub limits: Limits,
     /// Ports, the primary one first.
     pub ports: Vec<PortBinding>,
@@ -144,7 +144,7 @@ pub struct InstallSpec {
     pub image: String,
     /// What runs the script.
     pub entrypoint: String,
-    /// The script.
+    /// The content of the script, passed to `entrypoint` as a file.
     pub script: String,
     /// Whether the container's files go before it.
     pub wipe: bool,

@@ -120,7 +120,7 @@ pub struct Stats {
     pub network_tx_bytes: u64,
     /// Bytes in the data folder at the last scan.
     pub disk_bytes: u64,
-    /// Processes and threads.
+    /// How many processes and threads run in the container.
     pub pids: u64,
     /// Milliseconds since the process started.
     pub uptime_ms: u64,
@@ -130,8 +130,8 @@ pub struct Stats {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerStats {
-    /// The container.
+    /// The container that was measured.
     pub id: ContainerId,
-    /// The measurement.
+    /// What it uses at the moment.
     pub stats: Stats,
 }

@@ -23,11 +23,11 @@ pub struct SystemInfo {
     /// The newest version of the protocol that the daemon speaks; absent where it speaks one only, as daemons before version 4 did.
     #[serde(default)]
     pub newest_protocol: Option<u32>,
-    /// The daemon's version.
+    /// The version of the daemon, e.g. `1.4.0`.
     pub version: String,
     /// The host's clock when it answered.
     pub time: DateTime<Utc>,
-    /// The host's name.
+    /// The host's name, as the command `hostname` shows it.
     pub hostname: String,
     /// Operating system and its version, as it names itself.
     pub os: String,

@@ -12,7 +12,7 @@ pub const MAX_TEXT: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextRead {
-    /// The file.
+    /// The path of the file.
     pub path: FilePath,
     /// An earlier version of it.
     #[serde(default)]
@@ -29,7 +29,7 @@ pub struct TextRead {
     pub tail_bytes: Option<u64>,
 }
 
-/// A text file.
+/// The content of a text file, decoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextFile {
@@ -57,7 +57,7 @@ pub struct TextFile {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TextWrite {
-    /// The file.
+    /// The path of the file to save.
     pub path: FilePath,
     /// Only while this is the version there. Absent: in any case.
     pub etag: Option<String>,
@@ -73,6 +73,6 @@ pub struct TextWrite {
     /// Whether it begins with a byte order mark; as before unless given, and where it is converted, only UTF-16 does.
     #[serde(default)]
     pub byte_order_mark: Option<bool>,
-    /// Who saves it.
+    /// The name of the user who saves it, kept with the previous version.
     pub by: String,
 }

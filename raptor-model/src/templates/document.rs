@@ -18,7 +18,7 @@ pub struct Template {
     /// The id that its makers gave it, which identifies later versions of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
-    /// Keywords for searching.
+    /// Keywords for searching and filtering, e.g. `minecraft`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
     /// An image as a `data:` URL.
@@ -95,7 +95,7 @@ impl Template {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct StartupCommand {
-    /// What people see.
+    /// The name of the choice, as people see it.
     pub name: String,
     /// The command, with placeholders.
     pub command: String,
@@ -105,7 +105,7 @@ pub struct StartupCommand {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TemplateImage {
-    /// What people see.
+    /// The name of the choice, as people see it, e.g. `Java 21`.
     pub label: String,
     /// Reference of the image, such as `ghcr.io/pterodactyl/yolks:java_21`.
     pub image: String,
@@ -188,7 +188,7 @@ pub fn looks_secret(env: &str, rules: &str, name: &str) -> bool {
 /// A variable that can be set for each container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variable {
-    /// Display name.
+    /// The name that people see.
     pub name: String,
     pub description: String,
     /// Name of the environment variable.

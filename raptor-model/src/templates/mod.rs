@@ -39,7 +39,7 @@ pub enum StopRule {
     },
     /// A signal, by its name with `SIG` (`SIGINT`).
     Signal {
-        /// The name.
+        /// The name of the signal, e.g. `SIGINT`.
         signal: String,
     },
     /// The engine's stop: the image's stop signal.
@@ -53,17 +53,17 @@ pub enum StopRule {
 pub enum ConfigParser {
     /// Lines that begin with the key are replaced as a whole.
     File,
-    /// Java properties.
+    /// Java properties: `key=value` in each line.
     Properties,
-    /// INI.
+    /// INI: `key = value` in sections (`[section]`).
     Ini,
-    /// JSON.
+    /// JSON, also with comments and trailing commas.
     Json,
-    /// YAML.
+    /// YAML; comments, order and quotes are kept.
     Yaml,
-    /// XML.
+    /// XML, such as `<settings><port>25565</port></settings>`.
     Xml,
-    /// TOML.
+    /// TOML; comments, order and whitespace are kept.
     Toml,
 }
 
@@ -73,7 +73,7 @@ pub enum ConfigParser {
 pub struct ConfigFile {
     /// Path below the container's data folder. May hold placeholders in a template, none in a declaration.
     pub path: String,
-    /// Its format.
+    /// The format of the file, which determines what a key means.
     pub parser: ConfigParser,
     /// The edits, in order.
     pub edits: Vec<ConfigEdit>,

@@ -13,7 +13,7 @@ pub struct StoredTemplate {
     pub number: i64,
     /// The format that it was imported from, e.g. `PTDL_v2`.
     pub source_format: String,
-    /// Its content.
+    /// The template's content at this revision.
     pub document: Template,
     /// Where it came from; `None` if unknown.
     pub origin: Option<Origin>,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LineEnd {
-    /// Line feed: Unix.
+    /// A line feed (U+000A), as on Linux and macOS.
     Lf,
     /// Carriage return and line feed: Windows.
     Crlf,
@@ -35,11 +35,11 @@ impl LineEnd {
 pub enum LineEnds {
     /// There is no line end.
     None,
-    /// All in [`LineEnd::Lf`].
+    /// Every line ends with [`LineEnd::Lf`].
     Lf,
-    /// All in [`LineEnd::Crlf`].
+    /// Every line ends with [`LineEnd::Crlf`].
     Crlf,
-    /// All in [`LineEnd::Cr`].
+    /// Every line ends with [`LineEnd::Cr`].
     Cr,
     /// Some so, some so.
     Mixed,

@@ -21,7 +21,7 @@ pub struct User {
     pub username: String,
     /// E-mail address; unique without regard to case.
     pub email: String,
-    /// Display name.
+    /// The name to show instead of the user name; `None` = the user name.
     pub name: Option<String>,
     pub role_id: RoleId,
     pub role_name: String,

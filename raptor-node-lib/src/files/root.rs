@@ -45,7 +45,7 @@ pub struct Open {
 }
 
 impl Open {
-    /// Read only.
+    /// Opens an existing file for reading only.
     pub const READ: Self = Self {
         read: true,
         write: false,

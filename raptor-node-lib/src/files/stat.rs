@@ -26,7 +26,7 @@ pub struct Time {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
     pub kind: Kind,
-    /// Length in bytes.
+    /// The length of the content, in bytes.
     pub len: u64,
     /// Number of 512-byte blocks on disk.
     pub blocks: u64,
@@ -56,7 +56,7 @@ impl Stat {
         Ok(Self::from_kernel(&statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)?))
     }
 
-    /// Bytes on disk.
+    /// How many bytes it takes on disk, which may be fewer than its length.
     #[must_use]
     pub const fn allocated(&self) -> u64 {
         self.blocks.saturating_mul(512)

@@ -51,7 +51,7 @@ const SEARCHES_AT_ONCE: usize = 4;
 /// How long a container has to run for its earlier crashes to be forgotten.
 const CALM: Duration = Duration::from_secs(60);
 
-/// Builds a [`Host`].
+/// Builds a [`Host`]. Everything but the folder of its containers has a default.
 pub struct Builder {
     base: PathBuf,
     engine: Arc<dyn Engine>,

@@ -21,7 +21,7 @@ use raptor_model::{containers::Limits, id::ContainerId};
 /// The state of a container in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// It doesn't exist.
+    /// The engine has no container of this name.
     Missing,
     /// It was created but never started.
     Created,

@@ -47,9 +47,9 @@ pub(super) const PART: &str = "raptor.part";
 /// A container of Raptor consists of up to two containers in the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The container itself.
+    /// The container with the program that people use.
     Server,
-    /// Its installer.
+    /// The container that runs the installation script.
     Installer,
 }
 

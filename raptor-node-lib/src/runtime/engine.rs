@@ -28,7 +28,7 @@ pub trait Stdin: Send {
     fn undelivered(self: Box<Self>) -> Option<Bytes>;
 }
 
-/// An attached process.
+/// The streams of a process that the daemon is attached to.
 pub struct Attached {
     /// Its output. Ends with the process, and when the engine becomes unavailable.
     pub output: BoxStream<'static, Bytes>,

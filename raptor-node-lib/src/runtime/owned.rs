@@ -32,7 +32,7 @@ const ENDING: [&str; 4] = ["2", "3", "9", "15"];
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineContainer {
     pub engine_id: String,
-    /// Its current name.
+    /// The name that the engine has for it now.
     pub name: String,
     /// The container of Raptor that it belongs to.
     pub id: ContainerId,

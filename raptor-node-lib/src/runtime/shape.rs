@@ -46,7 +46,7 @@ pub struct Shape<'a> {
     pub spec: &'a ContainerSpec,
     /// The installation, for an installer.
     pub install: Option<&'a InstallSpec>,
-    /// `NAME=value`.
+    /// The environment, each entry as `NAME=value`.
     pub env: Vec<String>,
     pub data: &'a Path,
     /// The folder with the installation script.

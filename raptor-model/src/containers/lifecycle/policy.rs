@@ -13,7 +13,7 @@ pub enum RestartPolicy {
     /// After a crash and whenever its daemon or host comes back, unless somebody had stopped it.
     #[default]
     UnlessStopped,
-    /// Never.
+    /// Never: after a crash it stays offline until somebody starts it.
     Never,
 }
 

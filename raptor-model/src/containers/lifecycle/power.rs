@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PowerAction {
-    /// Start it.
+    /// Start the container if it is offline.
     Start,
     /// Ask it to stop, and kill it when it does not in time.
     Stop,
     /// Stop, then start. From offline: start.
     Restart,
-    /// End it now.
+    /// End the process at once with SIGKILL. What it has not saved is lost.
     Kill,
 }
 

@@ -6,22 +6,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum ArchiveFormat {
-    /// ZIP.
+    /// ZIP, compressed; the format that every system opens.
     #[serde(rename = "zip")]
     Zip,
-    /// tar, not compressed.
+    /// tar without compression: the fastest, and as large as its files.
     #[serde(rename = "tar")]
     Tar,
-    /// tar and gzip.
+    /// tar compressed with gzip.
     #[serde(rename = "tar.gz")]
     TarGz,
-    /// tar and xz.
+    /// tar compressed with xz: small and slow.
     #[serde(rename = "tar.xz")]
     TarXz,
-    /// tar and bzip2.
+    /// tar compressed with bzip2.
     #[serde(rename = "tar.bz2")]
     TarBz2,
-    /// tar and Zstandard.
+    /// tar compressed with Zstandard: smaller than gzip, and faster.
     #[serde(rename = "tar.zst")]
     TarZst,
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Upload {
-    /// What names it.
+    /// Identifies the upload in requests for its pieces.
     pub id: Uuid,
     /// Where it will be.
     pub path: FilePath,
@@ -32,7 +32,7 @@ pub struct Upload {
 pub enum FileRead {
     /// A file, or a part of it.
     File {
-        /// Which.
+        /// The path of the file.
         path: FilePath,
         /// The first byte that is wanted; counted from the end where it is negative.
         start: i64,
@@ -41,9 +41,9 @@ pub enum FileRead {
     },
     /// An earlier version of a file.
     Version {
-        /// The file.
+        /// The path of the current file.
         path: FilePath,
-        /// Which version.
+        /// The id of the version, as listed by [`FileRequest::Versions`](super::FileRequest::Versions).
         id: Uuid,
     },
     /// A text log that is compressed, as text.
@@ -53,9 +53,9 @@ pub enum FileRead {
     },
     /// Files and folders as one archive that is made on the way.
     Archive {
-        /// What.
+        /// The files and folders to include; folders with all that is in them.
         paths: Vec<FilePath>,
-        /// In this format.
+        /// The format of the archive.
         format: ArchiveFormat,
     },
 }
@@ -73,12 +73,12 @@ pub enum FileWrite {
         etag: Option<String>,
         /// Whether the version before it is kept.
         keep: bool,
-        /// Who does.
+        /// The name of the user who writes it, kept with the previous version.
         by: String,
     },
     /// An edited text, as UTF-8. What was not edited keeps its bytes.
     Text {
-        /// Where and how.
+        /// The path, the encodings and the conditions of the save.
         text: TextWrite,
     },
     /// A whole file that is sent at once. Nobody ever sees half of it, and nothing is kept of what it replaces.
@@ -96,7 +96,7 @@ pub enum FileWrite {
     },
     /// The next piece of a file on its way.
     Piece {
-        /// Which.
+        /// The id of the upload.
         upload: Uuid,
         /// Where the piece begins: at what is here already.
         offset: u64,
@@ -114,7 +114,7 @@ pub struct FileContent {
     pub start: u64,
     /// How many bytes come; none where that shows only at the end.
     pub length: Option<u64>,
-    /// The bytes.
+    /// The bytes, in order; an error ends them.
     pub body: Body,
     /// Another way to the same bytes, where they are in a file of this very host.
     pub direct: Option<Box<dyn Direct>>,
@@ -133,10 +133,10 @@ pub trait Direct: Send {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileHead {
-    /// As in [`FileContent`].
+    /// The file; none for an archive.
     pub file: Option<FileInfo>,
-    /// As in [`FileContent`].
+    /// The offset of the first byte that follows, counted from 0.
     pub start: u64,
-    /// As in [`FileContent`].
+    /// How many bytes follow; absent if that is known only at the end.
     pub length: Option<u64>,
 }

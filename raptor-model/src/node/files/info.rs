@@ -10,11 +10,11 @@ use uuid::Uuid;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
-    /// A folder.
+    /// A folder, which can contain others.
     Folder,
-    /// A regular file.
+    /// A regular file, i.e. one with content.
     File,
-    /// A symbolic link.
+    /// A symbolic link, wherever it leads.
     Symlink,
     /// A pipe, socket or device.
     Special,
@@ -26,9 +26,9 @@ pub enum FileKind {
 pub struct FileInfo {
     /// Its name; empty for the container's folder itself.
     pub name: String,
-    /// Where it is.
+    /// The path in the container's folder, starting with `/`.
     pub path: FilePath,
-    /// What it is.
+    /// Whether it is a folder, a file, a link or something else.
     pub kind: FileKind,
     /// Its length in bytes; 0 for a folder.
     pub size_bytes: u64,
@@ -52,7 +52,7 @@ pub enum FileSort {
     /// By name, numbers in it by their value.
     #[default]
     Name,
-    /// By length.
+    /// By the length in bytes, smallest first.
     Size,
     /// By the time of the last change.
     Modified,
@@ -66,7 +66,7 @@ pub struct FilePage {
     pub items: Vec<FileInfo>,
     /// How many there are in all.
     pub total: u64,
-    /// The folder itself.
+    /// The folder whose content this is.
     pub folder: FileInfo,
     /// Bytes that the container's files take on disk.
     pub used_bytes: u64,
@@ -78,17 +78,17 @@ pub struct FilePage {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct TrashItem {
-    /// What names it.
+    /// Identifies the item, for restoring or deleting it.
     pub id: Uuid,
-    /// Where it was.
+    /// The path before it was deleted, where it is restored to.
     pub path: FilePath,
-    /// What it is.
+    /// Whether it is a folder, a file, a link or something else.
     pub kind: FileKind,
     /// Its length in bytes; 0 for a folder.
     pub size_bytes: u64,
     /// When it was deleted.
     pub deleted_at: DateTime<Utc>,
-    /// Who deleted it.
+    /// The name of the user who deleted it.
     pub deleted_by: String,
 }
 
@@ -96,11 +96,11 @@ pub struct TrashItem {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileVersion {
-    /// What names it.
+    /// Identifies the version, for reading or restoring it.
     pub id: Uuid,
     /// When it was replaced.
     pub replaced_at: DateTime<Utc>,
-    /// Who replaced it.
+    /// The name of the user whose save replaced it.
     pub replaced_by: String,
     /// Its length in bytes.
     pub size_bytes: u64,
@@ -134,11 +134,11 @@ pub struct FileHits {
 pub struct FolderSize {
     /// A file or folder in it.
     pub path: FilePath,
-    /// What it is.
+    /// Whether it is a folder, a file, a link or something else.
     pub kind: FileKind,
     /// Bytes on disk of it and all that is in it.
     pub disk_bytes: u64,
-    /// Files in it.
+    /// The number of files in it, including those in subfolders.
     pub files: u64,
 }
 
@@ -147,10 +147,10 @@ pub struct FolderSize {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ChecksumKind {
-    /// SHA-256.
+    /// SHA-256: 64 hexadecimal digits.
     Sha256,
-    /// SHA-1.
+    /// SHA-1: 40 hexadecimal digits. Don't rely on it against forgery.
     Sha1,
-    /// MD5.
+    /// MD5: 32 hexadecimal digits. Don't rely on it against forgery.
     Md5,
 }

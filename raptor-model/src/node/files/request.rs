@@ -20,7 +20,7 @@ const fn yes() -> bool {
 pub enum FileRequest {
     /// A part of a folder's content.
     List {
-        /// The folder.
+        /// The path of the folder.
         path: FilePath,
         /// By what it is sorted.
         sort: FileSort,
@@ -35,33 +35,33 @@ pub enum FileRequest {
     },
     /// What is at a path.
     Stat {
-        /// Where.
+        /// The path to look up.
         path: FilePath,
     },
-    /// Make a folder.
+    /// Create an empty folder.
     CreateFolder {
-        /// Where.
+        /// The path of the new folder.
         path: FilePath,
     },
-    /// Rename or move.
+    /// Rename files and folders, or move them elsewhere.
     Move {
-        /// What and whereto.
+        /// Old and new path of each.
         moves: Vec<FileMove>,
         /// Whether files that are there are replaced.
         replace: bool,
     },
     /// Put into the trash.
     Trash {
-        /// What.
+        /// The files and folders to delete.
         paths: Vec<FilePath>,
-        /// Who does.
+        /// The name of the user who deletes them.
         by: String,
     },
     /// What is in the trash.
     ListTrash,
     /// Put back where it was.
     Restore {
-        /// What.
+        /// The ids of the items in the trash.
         ids: Vec<Uuid>,
     },
     /// Remove from the trash for good.
@@ -69,19 +69,19 @@ pub enum FileRequest {
         /// What; everything unless given.
         ids: Option<Vec<Uuid>>,
     },
-    /// Change permission bits.
+    /// Change the permission bits, as `chmod` does.
     SetMode {
-        /// Of what.
+        /// The files and folders to change.
         paths: Vec<FilePath>,
-        /// The bits.
+        /// The bits, such as 420 for 0644.
         mode: u32,
     },
     /// Earlier versions of a file.
     Versions {
-        /// The file.
+        /// The path of the file.
         path: FilePath,
     },
-    /// Look for files.
+    /// Search a folder and its subfolders.
     Search {
         /// The folder to look in.
         path: FilePath,
@@ -92,19 +92,19 @@ pub enum FileRequest {
     },
     /// What a folder's content takes, the largest first.
     Sizes {
-        /// The folder.
+        /// The path of the folder.
         path: FilePath,
     },
-    /// A checksum.
+    /// Compute a checksum of a file.
     Checksum {
-        /// Of this file.
+        /// The path of the file.
         path: FilePath,
-        /// Made so.
+        /// The algorithm to use.
         algorithm: ChecksumKind,
     },
     /// Read a text file.
     ReadText {
-        /// Which, and how.
+        /// The path, and how to decode it.
         text: TextRead,
     },
     /// Begin to send a file.
@@ -121,34 +121,34 @@ pub enum FileRequest {
     },
     /// How far a file on its way here is.
     GetUpload {
-        /// Which.
+        /// The id of the upload.
         id: Uuid,
     },
     /// All of it is here: put it where it belongs. Asked again, the file is answered.
     FinishUpload {
-        /// Which.
+        /// The id of the upload.
         id: Uuid,
         /// Whether an upload that was begun to replace a file may still do so.
         #[serde(default = "yes")]
         may_replace: bool,
     },
-    /// Forget it.
+    /// Cancel an upload and delete what has arrived of it.
     AbortUpload {
-        /// Which.
+        /// The id of the upload.
         id: Uuid,
     },
     /// Begin something that takes long.
     Start {
-        /// What.
+        /// The task to carry out.
         task: FileTask,
-        /// Who does.
+        /// The name of the user who starts it.
         by: String,
     },
     /// What takes long, the newest first: running, or ended within the last hour.
     Operations,
     /// Stop something that takes long, or forget it when it has ended.
     Cancel {
-        /// Which.
+        /// The id of the operation.
         id: Uuid,
     },
 }
@@ -160,14 +160,14 @@ pub enum FileRequest {
 pub enum FileAnswer {
     /// To a change that has nothing to say.
     Done,
-    /// To [`FileRequest::List`].
+    /// The answer to [`FileRequest::List`].
     Page {
-        /// The part.
+        /// The part of the folder's content that was asked for.
         page: FilePage,
     },
     /// To [`FileRequest::Stat`] and changes of one file.
     File {
-        /// The file.
+        /// The file as it is now.
         file: FileInfo,
     },
     /// To [`FileRequest::ListTrash`] and [`FileRequest::Trash`].
@@ -175,44 +175,44 @@ pub enum FileAnswer {
         /// What is in the trash, or came into it; the newest first.
         items: Vec<TrashItem>,
     },
-    /// To [`FileRequest::Versions`].
+    /// The answer to [`FileRequest::Versions`].
     Versions {
-        /// The newest first.
+        /// The earlier versions, newest first.
         items: Vec<FileVersion>,
     },
-    /// To [`FileRequest::Search`].
+    /// The answer to [`FileRequest::Search`].
     Hits {
-        /// What was found.
+        /// What matched, up to the limits of a search.
         hits: FileHits,
     },
-    /// To [`FileRequest::Sizes`].
+    /// The answer to [`FileRequest::Sizes`].
     Sizes {
-        /// The largest first.
+        /// What is directly in the folder, largest first.
         items: Vec<FolderSize>,
     },
-    /// To [`FileRequest::Checksum`].
+    /// The answer to [`FileRequest::Checksum`].
     Checksum {
-        /// In lower-case hexadecimal.
+        /// The checksum in lower-case hexadecimal digits.
         checksum: String,
     },
-    /// To [`FileRequest::ReadText`].
+    /// The answer to [`FileRequest::ReadText`].
     Text {
-        /// The text.
+        /// The decoded text, with what is needed to save it.
         text: Box<TextFile>,
     },
     /// To requests about a file on its way.
     Upload {
-        /// The file.
+        /// How much of the file has arrived.
         upload: Upload,
     },
-    /// To [`FileRequest::Start`].
+    /// The answer to [`FileRequest::Start`].
     Operation {
-        /// It.
+        /// The operation as it begins.
         operation: Operation,
     },
-    /// To [`FileRequest::Operations`].
+    /// The answer to [`FileRequest::Operations`].
     Operations {
-        /// The newest first.
+        /// The operations, newest first.
         items: Vec<Operation>,
     },
 }
@@ -221,7 +221,7 @@ pub enum FileAnswer {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Scoped<T> {
-    /// What is asked.
+    /// The request itself.
     pub request: T,
     /// What they may neither see nor change besides what the template says, as `.gitignore` has it.
     #[serde(default)]

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct FileMove {
-    /// What there is.
+    /// The present path of the file or folder.
     pub from: FilePath,
     /// Where it is to be, with its name.
     pub to: FilePath,
@@ -23,21 +23,21 @@ pub struct FileMove {
 pub enum FileTask {
     /// Copy files and folders.
     Copy {
-        /// What and whereto.
+        /// Source and destination of each copy.
         copies: Vec<FileMove>,
     },
-    /// Delete for good.
+    /// Delete files and folders for good, without the trash.
     Delete {
-        /// What.
+        /// The files and folders to delete.
         paths: Vec<FilePath>,
     },
     /// Put files and folders into an archive.
     Archive {
-        /// What.
+        /// The files and folders to include; folders with all that is in them.
         paths: Vec<FilePath>,
-        /// The archive.
+        /// The path of the archive to create, with its name.
         to: FilePath,
-        /// Its format.
+        /// The format of the archive.
         format: ArchiveFormat,
     },
     /// Take everything out of an archive.
@@ -57,7 +57,7 @@ pub enum FileTask {
     },
     /// Fetch a file from a web address.
     Pull {
-        /// `http://` or `https://`.
+        /// The address to fetch, beginning with `http://` or `https://`.
         url: String,
         /// The folder that it goes to.
         into: FilePath,
@@ -71,13 +71,13 @@ pub enum FileTask {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum OperationState {
-    /// At work.
+    /// It has not ended yet.
     Running,
-    /// Done.
+    /// It ended well. `left_out` says if something was skipped.
     Done,
     /// It failed; what it did before that is still there.
     Failed,
-    /// Somebody cancelled it.
+    /// A person cancelled it; what it did before that is still there.
     Cancelled,
 }
 
@@ -85,19 +85,19 @@ pub enum OperationState {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Operation {
-    /// What names it.
+    /// Identifies the operation, for following or cancelling it.
     pub id: Uuid,
-    /// What it does.
+    /// The task that it carries out.
     pub task: FileTask,
-    /// Who began it.
+    /// The name of the user who started it.
     pub started_by: String,
     /// When it was begun, in UTC.
     pub started_at: DateTime<Utc>,
-    /// When it ended.
+    /// When it ended, in UTC; null while it runs.
     pub ended_at: Option<DateTime<Utc>>,
-    /// Where it is.
+    /// Whether it runs, or how it ended.
     pub state: OperationState,
-    /// Why it failed.
+    /// Why it failed, as a sentence; null unless it did.
     pub problem: Option<String>,
     /// How many bytes were done so far.
     pub done_bytes: u64,

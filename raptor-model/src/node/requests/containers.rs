@@ -29,7 +29,7 @@ impl Request for ListContainers {}
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerList {
-    /// In no order.
+    /// The status of each container, in no order.
     #[serde(deserialize_with = "crate::node::tolerant::items")]
     pub items: Vec<ContainerStatus>,
 }
@@ -198,7 +198,7 @@ impl Route for ConsoleQuery {
 
 impl Request for ConsoleQuery {}
 
-/// Some console lines.
+/// A page of a container's console.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ConsolePage {
@@ -224,7 +224,7 @@ impl Request for ConsoleSearch {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ContainerStatsQuery {
-    /// How far back.
+    /// How far back to go, and with it the length of a step.
     pub range: StatsRange,
 }
 

@@ -89,7 +89,7 @@ impl Request for Acknowledgement {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SystemStatsQuery {
-    /// How far back.
+    /// How far back to go, and with it the length of a step.
     pub range: StatsRange,
 }
 

@@ -8,7 +8,7 @@ use crate::node::OLDEST_PROTOCOL;
 pub struct Operation {
     /// Its id in the OpenAPI document.
     pub id: &'static str,
-    /// The HTTP method.
+    /// The HTTP method of the route.
     pub method: Method,
     /// The path below `/api/v1`, with `{id}` for a container's id.
     pub path: &'static str,
@@ -40,9 +40,9 @@ pub enum Method {
 /// Where the fields of a request are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// It has none.
+    /// There are none, or all of them are in the path.
     None,
-    /// In the query.
+    /// In the query, as URL-encoded fields.
     Query,
     /// In the body, as JSON.
     Json,
@@ -70,7 +70,7 @@ pub enum Reply {
 pub enum Patience {
     /// A person waits for an order to be accepted: 10 seconds, after which it no longer holds.
     Order,
-    /// 30 seconds.
+    /// Up to 30 seconds: most requests.
     Short,
     /// As long as it takes; 2 minutes of silence are its end.
     Long,

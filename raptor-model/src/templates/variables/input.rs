@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum VariableInput {
-    /// A switch.
+    /// A switch between two values.
     Toggle {
         /// The value when it is on.
         on: String,
@@ -17,30 +17,30 @@ pub enum VariableInput {
     },
     /// One of some values.
     Select {
-        /// The values.
+        /// The values to choose from, in the order of the rule.
         options: Vec<String>,
     },
-    /// A number.
+    /// A field for numbers.
     Number {
-        /// The least.
+        /// The smallest number allowed; null = no limit.
         min: Option<f64>,
-        /// The greatest.
+        /// The largest number allowed; null = no limit.
         max: Option<f64>,
         /// Whether it has no fraction.
         integer: bool,
     },
-    /// Text.
+    /// A field for text.
     Text {
-        /// Characters at least.
+        /// The least number of characters; null = no minimum.
         min_length: Option<u32>,
-        /// Characters at most.
+        /// The greatest number of characters; null = no maximum.
         max_length: Option<u32>,
     },
     /// Text that is not shown again.
     Secret {
-        /// Characters at least.
+        /// The least number of characters; null = no minimum.
         min_length: Option<u32>,
-        /// Characters at most.
+        /// The greatest number of characters; null = no maximum.
         max_length: Option<u32>,
     },
 }

@@ -37,7 +37,7 @@ impl Script {
         Self::default()
     }
 
-    /// Prints a line.
+    /// Then prints a line to its output.
     #[must_use]
     pub fn print(self, line: impl Into<String>) -> Self {
         self.then(Act::Print(line.into() + "\n"))

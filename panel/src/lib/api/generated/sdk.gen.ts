@@ -144,7 +144,7 @@ export const resetPassword = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * The caller's account
+ * Get the caller's own account, with its permissions
  */
 export const getAccount = <ThrowOnError extends boolean = false>(options?: Options<GetAccountData, ThrowOnError>) => (options?.client ?? client).get<GetAccountResponses, GetAccountErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -188,7 +188,7 @@ export const endOtherSessions = <ThrowOnError extends boolean = false>(options?:
 });
 
 /**
- * The caller's sessions
+ * List the sessions of the caller's account
  */
 export const listSessions = <ThrowOnError extends boolean = false>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -289,7 +289,7 @@ export const deleteUser = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * One user
+ * Get the account of a user
  *
  * Requires `users.read`.
  */
@@ -343,7 +343,7 @@ export const endUserSessions = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * All roles
+ * List all roles with their permissions
  *
  * Requires `roles.read`.
  */
@@ -354,7 +354,7 @@ export const listRoles = <ThrowOnError extends boolean = false>(options?: Option
 });
 
 /**
- * Create a role
+ * Create a role with a name and permissions
  *
  * Requires `roles.create`.
  */
@@ -380,7 +380,7 @@ export const deleteRole = <ThrowOnError extends boolean = false>(options: Option
 });
 
 /**
- * One role
+ * Get a role with its permissions
  *
  * Requires `roles.read`.
  */
@@ -452,7 +452,7 @@ export const deleteDaemon = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * One daemon
+ * Get a daemon, with the state of its connection
  *
  * Requires `daemons.read`.
  */
@@ -463,7 +463,7 @@ export const getDaemon = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Change a daemon
+ * Change the settings of a daemon
  *
  * Requires `daemons.update`.
  */
@@ -632,7 +632,7 @@ export const updateAllocation = <ThrowOnError extends boolean = false>(options: 
 });
 
 /**
- * Templates by name
+ * List templates, ordered by name
  *
  * Requires `templates.read`.
  */
@@ -790,7 +790,7 @@ export const deleteTemplate = <ThrowOnError extends boolean = false>(options: Op
 });
 
 /**
- * One template
+ * Get a template with its content
  *
  * Requires `templates.read`.
  */
@@ -947,7 +947,7 @@ export const deleteContainer = <ThrowOnError extends boolean = false>(options: O
 });
 
 /**
- * One container
+ * Get a container, as far as the caller may see it
  */
 export const getContainer = <ThrowOnError extends boolean = false>(options: Options<GetContainerData, ThrowOnError>) => (options.client ?? client).get<GetContainerResponses, GetContainerErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }],
@@ -1425,7 +1425,7 @@ export const revokeAccess = <ThrowOnError extends boolean = false>(options: Opti
 });
 
 /**
- * Change somebody's access
+ * Change the level or the permissions of somebody's access to a container
  *
  * Requires `access.update`.
  */
@@ -1552,7 +1552,7 @@ export const getFile = <ThrowOnError extends boolean = false>(options: Options<G
 });
 
 /**
- * Make a folder
+ * Create an empty folder
  *
  * Requires `file.create`.
  */
@@ -1582,7 +1582,7 @@ export const moveFiles = <ThrowOnError extends boolean = false>(options: Options
 });
 
 /**
- * Change permission bits
+ * Change the permission bits of files and folders
  *
  * Requires `file.update`.
  */
@@ -1679,7 +1679,7 @@ export const measureFolder = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
- * A file's checksum
+ * Compute the checksum of a file
  *
  * Requires `file.read-content`.
  */

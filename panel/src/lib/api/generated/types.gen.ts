@@ -114,7 +114,7 @@ export type Account = {
      */
     email: string;
     /**
-     * Name for people.
+     * The name to show instead of the user name, up to 100 characters; null = the user name.
      */
     name?: string | null;
     /**
@@ -149,7 +149,7 @@ export type AccountUpdate = {
      */
     email: string;
     /**
-     * Name for people.
+     * The name to show instead of the user name, up to 100 characters; null = the user name.
      */
     name?: string | null;
     /**
@@ -171,7 +171,7 @@ export type Activity = {
      */
     at: string;
     /**
-     * Who did it.
+     * The user, daemon or system that did it.
      */
     actor: ActivityActor;
     /**
@@ -188,7 +188,7 @@ export type Activity = {
      */
     ip?: string | null;
     /**
-     * More, by action.
+     * Details, whose fields depend on the action, e.g. `from` and `to` of a change.
      */
     detail: {
         [key: string]: unknown;
@@ -196,7 +196,7 @@ export type Activity = {
 };
 
 /**
- * Who did something.
+ * Who did something: a user, a daemon or the system.
  */
 export type ActivityActor = {
     /**
@@ -331,7 +331,7 @@ export type AllocationChoice = {
 };
 
 /**
- * Allocations to add.
+ * Addresses and ports to add to a daemon.
  */
 export type AllocationDraft = {
     /**
@@ -486,7 +486,7 @@ export type CatalogueEntry = {
      */
     category: string;
     /**
-     * Kind of program.
+     * What kind of program it is, for filtering.
      */
     kind: EntryKind;
     /**
@@ -494,7 +494,7 @@ export type CatalogueEntry = {
      */
     description: string;
     /**
-     * The entry's icon.
+     * The icon, drawn for this entry.
      */
     icon: Drawing;
     /**
@@ -636,7 +636,7 @@ export type CataloguePage = {
  */
 export type Checksum = {
     /**
-     * In lower-case hexadecimal.
+     * The checksum in lower-case hexadecimal digits.
      */
     checksum: string;
 };
@@ -707,7 +707,7 @@ export type ConfigFile = {
      */
     path: string;
     /**
-     * Its format.
+     * The format of the file, which determines what a key means.
      */
     parser: ConfigParser;
     /**
@@ -757,7 +757,7 @@ export type ConsoleHit = {
      */
     at: string;
     /**
-     * Who wrote it.
+     * Where the line came from.
      */
     kind: LineKind;
     /**
@@ -869,7 +869,7 @@ export type Container = ContainerSummary & {
 export type ContainerGrant = '*' | 'console.read' | 'console.command' | 'stats.read' | 'power.start' | 'power.stop' | 'power.restart' | 'power.kill' | 'startup.read' | 'startup.update' | 'startup.secrets' | 'startup.install' | 'network.read' | 'network.update' | 'access.read' | 'access.create' | 'access.update' | 'access.delete' | 'settings.read' | 'settings.update' | 'activity.read' | 'container.delete' | 'file.read' | 'file.read-content' | 'file.create' | 'file.update' | 'file.delete' | 'file.archive';
 
 /**
- * A container.
+ * Identifies a container, in the database and on its host.
  */
 export type ContainerId = string;
 
@@ -919,7 +919,7 @@ export type ContainerPermissionInfo = {
  */
 export type ContainerRef = {
     /**
-     * The container's id.
+     * The container's id, as in `GET /containers/{id}`.
      */
     id: ContainerId;
     /**
@@ -1079,7 +1079,7 @@ export type ContainerSummary = {
      */
     damaged: Array<string>;
     /**
-     * The newest installation.
+     * The state of the newest installation.
      */
     installation: Installation;
     /**
@@ -1103,7 +1103,7 @@ export type ContainerSummary = {
 };
 
 /**
- * Name and description.
+ * The name and description to give to a container.
  */
 export type ContainerUpdate = {
     /**
@@ -1371,7 +1371,7 @@ export type DaemonDraft = {
 };
 
 /**
- * A daemon's record.
+ * Identifies the record of a daemon. A daemon that is reinstalled keeps it.
  */
 export type DaemonId = string;
 
@@ -1400,7 +1400,7 @@ export type DaemonList = {
  */
 export type DaemonRef = {
     /**
-     * The daemon's id.
+     * The daemon's id, as in `GET /daemons/{id}`.
      */
     id: DaemonId;
     /**
@@ -1776,13 +1776,13 @@ export type Fault = {
     type: 'host_disk_full';
 } | {
     /**
-     * Its exit code.
+     * The exit code of the script, never 0.
      */
     exit_code: number;
     type: 'script_failed';
 } | {
     /**
-     * What it says.
+     * The engine's message, unchanged.
      */
     details: string;
     type: 'engine_refused';
@@ -1890,11 +1890,11 @@ export type FileInfo = {
      */
     name: string;
     /**
-     * Where it is.
+     * The path in the container's folder, starting with `/`.
      */
     path: FilePath;
     /**
-     * What it is.
+     * Whether it is a folder, a file, a link or something else.
      */
     kind: FileKind;
     /**
@@ -1944,7 +1944,7 @@ export type FileLink = {
  */
 export type FileMove = {
     /**
-     * What there is.
+     * The present path of the file or folder.
      */
     from: FilePath;
     /**
@@ -1980,7 +1980,7 @@ export type FilePage = {
      */
     total: number;
     /**
-     * The folder itself.
+     * The folder whose content this is.
      */
     folder: FileInfo;
     /**
@@ -2008,27 +2008,27 @@ export type FileSort = 'name' | 'size' | 'modified';
  */
 export type FileTask = {
     /**
-     * What and whereto.
+     * Source and destination of each copy.
      */
     copies: Array<FileMove>;
     type: 'copy';
 } | {
     /**
-     * What.
+     * The files and folders to delete.
      */
     paths: Array<FilePath>;
     type: 'delete';
 } | {
     /**
-     * What.
+     * The files and folders to include; folders with all that is in them.
      */
     paths: Array<FilePath>;
     /**
-     * The archive.
+     * The path of the archive to create, with its name.
      */
     to: FilePath;
     /**
-     * Its format.
+     * The format of the archive.
      */
     format: ArchiveFormat;
     type: 'archive';
@@ -2054,7 +2054,7 @@ export type FileTask = {
     type: 'extract';
 } | {
     /**
-     * `http://` or `https://`.
+     * The address to fetch, beginning with `http://` or `https://`.
      */
     url: string;
     /**
@@ -2083,7 +2083,7 @@ export type FileTaskRequest = {
  */
 export type FileVersion = {
     /**
-     * What names it.
+     * Identifies the version, for reading or restoring it.
      */
     id: string;
     /**
@@ -2091,7 +2091,7 @@ export type FileVersion = {
      */
     replaced_at: string;
     /**
-     * Who replaced it.
+     * The name of the user whose save replaced it.
      */
     replaced_by: string;
     /**
@@ -2101,7 +2101,7 @@ export type FileVersion = {
 };
 
 /**
- * New permission bits.
+ * The permission bits to set on files and folders.
  */
 export type FilesMode = {
     /**
@@ -2123,7 +2123,7 @@ export type FolderSize = {
      */
     path: FilePath;
     /**
-     * What it is.
+     * Whether it is a folder, a file, a link or something else.
      */
     kind: FileKind;
     /**
@@ -2131,7 +2131,7 @@ export type FolderSize = {
      */
     disk_bytes: number;
     /**
-     * Files in it.
+     * The number of files in it, including those in subfolders.
      */
     files: number;
 };
@@ -2141,7 +2141,7 @@ export type FolderSize = {
  */
 export type FolderSizes = {
     /**
-     * The largest first.
+     * What is directly in the folder, largest first.
      */
     items: Array<FolderSize>;
 };
@@ -2151,7 +2151,7 @@ export type FolderSizes = {
  */
 export type HitPart = {
     /**
-     * Its first character.
+     * The position of its first character, counted from 0.
      */
     start: number;
     /**
@@ -2166,7 +2166,7 @@ export type HitPart = {
 export type Hold = 'installing' | 'install_failed';
 
 /**
- * Which images go.
+ * Which of the unused images are removed from a host.
  */
 export type ImageCleaning = {
     /**
@@ -2358,7 +2358,7 @@ export type Level = 'owner' | 'admin' | 'user' | 'custom';
  */
 export type LevelInfo = {
     /**
-     * Its stable name.
+     * The name of the level, e.g. `admin`.
      */
     level: Level;
     /**
@@ -2385,7 +2385,7 @@ export type Limits = {
      */
     cpu_percent: number;
     /**
-     * Disk in MiB.
+     * Disk space in MiB for all files of the container, its trash included; 0 = no limit.
      */
     disk_mib: number;
     /**
@@ -2446,7 +2446,7 @@ export type LinkState = 'connecting' | 'online' | 'unreachable' | 'wrong_key' | 
  */
 export type LiveFrame = {
     /**
-     * The lines.
+     * The lines, at most 512 per frame.
      */
     lines: Array<ConsoleLine>;
     type: 'lines';
@@ -2468,19 +2468,19 @@ export type LiveFrame = {
     type: 'partial';
 } | {
     /**
-     * The new status.
+     * The whole status, which replaces the one before.
      */
     status: ContainerStatus;
     type: 'status';
 } | {
     /**
-     * The actions.
+     * All actions that are possible now; empty if none is.
      */
     actions: Array<PowerAction>;
     type: 'actions';
 } | {
     /**
-     * The measurement.
+     * What the container uses at the moment.
      */
     stats: Stats;
     type: 'stats';
@@ -2494,7 +2494,7 @@ export type LiveFrame = {
     type: 'accepted';
 } | {
     /**
-     * Stable machine-readable reason.
+     * Machine-readable reason, as in the `code` of the API's problems.
      */
     code: ProblemCode | string;
     /**
@@ -2508,7 +2508,7 @@ export type LiveFrame = {
     type: 'problem';
 } | {
     /**
-     * The API's time.
+     * The time on the API's clock, in UTC.
      */
     time: string;
     type: 'beat';
@@ -2675,7 +2675,7 @@ export type MailState = {
      */
     last_error?: string | null;
     /**
-     * When that was.
+     * When `last_error` happened, in UTC.
      */
     last_error_at?: string | null;
 };
@@ -2691,7 +2691,7 @@ export type MailTest = {
 };
 
 /**
- * A daemon's maintenance.
+ * Whether a daemon is under maintenance, and why.
  */
 export type MaintenanceUpdate = {
     /**
@@ -2833,7 +2833,7 @@ export type NewLimits = {
      */
     cpu_percent?: number;
     /**
-     * Disk in MiB.
+     * Disk space in MiB for all files of the container, its trash included; 0 = no limit.
      */
     disk_mib?: number;
     /**
@@ -2862,7 +2862,7 @@ export type NewLink = {
 };
 
 /**
- * A new password.
+ * The password to set for a user.
  */
 export type NewPassword = {
     /**
@@ -2949,15 +2949,15 @@ export type OnExisting = 'ask' | 'update' | 'keep_both';
  */
 export type Operation = {
     /**
-     * What names it.
+     * Identifies the operation, for following or cancelling it.
      */
     id: string;
     /**
-     * What it does.
+     * The task that it carries out.
      */
     task: FileTask;
     /**
-     * Who began it.
+     * The name of the user who started it.
      */
     started_by: string;
     /**
@@ -2965,15 +2965,15 @@ export type Operation = {
      */
     started_at: string;
     /**
-     * When it ended.
+     * When it ended, in UTC; null while it runs.
      */
     ended_at?: string | null;
     /**
-     * Where it is.
+     * Whether it runs, or how it ended.
      */
     state: OperationState;
     /**
-     * Why it failed.
+     * Why it failed, as a sentence; null unless it did.
      */
     problem?: string | null;
     /**
@@ -3003,7 +3003,7 @@ export type Operation = {
  */
 export type OperationList = {
     /**
-     * The newest first.
+     * The operations, newest first.
      */
     items: Array<Operation>;
 };
@@ -3033,7 +3033,7 @@ export type OwnerUpdate = {
  */
 export type PasswordChange = {
     /**
-     * The present one.
+     * The account's current password, so that nobody else at the keyboard can change it.
      */
     current_password: string;
     /**
@@ -3344,7 +3344,7 @@ export type RevisionAddress = {
  */
 export type RevisionList = {
     /**
-     * The newest first.
+     * The revisions, newest first.
      */
     items: Array<TemplateRevision>;
 };
@@ -3410,7 +3410,7 @@ export type RoleDraft = {
 };
 
 /**
- * A role.
+ * Identifies a role, whether built in or created by an administrator.
  */
 export type RoleId = string;
 
@@ -3508,7 +3508,7 @@ export type Series = {
 };
 
 /**
- * A signed-in session.
+ * A session of the caller's account, in a browser or a program.
  */
 export type Session = {
     /**
@@ -3520,7 +3520,7 @@ export type Session = {
      */
     ip?: string | null;
     /**
-     * With which program.
+     * The `User-Agent` of the program that signed in; null if it sent none.
      */
     user_agent?: string | null;
     /**
@@ -3547,11 +3547,11 @@ export type Session = {
 export type SessionId = string;
 
 /**
- * The caller's sessions.
+ * All sessions of the caller's account.
  */
 export type SessionList = {
     /**
-     * The newest first.
+     * The sessions, newest first.
      */
     items: Array<Session>;
 };
@@ -3569,7 +3569,7 @@ export type SessionToken = {
      */
     expires_at: string;
     /**
-     * Who signed in.
+     * The account that was signed in to.
      */
     account: Account;
 };
@@ -3664,7 +3664,7 @@ export type SshKeyId = string;
  */
 export type SshKeyList = {
     /**
-     * The newest first.
+     * The keys, newest first.
      */
     items: Array<SshKey>;
     /**
@@ -3708,7 +3708,7 @@ export type StartPreview = {
  */
 export type StartupCommand = {
     /**
-     * What people see.
+     * The name of the choice, as people see it.
      */
     name: string;
     /**
@@ -3817,7 +3817,7 @@ export type Stats = {
      */
     disk_bytes: number;
     /**
-     * Processes and threads.
+     * How many processes and threads run in the container.
      */
     pids: number;
     /**
@@ -3832,7 +3832,7 @@ export type Stats = {
  */
 export type StatsHistory = {
     /**
-     * How far back.
+     * The range that was asked for.
      */
     range: StatsRange;
     /**
@@ -3848,11 +3848,11 @@ export type StatsHistory = {
      */
     cpu_percent: Series;
     /**
-     * Memory in bytes.
+     * Memory in use in bytes, without the page cache.
      */
     memory_bytes: Series;
     /**
-     * Disk in bytes.
+     * Disk space in use, in bytes.
      */
     disk_bytes: Series;
     /**
@@ -3881,7 +3881,7 @@ export type StopRule = {
     type: 'command';
 } | {
     /**
-     * The name.
+     * The name of the signal, e.g. `SIGINT`.
      */
     signal: string;
     type: 'signal';
@@ -3921,7 +3921,7 @@ export type SwitchedVariable = {
      */
     env: string;
     /**
-     * What people see.
+     * The variable's name, as people see it.
      */
     name: string;
     /**
@@ -3952,7 +3952,7 @@ export type SystemInfo = {
      */
     newest_protocol?: number | null;
     /**
-     * The daemon's version.
+     * The version of the daemon, e.g. `1.4.0`.
      */
     version: string;
     /**
@@ -3960,7 +3960,7 @@ export type SystemInfo = {
      */
     time: string;
     /**
-     * The host's name.
+     * The host's name, as the command `hostname` shows it.
      */
     hostname: string;
     /**
@@ -4200,7 +4200,7 @@ export type TemplateChange = {
      */
     newest: number;
     /**
-     * What becomes different.
+     * The settings that the move would alter, with old and new value.
      */
     changes: Array<FieldChange>;
     /**
@@ -4210,7 +4210,7 @@ export type TemplateChange = {
 };
 
 /**
- * A template.
+ * Identifies a template through all of its revisions.
  */
 export type TemplateId = string;
 
@@ -4219,7 +4219,7 @@ export type TemplateId = string;
  */
 export type TemplateImage = {
     /**
-     * What people see.
+     * The name of the choice, as people see it, e.g. `Java 21`.
      */
     label: string;
     /**
@@ -4417,7 +4417,7 @@ export type TemplatePreview = {
  */
 export type TemplateRef = {
     /**
-     * The template's id.
+     * The template's id, as in `GET /templates/{id}`.
      */
     id: TemplateId;
     /**
@@ -4536,7 +4536,7 @@ export type TemplateSwitch = {
      */
     container_revision: number;
     /**
-     * What becomes different.
+     * The settings that the change would alter, with old and new value.
      */
     changes: Array<FieldChange>;
     /**
@@ -4558,11 +4558,11 @@ export type TemplateSwitch = {
  */
 export type TemplateVariable = {
     /**
-     * What people see.
+     * The name that people see.
      */
     name: string;
     /**
-     * What it does.
+     * What the variable does, for the people who set it.
      */
     description: string;
     /**
@@ -4600,7 +4600,7 @@ export type TemplateVariable = {
 };
 
 /**
- * A text file.
+ * The content of a text file, decoded.
  */
 export type TextFile = {
     /**
@@ -4648,15 +4648,15 @@ export type Transport = 'pinned' | 'certificate' | 'plain' | 'upgrading';
  */
 export type TrashItem = {
     /**
-     * What names it.
+     * Identifies the item, for restoring or deleting it.
      */
     id: string;
     /**
-     * Where it was.
+     * The path before it was deleted, where it is restored to.
      */
     path: FilePath;
     /**
-     * What it is.
+     * Whether it is a folder, a file, a link or something else.
      */
     kind: FileKind;
     /**
@@ -4668,7 +4668,7 @@ export type TrashItem = {
      */
     deleted_at: string;
     /**
-     * Who deleted it.
+     * The name of the user who deleted it.
      */
     deleted_by: string;
 };
@@ -4678,7 +4678,7 @@ export type TrashItem = {
  */
 export type TrashList = {
     /**
-     * The newest first.
+     * The items, the most recently deleted first.
      */
     items: Array<TrashItem>;
 };
@@ -4725,7 +4725,7 @@ export type UnknownContainerList = {
  */
 export type Upload = {
     /**
-     * What names it.
+     * Identifies the upload in requests for its pieces.
      */
     id: string;
     /**
@@ -4752,7 +4752,7 @@ export type Upload = {
 export type UploadKind = 'file' | 'pasted' | 'edited';
 
 /**
- * A user account.
+ * A user's account, as people with `users.read` see it.
  */
 export type User = {
     /**
@@ -4772,7 +4772,7 @@ export type User = {
      */
     email: string;
     /**
-     * Name for people.
+     * The name to show instead of the user name, up to 100 characters; null = the user name.
      */
     name?: string | null;
     /**
@@ -4802,7 +4802,7 @@ export type User = {
 };
 
 /**
- * A user account.
+ * Identifies a user account for as long as it exists.
  */
 export type UserId = string;
 
@@ -4829,11 +4829,11 @@ export type UserPage = {
  */
 export type UserRef = {
     /**
-     * The user's id.
+     * The user's id, as in `GET /users/{id}`.
      */
     id: UserId;
     /**
-     * The user name.
+     * The name that the user signs in with.
      */
     username: string;
 };
@@ -4885,17 +4885,17 @@ export type VariableInput = {
     kind: 'toggle';
 } | {
     /**
-     * The values.
+     * The values to choose from, in the order of the rule.
      */
     options: Array<string>;
     kind: 'select';
 } | {
     /**
-     * The least.
+     * The smallest number allowed; null = no limit.
      */
     min?: number | null;
     /**
-     * The greatest.
+     * The largest number allowed; null = no limit.
      */
     max?: number | null;
     /**
@@ -4905,21 +4905,21 @@ export type VariableInput = {
     kind: 'number';
 } | {
     /**
-     * Characters at least.
+     * The least number of characters; null = no minimum.
      */
     min_length?: number | null;
     /**
-     * Characters at most.
+     * The greatest number of characters; null = no maximum.
      */
     max_length?: number | null;
     kind: 'text';
 } | {
     /**
-     * Characters at least.
+     * The least number of characters; null = no minimum.
      */
     min_length?: number | null;
     /**
-     * Characters at most.
+     * The greatest number of characters; null = no maximum.
      */
     max_length?: number | null;
     kind: 'secret';
@@ -4935,7 +4935,7 @@ export type Verb = 'created' | 'updated' | 'deleted';
  */
 export type VersionList = {
     /**
-     * The newest first.
+     * The versions, newest first.
      */
     items: Array<FileVersion>;
 };
@@ -6129,7 +6129,7 @@ export type ListUsersData = {
          */
         search?: string;
         /**
-         * With this role.
+         * Only users who have this role.
          */
         role_id?: RoleId;
         /**
@@ -8872,19 +8872,19 @@ export type ListContainersData = {
          */
         search?: string;
         /**
-         * In this phase.
+         * Only containers in this phase.
          */
         phase?: Phase;
         /**
-         * On this daemon.
+         * Only containers on this daemon.
          */
         daemon_id?: DaemonId;
         /**
-         * Of this user.
+         * Only containers that this user owns.
          */
         owner_id?: UserId;
         /**
-         * From this template.
+         * Only containers made from this template.
          */
         template_id?: TemplateId;
         /**
@@ -11341,7 +11341,7 @@ export type SearchConsoleData = {
          */
         from?: string;
         /**
-         * Lines until then.
+         * Only lines from before this time; up to the newest line if absent.
          */
         to?: string;
         /**
@@ -11417,7 +11417,7 @@ export type DownloadConsoleData = {
          */
         from?: string;
         /**
-         * Lines until then.
+         * Only lines from before this time; up to the newest line if absent.
          */
         to?: string;
         /**
@@ -11489,7 +11489,7 @@ export type GetContainerStatsHistoryData = {
     };
     query: {
         /**
-         * How far back.
+         * The range, and with it the length of a step.
          */
         range: StatsRange;
     };
@@ -11549,7 +11549,7 @@ export type GetDaemonStatsHistoryData = {
     };
     query: {
         /**
-         * How far back.
+         * The range, and with it the length of a step.
          */
         range: StatsRange;
     };
@@ -11689,7 +11689,7 @@ export type GetFileData = {
     };
     query: {
         /**
-         * Its path.
+         * The path in the container's folder, starting with `/`.
          */
         path: string;
     };
@@ -12250,7 +12250,7 @@ export type MeasureFolderData = {
     };
     query: {
         /**
-         * Its path.
+         * The path in the container's folder, starting with `/`.
          */
         path: string;
     };
@@ -12310,7 +12310,7 @@ export type GetFileChecksumData = {
     };
     query: {
         /**
-         * Its path.
+         * The path of the file, starting with `/`.
          */
         path: string;
         /**
@@ -12374,7 +12374,7 @@ export type ListFileVersionsData = {
     };
     query: {
         /**
-         * Its path.
+         * The path in the container's folder, starting with `/`.
          */
         path: string;
     };

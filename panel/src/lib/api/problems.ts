@@ -1,4 +1,4 @@
-// Problems of the API in the panel's words. A problem whose code has values is told with them where it came with them.
+// Problems of the API in the language of the panel, with the values that came with them.
 import type { Problem, ProblemCode } from './generated';
 import { bytes } from '$lib/format';
 import { m } from '$lib/messages';

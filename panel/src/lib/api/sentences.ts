@@ -1,10 +1,10 @@
-// Sentences with values of the API.
+// Sentences into which values of the API are filled.
 
 export type Values = Record<string, unknown>;
-/** A sentence with these values; none where one that it names is not there. */
+/** Fills values into a sentence; null where one that it needs is missing. */
 export type Sentence = (values: Values) => string | null;
 
-/** A sentence that is told where each of these values is there. */
+/** A sentence that needs these values. */
 export const filled =
   <Name extends string>(message: (values: Record<Name, string>) => string, ...names: Name[]): Sentence =>
   (values) =>

@@ -1,4 +1,4 @@
-// What keeps a container from running, in the language of the panel. Hosts say it in English, with more about this one case.
+// What keeps a container from running, in the language of the panel. The host's own sentence is in English and more specific.
 import type { Fault } from '$lib/api';
 import { bytes, MIB } from '$lib/format';
 import { locale } from '$lib/locale';
@@ -21,7 +21,7 @@ const SENTENCES: { [Type in Fault['type']]: (fault: Extract<Fault, { type: Type 
   engine_refused: () => m.containers_fault_engine()
 };
 
-/** What the host `said`, or the panel's sentence in a language that hosts don't speak. What a newer host finds is told as it said it. */
+/** In English, and for a fault of a newer version, what the host `said`; else the panel's sentence for the fault. */
 export function faultText(fault: Fault | null, said: string, language = locale): string {
   if (language === 'en' || !fault || !Object.hasOwn(SENTENCES, fault.type)) return said;
   return (SENTENCES[fault.type] as (fault: Fault) => string)(fault);

@@ -1,4 +1,4 @@
-// What is wrong with a host, in the language of the panel. The API says it in English, with more about this one case.
+// What is wrong with a host, in the language of the panel. The API's own sentence is in English and more specific.
 import type { Daemon } from '$lib/api';
 import { bytes } from '$lib/format';
 import { locale } from '$lib/locale';
@@ -6,7 +6,7 @@ import { m } from '$lib/messages';
 
 type Seen = Pick<Daemon, 'connection' | 'system'>;
 
-/** Seconds by which clocks may differ without a word. */
+/** Difference of the clocks in seconds from which the API warns (`MAX_CLOCK_SKEW_S`). */
 const APART = 30;
 
 function clock(skew: number | null | undefined): string | null {
@@ -14,14 +14,14 @@ function clock(skew: number | null | undefined): string | null {
   return skew > 0 ? m.daemons_clock_ahead({ seconds: skew }) : m.daemons_clock_behind({ seconds: -skew });
 }
 
-/** The API warns of a disk when less than a tenth of it is free, or of a large one later. */
+/** The API warns when less than a tenth of a disk is free; of large disks, later. */
 function disk(system: Daemon['system']): string | null {
   if (!system) return null;
   const { disk_total_bytes: total, disk_used_bytes: used } = system;
   return total - used < total / 10 ? m.daemons_disk_low({ free: bytes(total - used), total: bytes(total) }) : null;
 }
 
-/** The panel's own sentence for it; none where only the API knows what it is. */
+/** The panel's own sentence; null where only the API knows what is wrong. */
 function own({ connection, system }: Seen): string | null {
   switch (connection.state) {
     case 'unreachable':

@@ -208,7 +208,7 @@ test(
     await page.getByText('- sleep 1000').waitFor();
     const change = page.getByRole('button', { name: 'Change to Paper' });
     await change.click();
-    await page.getByRole('alert').getByText('TOKEN needs a value that meets its rules.').waitFor();
+    await page.getByRole('alert').getByText('TOKEN: enter a value that meets the rules.').waitFor();
     await page.getByLabel(/TOKEN needs a value/).fill('hunter2');
     assert.equal(await page.getByLabel(/Run the installation of Paper/).isChecked(), true);
     await change.click();

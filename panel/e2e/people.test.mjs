@@ -388,6 +388,29 @@ test('what a field lacks is said below it in the panel’s words, with its label
   await page.context().close();
 });
 
+test('what the API refuses in a field is said in the language of the panel', { timeout: 60_000 }, async () => {
+  const context = await browser.newContext({ locale: 'de-AT' });
+  const page = await context.newPage();
+  await context.request.post(`${world.base}/api/v1/auth/sign-in`, {
+    data: { login: 'admin', password: PASSWORD },
+    headers: { 'X-Raptor-CSRF': '1' }
+  });
+  await context.addInitScript(() => localStorage.setItem('signed-in', 'true'));
+  await page.goto(`${world.base}/users?create`);
+  const dialog = page.getByRole('dialog', { name: 'Benutzer erstellen' });
+  await dialog.getByLabel('Benutzername').fill('a b');
+  await dialog.getByLabel('E-Mail-Adresse').fill('ab@example.com');
+  await dialog.getByLabel('Passwort', { exact: true }).fill('password123');
+  const create = dialog.getByRole('button', { name: 'Benutzer erstellen' });
+  await create.click();
+  await dialog.getByText('1 bis 32 Buchstaben, Ziffern, Punkte').waitFor();
+  await dialog.getByLabel('Benutzername').fill('ab');
+  await create.click();
+  await dialog.getByText('Dieses Passwort gehört zu denen, die zuerst erraten werden.').waitFor();
+  await shot(page, 'user-refused-de');
+  await context.close();
+});
+
 test('changing access begins at the level, and its button is in reach on a phone', { timeout: 60_000 }, async () => {
   const { id } = (await world.ask('GET', '/containers?search=Of%20the%20admin')).items[0];
   await world.user('hugo', 'user');

@@ -43,7 +43,7 @@ test('an administrator edits the list of allowed images and is told what is wron
   await admin.getByLabel(/Let owners choose from this list/).check();
   const save = admin.getByRole('button', { name: 'Save', exact: true });
   await save.click();
-  await admin.getByRole('alert').getByText('Write out the registry or owner in "*/evil"').waitFor();
+  await admin.getByRole('alert').getByText('Write out the registry or owner in “*/evil”').waitFor();
   await list.fill('registry.example.com/games/*');
   await save.click();
   await admin.getByText('Saved. Images are checked at each start.').waitFor();

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { worded } from '../src/lib/api/problems';
 
 const read = (path) => JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8'));
-const schema = read('../../openapi.json').components.schemas.ProblemCode;
+const { ProblemCode: schema, InvalidReason: reasons } = read('../../openapi.json').components.schemas;
 /** What is told in units, by the value that it comes from. */
 const IN_UNITS = { trash: 'trash_bytes' };
 const told = (code, name) => (code === 'disk_limit' && name === 'limit' ? 'limit_mib' : (IN_UNITS[name] ?? name));
@@ -20,6 +20,26 @@ describe('problems in the words of the panel', () => {
       const values = ['detail', ...(schema['x-params'][code] ?? [])];
       for (const [, name] of message.matchAll(/\{(\w+)\}/g)) expect(values, key).toContain(told(code, name));
     }
+  });
+
+  it.each(['en', 'de'])('%s: so has every reason why a field is refused', (locale) => {
+    const messages = read(`../messages/api/${locale}.json`);
+    const told = Object.keys(messages).filter((key) => key.startsWith('api_invalid_'));
+    expect(told.map((key) => key.replace('api_invalid_', ''))).toEqual(reasons.enum);
+    for (const key of told) {
+      const values = ['detail', ...(reasons['x-params'][key.replace('api_invalid_', '')] ?? [])];
+      for (const [, name] of messages[key].matchAll(/\{(\w+)\}/g)) expect(values, key).toContain(name);
+    }
+  });
+
+  it('say what is wrong with a field, with numbers as people write them', () => {
+    const refused = (params) => worded({ code: 'invalid', detail: 'In English.', params });
+    expect(refused({ reason: 'password_length', min: 8, max: 1024 })).toBe('Use a password of 8 to 1,024 characters.');
+    expect(refused({ reason: 'at_least', min: '3', unit: 'characters' })).toBe('Use at least 3 characters.');
+    expect(refused({ reason: 'at_least', min: '3', unit: '' })).toBe('Use at least 3.');
+    expect(refused({ reason: 'of_a_newer_api' })).toBe('In English.');
+    expect(refused({ reason: 'too_long' })).toBe('In English.');
+    expect(refused(undefined)).toBe('In English.');
   });
 
   it('name the values that came with the problem', () => {

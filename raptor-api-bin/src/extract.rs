@@ -80,7 +80,11 @@ impl Paging {
     pub fn request(self) -> Result<PageRequest, Problem> {
         let limit = self.limit.unwrap_or(50);
         if !(1..=MAX_LIMIT).contains(&limit) {
-            return Err(raptor_core::Error::invalid("limit", "Use 1 to 100.").into());
+            return Err(raptor_core::Error::invalid("limit", "Use 1 to 100.")
+                .because("range")
+                .with("min", 1)
+                .with("max", 100)
+                .into());
         }
         Ok(PageRequest { limit, cursor: self.cursor, with_total: self.with_total.unwrap_or(false) })
     }

@@ -1,10 +1,12 @@
 //! Errors as RFC 9457 problem documents, and their codes.
 
 mod codes;
+mod reasons;
 
-pub(crate) use codes::CODES;
+pub(crate) use codes::{CODES, Code};
 pub(crate) use raptor_server::problem::wrong_method;
 pub use raptor_server::problem::{Answer, Problem};
+pub(crate) use reasons::REASONS;
 
 use axum::http::StatusCode;
 

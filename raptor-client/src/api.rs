@@ -3565,6 +3565,614 @@ that fails harmlessly.*/
         ///State of the installation.
         pub state: InstallState,
     }
+    /**Why a field of the input is refused: `reason` among the `params` of a problem with the code `invalid`, which may be without one. A reason keeps its meaning for good. In parentheses: the other `params` that it may have.
+
+- `accepted`: It has to be 1, to accept
+- `address`: It is neither an address nor a network
+- `address_link_local`: The address is valid on one link only
+- `address_not_allowed`: The daemon does not allow the address (`addresses`, `host`, `ip`)
+- `address_not_on_host`: The host does not have the address (`addresses`, `host`, `ip`)
+- `address_unusable`: Nothing can listen on the address
+- `at_least`: It is less than `min`, in `unit` (`min`, `unit`)
+- `at_most`: It is more than `max`, in `unit` (`max`, `unit`)
+- `begins_not_with`: It begins with one of the refused texts (`values`)
+- `begins_with`: It begins with none of the allowed texts (`values`)
+- `between`: It is less than `min` or more than `max`, in `unit` (`max`, `min`, `unit`)
+- `boolean`: It is neither 1 nor 0
+- `capitals`: It has small letters
+- `console_encoding`: No console can have this encoding
+- `cpu_limit`: It is not a share of processors that can be set
+- `cpu_list`: It is not a list of processors
+- `cursor`: It is not a cursor of this list
+- `digits`: It does not have as many digits (`min`)
+- `digits_between`: It has too few or too many digits (`max`, `min`)
+- `disk_limit`: It is not a size that can be set
+- `email`: It is not an email address
+- `encoding`: There is no such encoding
+- `ends_not_with`: It ends with one of the refused texts (`values`)
+- `ends_with`: It ends with none of the allowed texts (`values`)
+- `exactly`: It is not exactly `size`, in `unit` (`size`, `unit`)
+- `file_pattern`: It is not a pattern of files (`pattern`)
+- `file_pattern_line`: A pattern of files is too long or begins with `#` (`max`)
+- `files_hidden`: The caller does not see all files that would be shown
+- `first_command`: It is the first of the named commands
+- `host`: It is not a host by itself
+- `host_address`: It is not an address that a host can have
+- `image`: It is not the reference of an image
+- `image_case`: The name of an image has capital letters (`lower`)
+- `image_listed`: The image is neither one of the template nor an allowed one
+- `image_needed`: The template has no image, so one has to be chosen
+- `image_of_template`: The image is not one of the template
+- `image_pattern`: It is not a pattern of images (`pattern`)
+- `image_pattern_case`: A pattern of images has capital letters (`pattern`)
+- `image_pattern_host`: A pattern of images leaves the registry open (`pattern`)
+- `image_pattern_size`: A pattern of images is too long or has too many wildcards (`max`, `wildcards`)
+- `integer`: It is not a whole number
+- `io_weight`: It is not a weight that can be set
+- `ip_address`: It is not an IP address
+- `json`: It is not JSON
+- `key_kind`: Keys of this kind are not supported
+- `key_line`: It is not one key on one line
+- `key_short`: The key is too short to be safe
+- `label_reserved`: Raptor sets labels of this name itself
+- `labels`: There are too many labels, or one has a name that is not allowed (`max`)
+- `less_than`: It is not less than `max`, in `unit` (`max`, `unit`)
+- `letters`: It has something else than letters
+- `letters_digits`: It has something else than letters and digits
+- `letters_digits_dashes`: It has something else than letters, digits, dashes and underscores
+- `level`: Nobody can be given this level
+- `link_expired`: The link is no longer valid
+- `memory_limit`: It is not a size that can be set
+- `more_than`: It is not more than `min`, in `unit` (`min`, `unit`)
+- `mount_path`: It is not an absolute path without `..` and colons
+- `mount_taken`: The path is used inside of containers already (`path`)
+- `multiple`: It is not a multiple (`of`)
+- `name_length`: The name is empty, too long, or has control characters (`max`)
+- `network_size`: The network has too many addresses (`max`)
+- `none_of`: It is one of the refused values (`values`)
+- `not_a_key`: It is not a public key
+- `not_a_template`: It is not a template
+- `not_utf8`: It is not UTF-8 text
+- `number`: It is not a number
+- `one_of`: It is none of the allowed values (`values`)
+- `own_network`: It is possible with a network of its own only
+- `password_common`: The password is among the first that are guessed
+- `password_length`: The password is too short or too long (`max`, `min`)
+- `password_same`: It is the current password
+- `password_wrong`: It is not the current password
+- `path_inside`: The path is not inside of the container's folder
+- `pattern`: It does not fit the pattern (`pattern`)
+- `pattern_refused`: It fits the pattern that is refused (`pattern`)
+- `permissions_needed`: At least one permission has to be chosen
+- `picture`: It is not a picture as a `data:` URL
+- `port`: It is not a port of 1 to 65535
+- `ports`: It is not a list of ports and ranges (`text`)
+- `private_key`: It is a private key, not the public one
+- `process_limit`: It is not a number of processes that can be set
+- `range`: The number is too small or too large (`max`, `min`)
+- `registry_host`: It is not the host of a registry
+- `required`: There has to be a value
+- `size_or_none`: The size is negative
+- `small_letters`: It has capital letters
+- `swap_limit`: It is not a size that can be set
+- `template_file`: It can't be read as a template
+- `template_parts`: The template has too many variables or files
+- `template_size`: The file is too large for a template
+- `template_version`: A newer version of Raptor wrote the template (`version`)
+- `timezone`: There is no such time zone
+- `too_long`: It has too many characters (`max`)
+- `too_many`: There are too many of them (`max`)
+- `too_many_bytes`: It is empty or has too many bytes (`max`)
+- `unknown`: There is no such thing
+- `unstorable`: It has a character that can't be stored
+- `user_owns`: The user owns the container
+- `user_unknown`: There is no such user
+- `username`: It has characters that a user name can't have, or is too long (`max`)
+- `uuid`: It is not a UUID
+- `variable_hidden`: A variable that the caller does not see needs a value
+- `variable_locked`: Users may not change the variable
+- `variable_name`: The variable's name has something else than letters, digits and underscores
+- `variable_twice`: Two variables have the same name
+- `variable_unknown`: The template has no such variable
+- `variables`: Variables need other values (`names`)
+- `web_address`: It is not a web address
+- `web_address_plain`: The web address is too long, or has a user name or password in it (`max`)
+- `web_page`: It is a web page, not the file itself
+- `year`: The year can't be stored*/
+    #[derive(
+        ::serde::Deserialize,
+        ::serde::Serialize,
+        Clone,
+        Copy,
+        Debug,
+        Eq,
+        Hash,
+        Ord,
+        PartialEq,
+        PartialOrd
+    )]
+    pub enum InvalidReason {
+        #[serde(rename = "accepted")]
+        Accepted,
+        #[serde(rename = "address")]
+        Address,
+        #[serde(rename = "address_link_local")]
+        AddressLinkLocal,
+        #[serde(rename = "address_not_allowed")]
+        AddressNotAllowed,
+        #[serde(rename = "address_not_on_host")]
+        AddressNotOnHost,
+        #[serde(rename = "address_unusable")]
+        AddressUnusable,
+        #[serde(rename = "at_least")]
+        AtLeast,
+        #[serde(rename = "at_most")]
+        AtMost,
+        #[serde(rename = "begins_not_with")]
+        BeginsNotWith,
+        #[serde(rename = "begins_with")]
+        BeginsWith,
+        #[serde(rename = "between")]
+        Between,
+        #[serde(rename = "boolean")]
+        Boolean,
+        #[serde(rename = "capitals")]
+        Capitals,
+        #[serde(rename = "console_encoding")]
+        ConsoleEncoding,
+        #[serde(rename = "cpu_limit")]
+        CpuLimit,
+        #[serde(rename = "cpu_list")]
+        CpuList,
+        #[serde(rename = "cursor")]
+        Cursor,
+        #[serde(rename = "digits")]
+        Digits,
+        #[serde(rename = "digits_between")]
+        DigitsBetween,
+        #[serde(rename = "disk_limit")]
+        DiskLimit,
+        #[serde(rename = "email")]
+        Email,
+        #[serde(rename = "encoding")]
+        Encoding,
+        #[serde(rename = "ends_not_with")]
+        EndsNotWith,
+        #[serde(rename = "ends_with")]
+        EndsWith,
+        #[serde(rename = "exactly")]
+        Exactly,
+        #[serde(rename = "file_pattern")]
+        FilePattern,
+        #[serde(rename = "file_pattern_line")]
+        FilePatternLine,
+        #[serde(rename = "files_hidden")]
+        FilesHidden,
+        #[serde(rename = "first_command")]
+        FirstCommand,
+        #[serde(rename = "host")]
+        Host,
+        #[serde(rename = "host_address")]
+        HostAddress,
+        #[serde(rename = "image")]
+        Image,
+        #[serde(rename = "image_case")]
+        ImageCase,
+        #[serde(rename = "image_listed")]
+        ImageListed,
+        #[serde(rename = "image_needed")]
+        ImageNeeded,
+        #[serde(rename = "image_of_template")]
+        ImageOfTemplate,
+        #[serde(rename = "image_pattern")]
+        ImagePattern,
+        #[serde(rename = "image_pattern_case")]
+        ImagePatternCase,
+        #[serde(rename = "image_pattern_host")]
+        ImagePatternHost,
+        #[serde(rename = "image_pattern_size")]
+        ImagePatternSize,
+        #[serde(rename = "integer")]
+        Integer,
+        #[serde(rename = "io_weight")]
+        IoWeight,
+        #[serde(rename = "ip_address")]
+        IpAddress,
+        #[serde(rename = "json")]
+        Json,
+        #[serde(rename = "key_kind")]
+        KeyKind,
+        #[serde(rename = "key_line")]
+        KeyLine,
+        #[serde(rename = "key_short")]
+        KeyShort,
+        #[serde(rename = "label_reserved")]
+        LabelReserved,
+        #[serde(rename = "labels")]
+        Labels,
+        #[serde(rename = "less_than")]
+        LessThan,
+        #[serde(rename = "letters")]
+        Letters,
+        #[serde(rename = "letters_digits")]
+        LettersDigits,
+        #[serde(rename = "letters_digits_dashes")]
+        LettersDigitsDashes,
+        #[serde(rename = "level")]
+        Level,
+        #[serde(rename = "link_expired")]
+        LinkExpired,
+        #[serde(rename = "memory_limit")]
+        MemoryLimit,
+        #[serde(rename = "more_than")]
+        MoreThan,
+        #[serde(rename = "mount_path")]
+        MountPath,
+        #[serde(rename = "mount_taken")]
+        MountTaken,
+        #[serde(rename = "multiple")]
+        Multiple,
+        #[serde(rename = "name_length")]
+        NameLength,
+        #[serde(rename = "network_size")]
+        NetworkSize,
+        #[serde(rename = "none_of")]
+        NoneOf,
+        #[serde(rename = "not_a_key")]
+        NotAKey,
+        #[serde(rename = "not_a_template")]
+        NotATemplate,
+        #[serde(rename = "not_utf8")]
+        NotUtf8,
+        #[serde(rename = "number")]
+        Number,
+        #[serde(rename = "one_of")]
+        OneOf,
+        #[serde(rename = "own_network")]
+        OwnNetwork,
+        #[serde(rename = "password_common")]
+        PasswordCommon,
+        #[serde(rename = "password_length")]
+        PasswordLength,
+        #[serde(rename = "password_same")]
+        PasswordSame,
+        #[serde(rename = "password_wrong")]
+        PasswordWrong,
+        #[serde(rename = "path_inside")]
+        PathInside,
+        #[serde(rename = "pattern")]
+        Pattern,
+        #[serde(rename = "pattern_refused")]
+        PatternRefused,
+        #[serde(rename = "permissions_needed")]
+        PermissionsNeeded,
+        #[serde(rename = "picture")]
+        Picture,
+        #[serde(rename = "port")]
+        Port,
+        #[serde(rename = "ports")]
+        Ports,
+        #[serde(rename = "private_key")]
+        PrivateKey,
+        #[serde(rename = "process_limit")]
+        ProcessLimit,
+        #[serde(rename = "range")]
+        Range,
+        #[serde(rename = "registry_host")]
+        RegistryHost,
+        #[serde(rename = "required")]
+        Required,
+        #[serde(rename = "size_or_none")]
+        SizeOrNone,
+        #[serde(rename = "small_letters")]
+        SmallLetters,
+        #[serde(rename = "swap_limit")]
+        SwapLimit,
+        #[serde(rename = "template_file")]
+        TemplateFile,
+        #[serde(rename = "template_parts")]
+        TemplateParts,
+        #[serde(rename = "template_size")]
+        TemplateSize,
+        #[serde(rename = "template_version")]
+        TemplateVersion,
+        #[serde(rename = "timezone")]
+        Timezone,
+        #[serde(rename = "too_long")]
+        TooLong,
+        #[serde(rename = "too_many")]
+        TooMany,
+        #[serde(rename = "too_many_bytes")]
+        TooManyBytes,
+        #[serde(rename = "unknown")]
+        Unknown,
+        #[serde(rename = "unstorable")]
+        Unstorable,
+        #[serde(rename = "user_owns")]
+        UserOwns,
+        #[serde(rename = "user_unknown")]
+        UserUnknown,
+        #[serde(rename = "username")]
+        Username,
+        #[serde(rename = "uuid")]
+        Uuid,
+        #[serde(rename = "variable_hidden")]
+        VariableHidden,
+        #[serde(rename = "variable_locked")]
+        VariableLocked,
+        #[serde(rename = "variable_name")]
+        VariableName,
+        #[serde(rename = "variable_twice")]
+        VariableTwice,
+        #[serde(rename = "variable_unknown")]
+        VariableUnknown,
+        #[serde(rename = "variables")]
+        Variables,
+        #[serde(rename = "web_address")]
+        WebAddress,
+        #[serde(rename = "web_address_plain")]
+        WebAddressPlain,
+        #[serde(rename = "web_page")]
+        WebPage,
+        #[serde(rename = "year")]
+        Year,
+    }
+    impl ::std::fmt::Display for InvalidReason {
+        fn fmt(&self, f: &mut ::std::fmt::Formatter<'_>) -> ::std::fmt::Result {
+            match *self {
+                Self::Accepted => f.write_str("accepted"),
+                Self::Address => f.write_str("address"),
+                Self::AddressLinkLocal => f.write_str("address_link_local"),
+                Self::AddressNotAllowed => f.write_str("address_not_allowed"),
+                Self::AddressNotOnHost => f.write_str("address_not_on_host"),
+                Self::AddressUnusable => f.write_str("address_unusable"),
+                Self::AtLeast => f.write_str("at_least"),
+                Self::AtMost => f.write_str("at_most"),
+                Self::BeginsNotWith => f.write_str("begins_not_with"),
+                Self::BeginsWith => f.write_str("begins_with"),
+                Self::Between => f.write_str("between"),
+                Self::Boolean => f.write_str("boolean"),
+                Self::Capitals => f.write_str("capitals"),
+                Self::ConsoleEncoding => f.write_str("console_encoding"),
+                Self::CpuLimit => f.write_str("cpu_limit"),
+                Self::CpuList => f.write_str("cpu_list"),
+                Self::Cursor => f.write_str("cursor"),
+                Self::Digits => f.write_str("digits"),
+                Self::DigitsBetween => f.write_str("digits_between"),
+                Self::DiskLimit => f.write_str("disk_limit"),
+                Self::Email => f.write_str("email"),
+                Self::Encoding => f.write_str("encoding"),
+                Self::EndsNotWith => f.write_str("ends_not_with"),
+                Self::EndsWith => f.write_str("ends_with"),
+                Self::Exactly => f.write_str("exactly"),
+                Self::FilePattern => f.write_str("file_pattern"),
+                Self::FilePatternLine => f.write_str("file_pattern_line"),
+                Self::FilesHidden => f.write_str("files_hidden"),
+                Self::FirstCommand => f.write_str("first_command"),
+                Self::Host => f.write_str("host"),
+                Self::HostAddress => f.write_str("host_address"),
+                Self::Image => f.write_str("image"),
+                Self::ImageCase => f.write_str("image_case"),
+                Self::ImageListed => f.write_str("image_listed"),
+                Self::ImageNeeded => f.write_str("image_needed"),
+                Self::ImageOfTemplate => f.write_str("image_of_template"),
+                Self::ImagePattern => f.write_str("image_pattern"),
+                Self::ImagePatternCase => f.write_str("image_pattern_case"),
+                Self::ImagePatternHost => f.write_str("image_pattern_host"),
+                Self::ImagePatternSize => f.write_str("image_pattern_size"),
+                Self::Integer => f.write_str("integer"),
+                Self::IoWeight => f.write_str("io_weight"),
+                Self::IpAddress => f.write_str("ip_address"),
+                Self::Json => f.write_str("json"),
+                Self::KeyKind => f.write_str("key_kind"),
+                Self::KeyLine => f.write_str("key_line"),
+                Self::KeyShort => f.write_str("key_short"),
+                Self::LabelReserved => f.write_str("label_reserved"),
+                Self::Labels => f.write_str("labels"),
+                Self::LessThan => f.write_str("less_than"),
+                Self::Letters => f.write_str("letters"),
+                Self::LettersDigits => f.write_str("letters_digits"),
+                Self::LettersDigitsDashes => f.write_str("letters_digits_dashes"),
+                Self::Level => f.write_str("level"),
+                Self::LinkExpired => f.write_str("link_expired"),
+                Self::MemoryLimit => f.write_str("memory_limit"),
+                Self::MoreThan => f.write_str("more_than"),
+                Self::MountPath => f.write_str("mount_path"),
+                Self::MountTaken => f.write_str("mount_taken"),
+                Self::Multiple => f.write_str("multiple"),
+                Self::NameLength => f.write_str("name_length"),
+                Self::NetworkSize => f.write_str("network_size"),
+                Self::NoneOf => f.write_str("none_of"),
+                Self::NotAKey => f.write_str("not_a_key"),
+                Self::NotATemplate => f.write_str("not_a_template"),
+                Self::NotUtf8 => f.write_str("not_utf8"),
+                Self::Number => f.write_str("number"),
+                Self::OneOf => f.write_str("one_of"),
+                Self::OwnNetwork => f.write_str("own_network"),
+                Self::PasswordCommon => f.write_str("password_common"),
+                Self::PasswordLength => f.write_str("password_length"),
+                Self::PasswordSame => f.write_str("password_same"),
+                Self::PasswordWrong => f.write_str("password_wrong"),
+                Self::PathInside => f.write_str("path_inside"),
+                Self::Pattern => f.write_str("pattern"),
+                Self::PatternRefused => f.write_str("pattern_refused"),
+                Self::PermissionsNeeded => f.write_str("permissions_needed"),
+                Self::Picture => f.write_str("picture"),
+                Self::Port => f.write_str("port"),
+                Self::Ports => f.write_str("ports"),
+                Self::PrivateKey => f.write_str("private_key"),
+                Self::ProcessLimit => f.write_str("process_limit"),
+                Self::Range => f.write_str("range"),
+                Self::RegistryHost => f.write_str("registry_host"),
+                Self::Required => f.write_str("required"),
+                Self::SizeOrNone => f.write_str("size_or_none"),
+                Self::SmallLetters => f.write_str("small_letters"),
+                Self::SwapLimit => f.write_str("swap_limit"),
+                Self::TemplateFile => f.write_str("template_file"),
+                Self::TemplateParts => f.write_str("template_parts"),
+                Self::TemplateSize => f.write_str("template_size"),
+                Self::TemplateVersion => f.write_str("template_version"),
+                Self::Timezone => f.write_str("timezone"),
+                Self::TooLong => f.write_str("too_long"),
+                Self::TooMany => f.write_str("too_many"),
+                Self::TooManyBytes => f.write_str("too_many_bytes"),
+                Self::Unknown => f.write_str("unknown"),
+                Self::Unstorable => f.write_str("unstorable"),
+                Self::UserOwns => f.write_str("user_owns"),
+                Self::UserUnknown => f.write_str("user_unknown"),
+                Self::Username => f.write_str("username"),
+                Self::Uuid => f.write_str("uuid"),
+                Self::VariableHidden => f.write_str("variable_hidden"),
+                Self::VariableLocked => f.write_str("variable_locked"),
+                Self::VariableName => f.write_str("variable_name"),
+                Self::VariableTwice => f.write_str("variable_twice"),
+                Self::VariableUnknown => f.write_str("variable_unknown"),
+                Self::Variables => f.write_str("variables"),
+                Self::WebAddress => f.write_str("web_address"),
+                Self::WebAddressPlain => f.write_str("web_address_plain"),
+                Self::WebPage => f.write_str("web_page"),
+                Self::Year => f.write_str("year"),
+            }
+        }
+    }
+    impl ::std::str::FromStr for InvalidReason {
+        type Err = self::error::ConversionError;
+        fn from_str(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            match value {
+                "accepted" => Ok(Self::Accepted),
+                "address" => Ok(Self::Address),
+                "address_link_local" => Ok(Self::AddressLinkLocal),
+                "address_not_allowed" => Ok(Self::AddressNotAllowed),
+                "address_not_on_host" => Ok(Self::AddressNotOnHost),
+                "address_unusable" => Ok(Self::AddressUnusable),
+                "at_least" => Ok(Self::AtLeast),
+                "at_most" => Ok(Self::AtMost),
+                "begins_not_with" => Ok(Self::BeginsNotWith),
+                "begins_with" => Ok(Self::BeginsWith),
+                "between" => Ok(Self::Between),
+                "boolean" => Ok(Self::Boolean),
+                "capitals" => Ok(Self::Capitals),
+                "console_encoding" => Ok(Self::ConsoleEncoding),
+                "cpu_limit" => Ok(Self::CpuLimit),
+                "cpu_list" => Ok(Self::CpuList),
+                "cursor" => Ok(Self::Cursor),
+                "digits" => Ok(Self::Digits),
+                "digits_between" => Ok(Self::DigitsBetween),
+                "disk_limit" => Ok(Self::DiskLimit),
+                "email" => Ok(Self::Email),
+                "encoding" => Ok(Self::Encoding),
+                "ends_not_with" => Ok(Self::EndsNotWith),
+                "ends_with" => Ok(Self::EndsWith),
+                "exactly" => Ok(Self::Exactly),
+                "file_pattern" => Ok(Self::FilePattern),
+                "file_pattern_line" => Ok(Self::FilePatternLine),
+                "files_hidden" => Ok(Self::FilesHidden),
+                "first_command" => Ok(Self::FirstCommand),
+                "host" => Ok(Self::Host),
+                "host_address" => Ok(Self::HostAddress),
+                "image" => Ok(Self::Image),
+                "image_case" => Ok(Self::ImageCase),
+                "image_listed" => Ok(Self::ImageListed),
+                "image_needed" => Ok(Self::ImageNeeded),
+                "image_of_template" => Ok(Self::ImageOfTemplate),
+                "image_pattern" => Ok(Self::ImagePattern),
+                "image_pattern_case" => Ok(Self::ImagePatternCase),
+                "image_pattern_host" => Ok(Self::ImagePatternHost),
+                "image_pattern_size" => Ok(Self::ImagePatternSize),
+                "integer" => Ok(Self::Integer),
+                "io_weight" => Ok(Self::IoWeight),
+                "ip_address" => Ok(Self::IpAddress),
+                "json" => Ok(Self::Json),
+                "key_kind" => Ok(Self::KeyKind),
+                "key_line" => Ok(Self::KeyLine),
+                "key_short" => Ok(Self::KeyShort),
+                "label_reserved" => Ok(Self::LabelReserved),
+                "labels" => Ok(Self::Labels),
+                "less_than" => Ok(Self::LessThan),
+                "letters" => Ok(Self::Letters),
+                "letters_digits" => Ok(Self::LettersDigits),
+                "letters_digits_dashes" => Ok(Self::LettersDigitsDashes),
+                "level" => Ok(Self::Level),
+                "link_expired" => Ok(Self::LinkExpired),
+                "memory_limit" => Ok(Self::MemoryLimit),
+                "more_than" => Ok(Self::MoreThan),
+                "mount_path" => Ok(Self::MountPath),
+                "mount_taken" => Ok(Self::MountTaken),
+                "multiple" => Ok(Self::Multiple),
+                "name_length" => Ok(Self::NameLength),
+                "network_size" => Ok(Self::NetworkSize),
+                "none_of" => Ok(Self::NoneOf),
+                "not_a_key" => Ok(Self::NotAKey),
+                "not_a_template" => Ok(Self::NotATemplate),
+                "not_utf8" => Ok(Self::NotUtf8),
+                "number" => Ok(Self::Number),
+                "one_of" => Ok(Self::OneOf),
+                "own_network" => Ok(Self::OwnNetwork),
+                "password_common" => Ok(Self::PasswordCommon),
+                "password_length" => Ok(Self::PasswordLength),
+                "password_same" => Ok(Self::PasswordSame),
+                "password_wrong" => Ok(Self::PasswordWrong),
+                "path_inside" => Ok(Self::PathInside),
+                "pattern" => Ok(Self::Pattern),
+                "pattern_refused" => Ok(Self::PatternRefused),
+                "permissions_needed" => Ok(Self::PermissionsNeeded),
+                "picture" => Ok(Self::Picture),
+                "port" => Ok(Self::Port),
+                "ports" => Ok(Self::Ports),
+                "private_key" => Ok(Self::PrivateKey),
+                "process_limit" => Ok(Self::ProcessLimit),
+                "range" => Ok(Self::Range),
+                "registry_host" => Ok(Self::RegistryHost),
+                "required" => Ok(Self::Required),
+                "size_or_none" => Ok(Self::SizeOrNone),
+                "small_letters" => Ok(Self::SmallLetters),
+                "swap_limit" => Ok(Self::SwapLimit),
+                "template_file" => Ok(Self::TemplateFile),
+                "template_parts" => Ok(Self::TemplateParts),
+                "template_size" => Ok(Self::TemplateSize),
+                "template_version" => Ok(Self::TemplateVersion),
+                "timezone" => Ok(Self::Timezone),
+                "too_long" => Ok(Self::TooLong),
+                "too_many" => Ok(Self::TooMany),
+                "too_many_bytes" => Ok(Self::TooManyBytes),
+                "unknown" => Ok(Self::Unknown),
+                "unstorable" => Ok(Self::Unstorable),
+                "user_owns" => Ok(Self::UserOwns),
+                "user_unknown" => Ok(Self::UserUnknown),
+                "username" => Ok(Self::Username),
+                "uuid" => Ok(Self::Uuid),
+                "variable_hidden" => Ok(Self::VariableHidden),
+                "variable_locked" => Ok(Self::VariableLocked),
+                "variable_name" => Ok(Self::VariableName),
+                "variable_twice" => Ok(Self::VariableTwice),
+                "variable_unknown" => Ok(Self::VariableUnknown),
+                "variables" => Ok(Self::Variables),
+                "web_address" => Ok(Self::WebAddress),
+                "web_address_plain" => Ok(Self::WebAddressPlain),
+                "web_page" => Ok(Self::WebPage),
+                "year" => Ok(Self::Year),
+                _ => Err("invalid value".into()),
+            }
+        }
+    }
+    impl ::std::convert::TryFrom<&str> for InvalidReason {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: &str,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
+    impl ::std::convert::TryFrom<::std::string::String> for InvalidReason {
+        type Error = self::error::ConversionError;
+        fn try_from(
+            value: ::std::string::String,
+        ) -> ::std::result::Result<Self, self::error::ConversionError> {
+            value.parse()
+        }
+    }
     ///How a host keeps its containers from its own services and its private network.
     #[derive(::serde::Deserialize, ::serde::Serialize, Clone, Debug, PartialEq)]
     pub struct Isolation {
@@ -4919,7 +5527,7 @@ its makers, from the same address, or, where one of the two has no such id, with
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub field: ::std::option::Option<::std::string::String>,
         /**The values that `detail` names, by name: texts and numbers. With `code`, they are enough to word it in another language.
-`ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.*/
+`ProblemCode` lists the values of each code, `InvalidReason` those of each `reason` of `invalid`; one may be left out where it is not known, and the caller may not see it.*/
         #[serde(skip_serializing_if = "::std::option::Option::is_none")]
         pub params: ::std::option::Option<
             ::serde_json::Map<::std::string::String, ::serde_json::Value>,
@@ -4979,7 +5587,7 @@ its makers, from the same address, or, where one of the two has no such id, with
 - `install_failed`: The installation failed
 - `installing`: The container is being installed
 - `internal`: Something went wrong in Raptor itself
-- `invalid`: Something in the request is wrong
+- `invalid`: Something in the request is wrong (`reason`)
 - `io`: The host's disk refused
 - `is_a_folder`: It is a folder
 - `jwt_secret_changed`: Sessions are signed with another `JWT_SECRET`

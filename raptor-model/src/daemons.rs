@@ -111,10 +111,11 @@ impl DaemonDraft {
             return Err(Error::invalid(
                 "host",
                 "Use a host name or an address, without http:// and without a port.",
-            ));
+            )
+            .because("host"));
         }
         if self.port == 0 {
-            return Err(Error::invalid("port", "Use a port of 1 to 65535."));
+            return Err(Error::invalid("port", "Use a port of 1 to 65535.").because("port"));
         }
         Ok(())
     }
@@ -128,13 +129,18 @@ impl DaemonDraft {
         self.name = self.name.trim().to_owned();
         self.host = self.host.trim().to_owned();
         if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters."));
+            return Err(Error::invalid("name", "Give the daemon a name of 1 to 64 characters.")
+                .because("name_length")
+                .with("max", 64));
         }
         if !local {
             self.check_address()?;
         }
         if self.sftp_offline_hours.is_some_and(|hours| !(0..=8_760).contains(&hours)) {
-            return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours."));
+            return Err(Error::invalid("sftp_offline_hours", "Use 0 (never) to 8,760 hours.")
+                .because("range")
+                .with("min", 0)
+                .with("max", 8_760));
         }
         for (field, limit) in
             [("memory_limit_mib", self.memory_limit_mib), ("disk_limit_mib", self.disk_limit_mib)]
@@ -143,7 +149,8 @@ impl DaemonDraft {
                 return Err(Error::invalid(
                     field,
                     "Use 0 or more, or leave it out to use what the host has.",
-                ));
+                )
+                .because("size_or_none"));
             }
         }
         self.self_service_ports =
@@ -152,7 +159,9 @@ impl DaemonDraft {
             // Each becomes a condition in a statement.
             if Ports::parse("self_service_ports", text)?.ranges().len() > MAX_RANGES {
                 let why = format!("Use at most {MAX_RANGES} ports and ranges.");
-                return Err(Error::invalid("self_service_ports", why));
+                return Err(Error::invalid("self_service_ports", why)
+                    .because("too_many")
+                    .with("max", MAX_RANGES));
             }
         }
         Ok(self)

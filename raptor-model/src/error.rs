@@ -34,7 +34,7 @@ pub enum Error {
         /// Path of the field in the input: `name`, `limits.memory_mib`, `variables.SERVER_NAME`.
         field: String,
         /// What is wrong and what is allowed.
-        why: String,
+        why: Sentence,
     },
     /// The actor may see the object but may not do this.
     #[error("You need the permission `{permission}` to do this.")]
@@ -89,7 +89,7 @@ pub enum Error {
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
-    pub fn invalid(field: impl Into<String>, why: impl Into<String>) -> Self {
+    pub fn invalid(field: impl Into<String>, why: impl Into<Sentence>) -> Self {
         Self::Invalid { field: field.into(), why: why.into() }
     }
 
@@ -112,11 +112,27 @@ impl Error {
     pub fn with(mut self, name: &'static str, value: impl Into<serde_json::Value>) -> Self {
         if let Self::Conflict { message, .. }
         | Self::LimitReached { message, .. }
-        | Self::Unavailable { message, .. } = &mut self
+        | Self::Unavailable { message, .. }
+        | Self::Invalid { why: message, .. } = &mut self
         {
             *message = message.clone().with(name, value);
         }
         self
+    }
+
+    /// It at another field, such as where the input is part of a larger one.
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> Self {
+        match self {
+            Self::Invalid { why, .. } => Self::Invalid { field: field.into(), why },
+            other => other,
+        }
+    }
+
+    /// It with the machine-readable reason why a field is refused, which the HTTP contract lists with its values.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        self.with("reason", reason)
     }
 
     /// The values that its sentence names.
@@ -125,7 +141,8 @@ impl Error {
         match self {
             Self::Conflict { message, .. }
             | Self::LimitReached { message, .. }
-            | Self::Unavailable { message, .. } => message.params().clone(),
+            | Self::Unavailable { message, .. }
+            | Self::Invalid { why: message, .. } => message.params().clone(),
             Self::Forbidden { permission } => Params::from([("permission", permission.as_str().into())]),
             Self::Throttled { retry_after } => {
                 Params::from([("seconds", retry_after.as_secs().max(1).into())])
@@ -218,9 +235,10 @@ fn meaning(code: &str) -> Option<Error> {
             Some(storage("storage_failed", "reports a fault. Look at the disk and at the system's log"))
         }
         // NUL, in text and in JSON. Input is checked for it before, so this has no better name for the field.
-        ("22021" | "22P05", _) => {
-            Some(Error::invalid("text", "This contains a character that can't be stored. Remove it."))
-        }
+        ("22021" | "22P05", _) => Some(
+            Error::invalid("text", "This contains a character that can't be stored. Remove it.")
+                .because("unstorable"),
+        ),
         // The database is stopping, starting, or has reached its limit of connections.
         (code, None) if code.starts_with("08") || code.starts_with("57P") || code == "53300" => {
             Some(database_unavailable())

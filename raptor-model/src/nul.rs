@@ -21,6 +21,7 @@ pub fn check(field: &str, text: &str) -> Result<()> {
 #[must_use]
 pub fn refusal(field: &str) -> Error {
     Error::invalid(field, "This contains the character U+0000 (NUL), which can't be stored. Remove it.")
+        .because("unstorable")
 }
 
 /// The dotted path of the first string or key that contains the character: `variables.MOTD`, `ports.0.note`.

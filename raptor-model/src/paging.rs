@@ -50,6 +50,7 @@ impl PageRequest {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let wrong = || {
             Error::invalid("cursor", "This cursor is not from this list. Use `next` of the previous page.")
+                .because("cursor")
         };
         let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| wrong())?;
         serde_json::from_slice(&bytes).map(Some).map_err(|_| wrong())

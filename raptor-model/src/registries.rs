@@ -37,7 +37,8 @@ pub fn check_host(host: &str) -> Result<String> {
     Err(Error::invalid(
         "host",
         "Use the host of the registry as images name it, such as registry.example.com or localhost:5000.",
-    ))
+    )
+    .because("registry_host"))
 }
 
 #[cfg(test)]

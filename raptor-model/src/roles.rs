@@ -57,10 +57,14 @@ impl RoleDraft {
         self.name = self.name.trim().to_owned();
         self.description = self.description.trim().to_owned();
         if self.name.is_empty() || self.name.chars().count() > 64 || self.name.chars().any(char::is_control) {
-            return Err(Error::invalid("name", "Give the role a name of 1 to 64 characters."));
+            return Err(Error::invalid("name", "Give the role a name of 1 to 64 characters.")
+                .because("name_length")
+                .with("max", 64));
         }
         if self.description.chars().count() > 500 {
-            return Err(Error::invalid("description", "Use at most 500 characters."));
+            return Err(Error::invalid("description", "Use at most 500 characters.")
+                .because("too_long")
+                .with("max", 500));
         }
         Ok(self)
     }

@@ -21,6 +21,12 @@ impl Sentence {
         self
     }
 
+    /// It with the machine-readable reason why a field of the input is refused, in snake_case.
+    #[must_use]
+    pub fn because(self, reason: &'static str) -> Self {
+        self.with("reason", reason)
+    }
+
     /// The values that it names.
     #[must_use]
     pub const fn params(&self) -> &Params {

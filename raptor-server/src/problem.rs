@@ -49,7 +49,7 @@ pub struct Problem {
     #[schema(value_type = Option<String>)]
     pub field: Option<Box<str>>,
     /// The values that `detail` names, by name: texts and numbers. With `code`, they are enough to word it in another language.
-    /// `ProblemCode` lists the values of each code; one may be left out where it is not known, and the caller may not see it.
+    /// `ProblemCode` lists the values of each code, `InvalidReason` those of each `reason` of `invalid`; one may be left out where it is not known, and the caller may not see it.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub params: Box<BTreeMap<&'static str, Value>>,

@@ -1,4 +1,4 @@
-// What was recorded with a deed, in words.
+// The details of an activity as text.
 import type { Activity } from './api';
 import { bytes } from './format';
 import { m } from '$lib/messages';

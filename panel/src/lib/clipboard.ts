@@ -9,7 +9,7 @@ export async function toClipboard(text: string): Promise<void> {
   if (!done && !copied(text)) throw new Error(m.shell_copy_refused());
 }
 
-/** The older way. */
+/** Copies through a hidden text area: pages that came over plain HTTP have no `navigator.clipboard`. */
 function copied(text: string): boolean {
   const area = document.createElement('textarea');
   area.value = text;

@@ -1,7 +1,7 @@
 // One question at a time, before what can't be undone.
 export interface Question {
   title: string;
-  /** What will be lost. */
+  /** A sentence that names what will be deleted for good. */
   lost: string;
   verb: string;
   /** To be typed first, where much is lost. */

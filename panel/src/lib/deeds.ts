@@ -4,7 +4,7 @@ import { m } from '$lib/messages';
 
 type Sentence = (values: { subject: string }) => string;
 
-/** "container.power.start" → "Started <subject>Lobby</subject>". What a newer API records is told by its name. */
+/** "container.power.start" → "Started <subject>Lobby</subject>". An action of a newer API is shown by its name. */
 export const deed = (action: string): Sentence =>
   known(action) ? DEEDS[action] : ({ subject }) => `${action} <subject>${subject}</subject>`;
 const known = (action: string): action is ActivityAction => Object.hasOwn(DEEDS, action);

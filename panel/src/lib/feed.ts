@@ -1,5 +1,5 @@
-// What changes, as the API tells it: one WebSocket for each tab. Where it stopped it goes on, so nothing is missed by a page that
-// rests, such as one that is kept for "back". While it can't be had, everything is asked for every few seconds.
+// The stream of events: one WebSocket per tab. It resumes after the last event that was received, so that a page in the browser's
+// back/forward cache misses nothing. While there is no connection, pages are told every few seconds to read their data again.
 import { getSettings, type EventFrame, type EventRequest } from './api';
 import { Line } from './line';
 import { link } from './link.svelte';

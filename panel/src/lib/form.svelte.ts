@@ -31,7 +31,7 @@ export class Form<Values extends object> extends Problems {
     this.values = JSON.parse(this.stored) as Values;
   }
 
-  /** Forgets what was typed. */
+  /** Discards the changes and the error. */
   reset() {
     this.error = null;
     this.fill(this.read() ?? (JSON.parse(this.stored) as Values));

@@ -2,7 +2,7 @@
 import { region } from './locale';
 import { m } from '$lib/messages';
 
-/** Bytes in one. */
+/** Bytes in a mebibyte, the unit of limits. */
 export const MIB = 1024 * 1024;
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
@@ -78,5 +78,5 @@ export function dayTitle(time: string, now = new Date()): string {
 /** The time of day of a Unix time in seconds. */
 export const clockTime = (seconds: number): string => new Date(seconds * 1000).toLocaleTimeString(region);
 
-/** The exact time, for whoever hovers. */
+/** Date and time in full, for tooltips of relative times. */
 export const exact = (time: string): string => new Date(time).toLocaleString(region);

@@ -1,7 +1,7 @@
-// A stretch of time that a list is filtered by: one that ends now, or one with a beginning and an end.
+// The time that a list is filtered by: a duration up to now, or a range.
 
 const HOUR = 3_600_000;
-/** How long each lasts, in milliseconds. */
+/** Durations in milliseconds. */
 const LAST = { hour: HOUR, day: 24 * HOUR, week: 7 * 24 * HOUR, month: 30 * 24 * HOUR } as const;
 export type Last = keyof typeof LAST;
 
@@ -18,7 +18,7 @@ const isTime = (text: string) => Number.isFinite(Date.parse(text));
 /** A time in UTC; one without a zone is one of the browser's. Empty where it is none. */
 const inUtc = (text: string): string => (isTime(text) ? new Date(text).toISOString() : '');
 
-/** A period of an address. What is not one is any time. */
+/** The period in a query string. Anything invalid is any time. */
 export function period(asked: (name: string) => string): Period {
   const within = asked('within');
   if (isLast(within)) return { within, from: '', until: '' };

@@ -1,6 +1,6 @@
 //! Adjusting schemas to what client generators expect.
 
-use crate::problem::CODES;
+use crate::problem::{CODES, Code, REASONS};
 use raptor_core::{
     activity::actions::{ACTIONS, SUBJECTS},
     containers::{Behaviour, Limits, Settings, service::NewContainer},
@@ -53,21 +53,23 @@ pub(super) fn refine(document: &mut Value) {
 /// Names the sets of values to which later versions may add, and says where they are used. There, any other text is allowed as
 /// well: a client that is older than the server goes on understanding its answers.
 fn growing(document: &mut Value) {
-    let known: Vec<&str> = CODES.iter().map(|(code, ..)| *code).collect();
-    let list: String = CODES
-        .iter()
-        .map(|(code, meaning, params)| match params {
-            [] => format!("\n- `{code}`: {meaning}"),
-            params => format!("\n- `{code}`: {meaning} (`{}`)", params.join("`, `")),
-        })
-        .collect();
+    let names = |list: &[Code]| list.iter().map(|(name, ..)| *name).collect::<Vec<_>>();
     let sets = [
         (
             "ProblemCode",
             format!(
-                "Machine-readable reason of a problem. A code keeps its meaning for good. In parentheses: the `params` that it may have.\n{list}"
+                "Machine-readable reason of a problem. A code keeps its meaning for good. In parentheses: the `params` that it may have.\n{}",
+                meanings(CODES)
             ),
-            known,
+            names(CODES),
+        ),
+        (
+            "InvalidReason",
+            format!(
+                "Why a field of the input is refused: `reason` among the `params` of a problem with the code `invalid`, which may be without one. A reason keeps its meaning for good. In parentheses: the other `params` that it may have.\n{}",
+                meanings(REASONS)
+            ),
+            names(REASONS),
         ),
         (
             "ActivityAction",
@@ -84,12 +86,14 @@ fn growing(document: &mut Value) {
         document["components"]["schemas"][name] =
             json!({ "type": "string", "enum": values, "description": description });
     }
-    let params: serde_json::Map<String, Value> = CODES
-        .iter()
-        .filter(|(.., params)| !params.is_empty())
-        .map(|(code, _, params)| ((*code).to_owned(), json!(params)))
-        .collect();
-    document["components"]["schemas"]["ProblemCode"]["x-params"] = params.into();
+    for (set, list) in [("ProblemCode", CODES), ("InvalidReason", REASONS)] {
+        let params: serde_json::Map<String, Value> = list
+            .iter()
+            .filter(|(.., params)| !params.is_empty())
+            .map(|(name, _, params)| ((*name).to_owned(), json!(params)))
+            .collect();
+        document["components"]["schemas"][set]["x-params"] = params.into();
+    }
     open(document.pointer_mut("/components/schemas/Problem/properties/code"), "ProblemCode");
     open(document.pointer_mut("/components/schemas/Activity/properties/action"), "ActivityAction");
     open(document.pointer_mut("/components/schemas/ActivitySubject/properties/kind"), "ActivitySubjectKind");
@@ -97,6 +101,16 @@ fn growing(document: &mut Value) {
     for frame in frames.into_iter().flatten() {
         open(frame.pointer_mut("/properties/code"), "ProblemCode");
     }
+}
+
+/// A list of names with their meanings and values.
+fn meanings(list: &[Code]) -> String {
+    list.iter()
+        .map(|(name, meaning, params)| match params {
+            [] => format!("\n- `{name}`: {meaning}"),
+            params => format!("\n- `{name}`: {meaning} (`{}`)", params.join("`, `")),
+        })
+        .collect()
 }
 
 /// Has a property hold a value of the set, or another text of a later version.

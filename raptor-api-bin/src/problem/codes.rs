@@ -1,7 +1,7 @@
 //! All codes of problems.
 
 /// A code, its meaning, and the names of the values in its sentences. A problem has those of them that are known.
-type Code = (&'static str, &'static str, &'static [&'static str]);
+pub(crate) type Code = (&'static str, &'static str, &'static [&'static str]);
 
 /// The codes in alphabetical order. A code never changes its meaning, since programs depend on it.
 pub(crate) const CODES: &[Code] = &[
@@ -44,7 +44,7 @@ pub(crate) const CODES: &[Code] = &[
     ("install_failed", "The installation failed", &[]),
     ("installing", "The container is being installed", &[]),
     ("internal", "Something went wrong in Raptor itself", &[]),
-    ("invalid", "Something in the request is wrong", &[]),
+    ("invalid", "Something in the request is wrong", &["reason"]),
     ("io", "The host's disk refused", &[]),
     ("is_a_folder", "It is a folder", &[]),
     ("jwt_secret_changed", "Sessions are signed with another `JWT_SECRET`", &[]),
@@ -110,20 +110,22 @@ pub(crate) const CODES: &[Code] = &[
 ];
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::{collections::BTreeSet, fs, path::Path};
 
     /// What precedes a code in the sources.
     const BEFORE: [&str; 5] = ["conflict(", "code: ", "Problem::new(", "limit_reached(", "unavailable("];
 
-    fn sources(folder: &Path, found: &mut Vec<String>) {
+    /// The texts of all source files below a folder, but for the lists of codes and reasons.
+    pub(in crate::problem) fn sources(folder: &Path, found: &mut Vec<String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 sources(&path, found);
             } else if path.extension().is_some_and(|extension| extension == "rs")
                 && !path.ends_with("codes.rs")
+                && !path.ends_with("reasons.rs")
             {
                 found.push(fs::read_to_string(path).unwrap());
             }
@@ -195,6 +197,7 @@ mod tests {
             ("disk_limit", "limit_mib"),
             ("disk_limit", "trash_bytes"),
             ("forbidden", "permission"),
+            ("invalid", "reason"),
             ("not_found", "what"),
             ("throttled", "seconds"),
         ]);

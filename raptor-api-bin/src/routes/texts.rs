@@ -120,6 +120,7 @@ async fn write_text(
 fn named(field: &str, name: &str) -> Result<Encoding, Error> {
     let unknown = || {
         Error::invalid(field, "Use the name of an encoding, such as UTF-8, UTF-16LE, windows-1252 or GBK.")
+            .because("encoding")
     };
     Encoding::named(name).ok_or_else(unknown)
 }

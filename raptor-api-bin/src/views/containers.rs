@@ -77,7 +77,10 @@ impl TryFrom<NewContainer> for containers::service::NewContainer {
         let defaults = Self::new(new.name, new.template_id);
         let allocation_count = new.allocation_count.unwrap_or(defaults.allocation_count);
         if allocation_count > 100 {
-            return Err(Error::invalid("allocation_count", "Use at most 100."));
+            return Err(Error::invalid("allocation_count", "Use at most 100.")
+                .because("range")
+                .with("min", 0)
+                .with("max", 100));
         }
         Ok(Self {
             description: new.description,

@@ -27,7 +27,7 @@ impl ActivityService<'_> {
         for (field, time) in [("from", filter.from), ("until", filter.until)] {
             // The databases store no others.
             if time.is_some_and(|time| !(1..=9_999).contains(&time.year())) {
-                return Err(Error::invalid(field, "The year must be between 1 and 9999."));
+                return Err(Error::invalid(field, "The year must be between 1 and 9999.").because("year"));
             }
         }
         store::activity::list(&mut self.0.inner.store.read().await?.conn(), filter, page).await

@@ -27,6 +27,7 @@ fn fingerprint(password_hash: &str, email: &str) -> String {
 
 fn spent() -> Error {
     Error::invalid("token", "This link is no longer valid. Request a new one on the sign-in page.")
+        .because("link_expired")
 }
 
 impl AuthService<'_> {
@@ -42,7 +43,9 @@ impl AuthService<'_> {
         }
         let login = login.trim();
         if login.is_empty() || login.len() > LOGIN_MAX {
-            return Err(Error::invalid("login", "Enter your user name or e-mail address."));
+            return Err(
+                Error::invalid("login", "Enter your user name or e-mail address.").because("required")
+            );
         }
         self.0.inner.throttles.links.attempt(self.0, login, origin.ip).await?;
         outbox::ask_for_link(self.0, login, origin.ip).await

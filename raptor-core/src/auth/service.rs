@@ -360,7 +360,8 @@ impl AuthService<'_> {
         let same = current == new;
         self.prove(actor, current).await?;
         if same {
-            return Err(Error::invalid("new_password", "This is your current password. Choose another one."));
+            return Err(Error::invalid("new_password", "This is your current password. Choose another one.")
+                .because("password_same"));
         }
         let hash = self.0.inner.passwords.hash(new).await?;
         let mut tx = self.0.inner.store.begin().await?;
@@ -387,7 +388,8 @@ impl AuthService<'_> {
         if self.0.inner.passwords.verify(password, hash).await? {
             return Ok(());
         }
-        Err(Error::invalid("current_password", "This is not your current password."))
+        Err(Error::invalid("current_password", "This is not your current password.")
+            .because("password_wrong"))
     }
 }
 

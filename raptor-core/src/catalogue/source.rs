@@ -119,11 +119,14 @@ impl CatalogueService<'_> {
         let refused = |why: String| Error::invalid("url", why);
         let parsed = url::Url::parse(url).map_err(|error| {
             refused(format!("This is not a valid web address: {error}. Enter all of it, including https://."))
+                .because("web_address")
         })?;
         if url.len() > 2_000 || !parsed.username().is_empty() || parsed.password().is_some() {
             return Err(refused(
                 "Use an address of at most 2,000 characters without a user name and password in it.".into(),
-            ));
+            )
+            .because("web_address_plain")
+            .with("max", 2_000));
         }
         let file = self.0.inner.outbound.read(url, MAX_SIZE, FETCH_TIMEOUT).await;
         let file = file.map_err(|error| refused(format!("{error} The current catalogue stays in use.")))?;

@@ -112,10 +112,13 @@ impl ContainerService<'_> {
     /// [`Error::Invalid`] at `user`, [`Error::Forbidden`] if it exceeds the actor's own permissions.
     pub async fn grant(&self, permit: Permit<GrantAccess>, login: &str, wanted: AccessChange) -> Result<()> {
         let found = store::users::find_by_login(&mut self.0.inner.store.read().await?.conn(), login).await?;
-        let user = found
-            .ok_or_else(|| Error::invalid("user", "There is no user with this name or e-mail address."))?;
+        let user = found.ok_or_else(|| {
+            Error::invalid("user", "There is no user with this name or e-mail address.")
+                .because("user_unknown")
+        })?;
         if user.id == permit.target().container.owner_id {
-            return Err(Error::invalid("user", "This user owns the container and already has full access."));
+            return Err(Error::invalid("user", "This user owns the container and already has full access.")
+                .because("user_owns"));
         }
         self.set_access(permit, user.id, wanted, "container.access_granted").await
     }
@@ -147,13 +150,15 @@ impl ContainerService<'_> {
                 return Err(Error::invalid(
                     "level",
                     "Use admin, user or custom. The owner is changed in the settings.",
-                ));
+                )
+                .because("level"));
             }
             Level::Custom if permissions.is_empty() => {
                 return Err(Error::invalid(
                     "permissions",
                     "Choose at least one permission, or revoke the access.",
-                ));
+                )
+                .because("permissions_needed"));
             }
             Level::Custom => permissions,
             level => level.permissions(),
@@ -222,21 +227,22 @@ pub(crate) fn denied_files(role: SystemSet, held: Option<AccessRights>) -> Vec<S
 
 /// Validates file patterns: an invalid one would hide nothing.
 fn check_patterns(patterns: Vec<String>) -> Result<Vec<String>> {
-    let refuse = |why: String| Err(Error::invalid("denied_files", why));
+    let refuse = |why: String| Error::invalid("denied_files", why);
     let patterns: Vec<String> =
         patterns.iter().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
     if patterns.len() > MAX_PATTERNS {
-        return refuse(format!("Use up to {MAX_PATTERNS} patterns."));
+        let why = format!("Use up to {MAX_PATTERNS} patterns.");
+        return Err(refuse(why).because("too_many").with("max", MAX_PATTERNS));
     }
     for pattern in &patterns {
         let fits = pattern.chars().count() <= MAX_PATTERN && !pattern.chars().any(char::is_control);
         if !fits || pattern.starts_with('#') {
-            return refuse(format!(
-                "Each pattern is one line of up to {MAX_PATTERN} characters, without `#`."
-            ));
+            let why = format!("Each pattern is one line of up to {MAX_PATTERN} characters, without `#`.");
+            return Err(refuse(why).because("file_pattern_line").with("max", MAX_PATTERN));
         }
         if let Err(error) = GitignoreBuilder::new("").add_line(None, pattern) {
-            return refuse(format!("`{pattern}` is not a valid pattern: {error}."));
+            let why = format!("`{pattern}` is not a valid pattern: {error}.");
+            return Err(refuse(why).because("file_pattern").with("pattern", pattern.as_str()));
         }
     }
     Ok(patterns)
@@ -262,7 +268,8 @@ fn check_within_own_rights(
         return Err(Error::invalid(
             "denied_files",
             "Some files are hidden from you as well. Begin with your own patterns, and add none with `!`.",
-        ));
+        )
+        .because("files_hidden"));
     }
     let held = target.permissions;
     // `*` of the system and the owner's rights include every list.

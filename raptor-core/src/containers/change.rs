@@ -132,7 +132,8 @@ impl ContainerService<'_> {
     /// [`Error::Invalid`] at `owner_id`.
     pub async fn set_owner(&self, permit: Permit<ChangeOwner>, owner: UserId) -> Result<()> {
         let found = store::users::find(&mut self.0.inner.store.read().await?.conn(), owner).await?;
-        let found = found.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
+        let found =
+            found.ok_or_else(|| Error::invalid("owner_id", "There is no such user.").because("unknown"))?;
         self.change(permit, "container.owner_changed", |container, _| {
             let detail = serde_json::json!({ "from": container.owner_name, "to": found.username });
             (container.owner_id, container.owner_name) = (found.id, found.username);
@@ -199,7 +200,9 @@ pub(super) fn description(text: Option<String>) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
         Some(text) if text.chars().count() > 1_000 => {
-            Err(Error::invalid("description", "Use at most 1,000 characters."))
+            Err(Error::invalid("description", "Use at most 1,000 characters.")
+                .because("too_long")
+                .with("max", 1_000))
         }
         _ => Ok(text),
     }
@@ -207,7 +210,9 @@ pub(super) fn description(text: Option<String>) -> Result<Option<String>> {
 
 pub(super) fn check_startup(startup: &str) -> Result<()> {
     if startup.trim().is_empty() || startup.len() > 16_384 || startup.contains('\0') {
-        return Err(Error::invalid("startup_command", "Use a startup command of at most 16,384 bytes."));
+        return Err(Error::invalid("startup_command", "Use a startup command of at most 16,384 bytes.")
+            .because("too_many_bytes")
+            .with("max", 16_384));
     }
     Ok(())
 }
@@ -216,5 +221,8 @@ pub(super) fn check_timeout(stop_timeout_ms: i64) -> Result<()> {
     if (1_000..=3_600_000).contains(&stop_timeout_ms) {
         return Ok(());
     }
-    Err(Error::invalid("stop_timeout_ms", "Use 1,000 to 3,600,000 milliseconds."))
+    Err(Error::invalid("stop_timeout_ms", "Use 1,000 to 3,600,000 milliseconds.")
+        .because("range")
+        .with("min", 1_000)
+        .with("max", 3_600_000))
 }

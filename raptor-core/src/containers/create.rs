@@ -97,14 +97,17 @@ impl ContainerService<'_> {
         new.behaviour.check()?;
         let stop_timeout_ms = new.stop_timeout_ms.unwrap_or(Settings::default().stop_timeout_ms);
         check_timeout(stop_timeout_ms)?;
-        let owner_id =
-            new.owner_id.or(actor.user_id()).ok_or_else(|| Error::invalid("owner_id", "Choose an owner."))?;
+        let owner_id = new
+            .owner_id
+            .or(actor.user_id())
+            .ok_or_else(|| Error::invalid("owner_id", "Choose an owner.").because("required"))?;
         let mut tx = self.0.inner.store.begin().await?;
         let owner = store::users::find(&mut tx.conn(), owner_id).await?;
-        let owner = owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user."))?;
+        let owner =
+            owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user.").because("unknown"))?;
         let template = store::templates::find(&mut tx.conn(), new.template_id).await?;
         let template = template
-            .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
+            .ok_or_else(|| Error::invalid("template_id", "There is no such template.").because("unknown"))?
             .readable()?;
         let (template_revision, template) = (template.revision, template.document);
         let manages = actor.grants().contains(SystemPermission::ContainersUpdate);
@@ -119,7 +122,8 @@ impl ContainerService<'_> {
         {
             Some(image) => images.choose(&image, &template, who)?,
             None => {
-                return Err(Error::invalid("image", "This template has no image of its own. Choose one."));
+                return Err(Error::invalid("image", "This template has no image of its own. Choose one.")
+                    .because("image_needed"));
             }
         };
         let startup = new.startup.unwrap_or_else(|| template.startup.clone());
@@ -191,12 +195,13 @@ impl ContainerService<'_> {
         if let Some(wanted) = wanted {
             daemons.retain(|daemon| daemon.id == wanted);
             if daemons.is_empty() {
-                return Err(Error::invalid("daemon_id", "There is no such daemon."));
+                return Err(Error::invalid("daemon_id", "There is no such daemon.").because("unknown"));
             }
         } else if let Some(first) = allocation_ids.first() {
             let allocation = store::allocations::find(&mut tx.conn(), *first).await?;
-            let allocation =
-                allocation.ok_or_else(|| Error::invalid("allocations", "There is no such allocation."))?;
+            let allocation = allocation.ok_or_else(|| {
+                Error::invalid("allocations", "There is no such allocation.").because("unknown")
+            })?;
             daemons.retain(|daemon| daemon.id == allocation.daemon_id);
         }
         // Most free memory first.

@@ -244,7 +244,10 @@ pub(super) fn check_allocation_limit(limit: u32) -> Result<i64> {
         return Err(Error::invalid(
             "allocation_limit",
             format!("Use 0 to {MAX_ALLOCATION_LIMIT} extra allocations."),
-        ));
+        )
+        .because("range")
+        .with("min", 0)
+        .with("max", MAX_ALLOCATION_LIMIT));
     }
     Ok(limit.into())
 }

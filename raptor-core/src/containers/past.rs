@@ -93,7 +93,10 @@ impl ContainerService<'_> {
     ) -> Result<ConsoleFound> {
         let (_, target) = permit.consume();
         if !(1..=MAX_HITS).contains(&search.limit) {
-            return Err(Error::invalid("limit", format!("Use 1 to {MAX_HITS}.")));
+            return Err(Error::invalid("limit", format!("Use 1 to {MAX_HITS}."))
+                .because("range")
+                .with("min", 1)
+                .with("max", MAX_HITS));
         }
         SearchPattern::new(&search).map_err(|why| Error::invalid("text", why))?;
         Ok(self.node(&target.container)?.handle(target.container.id, search).await?)

@@ -294,15 +294,20 @@ fn complete(container: &Container, after: &Template, manages: bool) -> Result<()
         [] => Err(Error::invalid(
             "variables",
             "A variable that only administrators can see needs a value first. Ask one of them.",
-        )),
+        )
+        .because("variable_hidden")),
         [one] => Err(Error::invalid(
             format!("variables.{one}"),
             format!("{one} needs a value that meets its rules."),
-        )),
+        )
+        .because("variables")
+        .with("names", *one)),
         [first, ..] => Err(Error::invalid(
             format!("variables.{first}"),
             format!("{} need values that meet their rules.", names.join(", ")),
-        )),
+        )
+        .because("variables")
+        .with("names", names.join(", "))),
     }
 }
 

@@ -113,13 +113,16 @@ impl ContainerService<'_> {
                 [one] => format!("{one} needs a value that meets its rules."),
                 _ => format!("{} need values that meet their rules.", names.join(", ")),
             };
-            return Err(Error::invalid(format!("variables.{first}"), sentence));
+            return Err(Error::invalid(format!("variables.{first}"), sentence)
+                .because("variables")
+                .with("names", names.join(", ")));
         }
         if needed(&container, &after).next().is_some() {
             return Err(Error::invalid(
                 "variables",
                 "A variable that only administrators can see needs a value first. Ask one of them.",
-            ));
+            )
+            .because("variable_hidden"));
         }
         container.updated_at = self.0.inner.clock.now();
         store::containers::update(&mut tx.conn(), &container).await?;

@@ -2,7 +2,7 @@
 
 use crate::{
     Error, Result,
-    templates::{Template, Variable, variables::NEEDED},
+    templates::{Template, Variable, variables::needed},
 };
 use std::collections::BTreeMap;
 
@@ -32,14 +32,20 @@ pub(super) fn known_variables(
         // Users who may not see a variable don't learn that it exists.
         let found = template.variables.iter().find(|variable| variable.env == env);
         let Some(variable) = found.filter(|variable| manages || variable.user_viewable) else {
-            return Err(Error::invalid(field, "The template has no such variable."));
+            return Err(
+                Error::invalid(field, "The template has no such variable.").because("variable_unknown")
+            );
         };
         if !manages && !variable.is_users() {
-            return Err(Error::invalid(field, "This variable can't be changed by users."));
+            return Err(
+                Error::invalid(field, "This variable can't be changed by users.").because("variable_locked")
+            );
         }
         let value = variable.rules().trimmed(&value).to_owned();
         if value.contains('\0') || value.len() > 16_384 {
-            return Err(Error::invalid(field, "Use text of at most 16,384 bytes."));
+            return Err(Error::invalid(field, "Use text of at most 16,384 bytes.")
+                .because("too_many_bytes")
+                .with("max", 16_384));
         }
         Ok((variable, value))
     });
@@ -63,19 +69,28 @@ pub(super) fn all_variables(
     });
     let Some((first, is_given, why)) = wrong.next() else { return Ok(given) };
     let field = format!("variables.{}", first.env);
-    let others: Vec<String> = wrong.map(|(variable, given, why)| lacks(variable, given, &why)).collect();
+    let wrong: Vec<_> = wrong.collect();
+    let others: Vec<String> =
+        wrong.iter().map(|(variable, given, why)| lacks(variable, *given, why)).collect();
+    let names = std::iter::once(first).chain(wrong.iter().map(|(variable, ..)| *variable)).map(called);
+    let names = names.collect::<Vec<_>>().join(", ");
     if others.is_empty() && is_given {
         return Err(Error::invalid(field, why));
     }
     let all: Vec<String> = std::iter::once(lacks(first, is_given, &why)).chain(others).collect();
-    Err(Error::invalid(field, all.join(" ")))
+    Err(Error::invalid(field, all.join(" ")).because("variables").with("names", names))
+}
+
+/// The variable as people know it.
+fn called(variable: &Variable) -> &str {
+    if variable.name.trim().is_empty() { &variable.env } else { &variable.name }
 }
 
 /// The problem with a variable's value, as a sentence that names the variable.
 fn lacks(variable: &Variable, given: bool, why: &str) -> String {
-    let name = if variable.name.trim().is_empty() { &variable.env } else { &variable.name };
+    let name = called(variable);
     match (given, variable.default_value.trim().is_empty()) {
-        _ if why == NEEDED => format!("{name} needs a value."),
+        _ if *why == *needed() => format!("{name} needs a value."),
         (true, _) => format!("{name} needs another value. {why}"),
         (false, true) => format!("{name} needs a value. {why}"),
         (false, false) => format!("{name} needs another value than its default. {why}"),
@@ -111,7 +126,7 @@ mod tests {
 
     fn refused(pairs: &[(&str, &str)]) -> (String, String) {
         match given(pairs) {
-            Err(Error::Invalid { field, why }) => (field, why),
+            Err(Error::Invalid { field, why }) => (field, why.to_string()),
             other => panic!("{other:?}"),
         }
     }

@@ -184,7 +184,9 @@ impl DaemonService<'_> {
         let (actor, mut daemon) = permit.consume();
         let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
         if reason.as_ref().is_some_and(|reason| reason.chars().count() > 300) {
-            return Err(Error::invalid("reason", "Use at most 300 characters."));
+            return Err(Error::invalid("reason", "Use at most 300 characters.")
+                .because("too_long")
+                .with("max", 300));
         }
         let mut tx = self.0.inner.store.begin().await?;
         store::daemons::set_maintenance(&mut tx.conn(), daemon.id, reason.as_deref()).await?;
@@ -211,7 +213,10 @@ impl DaemonService<'_> {
     ) -> Result<CleanedImages> {
         let (actor, daemon) = permit.consume();
         if unused_days > 3_650 {
-            return Err(Error::invalid("unused_days", "Use at most 3,650 days."));
+            return Err(Error::invalid("unused_days", "Use at most 3,650 days.")
+                .because("range")
+                .with("min", 0)
+                .with("max", 3_650));
         }
         let (node, raptor) = (self.0.inner.fleet.connected(daemon.id)?, self.0.clone());
         deferred::run_to_completion(self.0, async move {

@@ -132,11 +132,12 @@ impl DaemonService<'_> {
             }
             (None, _) => None,
         };
-        let owner =
-            owner.ok_or_else(|| Error::invalid("owner_id", "There is no such user. Choose an owner."))?;
+        let owner = owner.ok_or_else(|| {
+            Error::invalid("owner_id", "There is no such user. Choose an owner.").because("unknown")
+        })?;
         let template = store::templates::find(&mut tx.conn(), adoption.template_id).await?;
         let template = template
-            .ok_or_else(|| Error::invalid("template_id", "There is no such template."))?
+            .ok_or_else(|| Error::invalid("template_id", "There is no such template.").because("unknown"))?
             .readable()?;
         let now = self.0.inner.clock.now();
         let revision = i64::try_from(spec.revision).unwrap_or(i64::MAX - 1) + 1;

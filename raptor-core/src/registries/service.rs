@@ -59,7 +59,9 @@ impl RegistryService<'_> {
         let host = check_host(host)?;
         for (field, text) in [("username", username), ("password", password)] {
             if text.is_empty() || text.len() > 4_096 {
-                return Err(Error::invalid(field, "Use 1 to 4,096 bytes."));
+                return Err(Error::invalid(field, "Use 1 to 4,096 bytes.")
+                    .because("too_many_bytes")
+                    .with("max", 4_096));
             }
         }
         let now = self.0.inner.clock.now();

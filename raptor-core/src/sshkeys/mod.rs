@@ -41,13 +41,16 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
     if text.contains("PRIVATE KEY") {
         return Err(refuse(
             "This is a private key. Keep it to yourself, and paste the line from the file that ends in .pub.",
-        ));
+        )
+        .because("private_key"));
     }
     if text.len() > MAX_LINE || text.lines().count() > 1 {
-        return Err(refuse("Paste one key: a single line such as `ssh-ed25519 AAAA… you@computer`."));
+        return Err(refuse("Paste one key: a single line such as `ssh-ed25519 AAAA… you@computer`.")
+            .because("key_line"));
     }
     let mut key = PublicKey::from_openssh(text).map_err(|_| {
         refuse("This is not a public key. Paste the line from a file such as ~/.ssh/id_ed25519.pub.")
+            .because("not_a_key")
     })?;
     match (key.algorithm(), key.key_data()) {
         (Algorithm::Ed25519 | Algorithm::Ecdsa { .. }, _) => {}
@@ -56,12 +59,13 @@ pub fn parse(text: &str) -> Result<ParsedKey> {
         (_, KeyData::Rsa(_)) => {
             return Err(refuse(
                 "This RSA key is too short. Create a new one with `ssh-keygen -t ed25519` and paste that.",
-            ));
+            )
+            .because("key_short"));
         }
         _ => {
             return Err(refuse(
                 "Keys of this kind are not supported. Create one with `ssh-keygen -t ed25519` and paste that.",
-            ));
+            ).because("key_kind"));
         }
     }
     let comment = key.comment().as_str_lossy().trim().to_owned();
@@ -88,7 +92,7 @@ pub fn check_name(name: Option<&str>, key: &ParsedKey) -> Result<String> {
         None => comment,
     };
     if name.chars().count() > 64 || name.chars().any(char::is_control) {
-        return Err(Error::invalid("name", "Use at most 64 characters."));
+        return Err(Error::invalid("name", "Use at most 64 characters.").because("too_long").with("max", 64));
     }
     Ok(name)
 }

@@ -295,7 +295,7 @@ impl UserService<'_> {
 async fn grantable(tx: &mut Tx, actor: &Actor, role: crate::id::RoleId) -> Result<Role> {
     let role = store::roles::find(&mut tx.conn(), role)
         .await?
-        .ok_or_else(|| Error::invalid("role_id", "There is no such role."))?;
+        .ok_or_else(|| Error::invalid("role_id", "There is no such role.").because("unknown"))?;
     held(actor, role.permissions)?;
     Ok(role)
 }

@@ -16,7 +16,7 @@ pub fn parse_ips(text: &str) -> Result<Vec<IpAddr>> {
     let text = text.trim();
     let wrong = || {
         let examples = "203.0.113.5 or 2001:db8::5, or a network like 203.0.113.0/29";
-        Error::invalid("ip", format!("Use an address like {examples}."))
+        Error::invalid("ip", format!("Use an address like {examples}.")).because("address")
     };
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
     let unscoped = bare.split_once('%').map_or(bare, |(address, _)| address);
@@ -28,14 +28,16 @@ pub fn parse_ips(text: &str) -> Result<Vec<IpAddr>> {
             return Err(Error::invalid(
                 "ip",
                 "This network has more than 1,024 addresses. Use a smaller one.",
-            ));
+            )
+            .because("network_size")
+            .with("max", 1_024));
         }
         network.hosts().map(|ip| ip.to_canonical()).collect()
     };
     if ips.iter().any(|ip| matches!(ip, IpAddr::V6(ip) if ip.is_unicast_link_local())) {
         let why = "Addresses that begin with fe80: are valid on one link only, and Docker can't publish ports on them. Use another \
                    address of the host, or ::.";
-        return Err(Error::invalid("ip", why));
+        return Err(Error::invalid("ip", why).because("address_link_local"));
     }
     if unscoped != bare {
         return Err(wrong());
@@ -45,7 +47,8 @@ pub fn parse_ips(text: &str) -> Result<Vec<IpAddr>> {
             || matches!(ip, IpAddr::V4(ip) if ip.is_broadcast() || (ip.octets()[0] == 0 && !ip.is_unspecified()))
     };
     if ips.iter().any(unusable) {
-        return Err(Error::invalid("ip", "Nothing can listen on this address. Use one of the host's own."));
+        return Err(Error::invalid("ip", "Nothing can listen on this address. Use one of the host's own.")
+            .because("address_unusable"));
     }
     Ok(ips.into_iter().collect())
 }
@@ -68,11 +71,20 @@ pub fn check_reach(ips: &[IpAddr], host: &str, has: &[IpAddr], given: &[IpAddr])
         let why = format!(
             "{host} has no address {ip}. It has {own}; 0.0.0.0 stands for all of IPv4, :: for all of IPv6."
         );
-        return Err(Error::invalid("ip", why));
+        return Err(Error::invalid("ip", why)
+            .because("address_not_on_host")
+            .with("host", host)
+            .with("ip", ip.to_string())
+            .with("addresses", own));
     }
     if let Some(ip) = ips.iter().find(|ip| !all_given && !given.contains(ip)) {
-        let why = format!("{host} allows only {} (AVAILABLE_IPS), not {ip}.", list(given.iter()));
-        return Err(Error::invalid("ip", why));
+        let allowed = list(given.iter());
+        let why = format!("{host} allows only {allowed} (AVAILABLE_IPS), not {ip}.");
+        return Err(Error::invalid("ip", why)
+            .because("address_not_allowed")
+            .with("host", host)
+            .with("ip", ip.to_string())
+            .with("addresses", allowed));
     }
     Ok(())
 }

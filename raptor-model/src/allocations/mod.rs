@@ -55,7 +55,7 @@ pub fn check_text(field: &str, text: Option<String>) -> Result<Option<String>> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     match &text {
         Some(text) if text.chars().count() > 191 || text.chars().any(char::is_control) => {
-            Err(Error::invalid(field, "Use at most 191 characters."))
+            Err(Error::invalid(field, "Use at most 191 characters.").because("too_long").with("max", 191))
         }
         _ => Ok(text),
     }

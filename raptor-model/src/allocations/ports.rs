@@ -13,14 +13,15 @@ impl Ports {
     /// # Errors
     /// [`Error::Invalid`] at `field`.
     pub fn parse(field: &str, text: &str) -> Result<Self> {
-        let wrong = |part: &str| {
-            Error::invalid(
+        let wrong =
+            |part: &str| {
+                Error::invalid(
                 field,
                 format!(
                     "{part:?} is not a port. Use ports of 1 to 65535 and ranges, such as 25565, 25570-25580."
                 ),
-            )
-        };
+            ).because("ports").with("text", part)
+            };
         let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
         let mut ranges = Vec::new();
         // Allows spaces in ranges: `25570 - 25580`.

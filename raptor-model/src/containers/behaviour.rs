@@ -76,27 +76,33 @@ impl Behaviour {
             return Err(Error::invalid(
                 "timezone",
                 "Use the name of a time zone, such as UTC or Europe/Berlin.",
-            ));
+            )
+            .because("timezone"));
         }
         if self.console_encoding.is_some_and(Encoding::is_utf16) {
             return Err(Error::invalid(
                 "console_encoding",
                 "A console can't be in UTF-16. Use UTF-8 or an encoding such as GBK.",
-            ));
+            )
+            .because("console_encoding"));
         }
         if let Some(ip) = self.outgoing_ip {
             if ip.is_unspecified() || ip.is_loopback() || ip.is_multicast() || ip.is_broadcast() {
                 return Err(Error::invalid(
                     "outgoing_ip",
                     "Use an address of the host, such as 203.0.113.7.",
-                ));
+                )
+                .because("host_address"));
             }
             if self.network != Network::Alone {
-                return Err(Error::invalid("outgoing_ip", "An outgoing address needs a network of its own."));
+                return Err(Error::invalid("outgoing_ip", "An outgoing address needs a network of its own.")
+                    .because("own_network"));
             }
         }
         if self.mounts.len() > 20 {
-            return Err(Error::invalid("mounts", "Use at most 20 mounts."));
+            return Err(Error::invalid("mounts", "Use at most 20 mounts.")
+                .because("too_many")
+                .with("max", 20));
         }
         for mount in &self.mounts {
             mount.check()?;
@@ -110,10 +116,13 @@ impl Behaviour {
             return Err(Error::invalid(
                 "labels",
                 "Use at most 50 labels with names of letters, digits, . - _ and /.",
-            ));
+            )
+            .because("labels")
+            .with("max", 50));
         }
         if self.labels.keys().any(|name| name.starts_with("raptor.")) {
-            return Err(Error::invalid("labels", "Labels that begin with raptor. belong to Raptor."));
+            return Err(Error::invalid("labels", "Labels that begin with raptor. belong to Raptor.")
+                .because("label_reserved"));
         }
         Ok(())
     }
@@ -128,7 +137,9 @@ impl Mount {
                 && !path.split('/').any(|part| part == "..")
         };
         if !absolute(&self.source) || !absolute(&self.target) {
-            return Err(Error::invalid("mounts", "Use absolute paths without .. and colons."));
+            return Err(
+                Error::invalid("mounts", "Use absolute paths without .. and colons.").because("mount_path")
+            );
         }
         // As the kernel resolves it: `/./etc//` is /etc.
         let parts: Vec<&str> = self.target.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
@@ -142,7 +153,9 @@ impl Mount {
                     "{} is already used inside containers. Use another path, such as /mnt/shared.",
                     self.target
                 ),
-            ));
+            )
+            .because("mount_taken")
+            .with("path", self.target.as_str()));
         }
         Ok(())
     }

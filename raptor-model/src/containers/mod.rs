@@ -192,27 +192,34 @@ impl Limits {
     /// [`Error::Invalid`] with the field.
     pub fn check(&self) -> Result<()> {
         const MAX_MIB: u64 = 1 << 30;
-        let refuse = |field: &str, why: &str| Err(Error::invalid(format!("limits.{field}"), why));
+        let refuse = |field: &str, why: &str, reason| {
+            Err(Error::invalid(format!("limits.{field}"), why).because(reason))
+        };
         if self.memory_mib > MAX_MIB || (self.memory_mib > 0 && self.memory_mib < 6) {
             return refuse(
                 "memory_mib",
                 "Use 6 MiB or more (the engine needs that much), or 0 for no limit.",
+                "memory_limit",
             );
         }
         if self.swap_mib < -1 || self.swap_mib.unsigned_abs() > MAX_MIB {
-            return refuse("swap_mib", "Use 0 for none, -1 for no limit, or a size in MiB.");
+            return refuse("swap_mib", "Use 0 for none, -1 for no limit, or a size in MiB.", "swap_limit");
         }
         if self.disk_mib > MAX_MIB {
-            return refuse("disk_mib", "Use a size in MiB, or 0 for no limit.");
+            return refuse("disk_mib", "Use a size in MiB, or 0 for no limit.", "disk_limit");
         }
         if self.cpu_percent > 100_000 {
-            return refuse("cpu_percent", "Use percent of one CPU, such as 150, or 0 for no limit.");
+            return refuse(
+                "cpu_percent",
+                "Use percent of one CPU, such as 150, or 0 for no limit.",
+                "cpu_limit",
+            );
         }
         if !(1..=100_000).contains(&self.pids) {
-            return refuse("pids", "Use 1 to 100,000 processes.");
+            return refuse("pids", "Use 1 to 100,000 processes.", "process_limit");
         }
         if !(10..=1_000).contains(&self.io_weight) {
-            return refuse("io_weight", "Use a weight of 10 to 1000.");
+            return refuse("io_weight", "Use a weight of 10 to 1000.", "io_weight");
         }
         let is_list = |list: &String| {
             let number = |text: &str| text.parse::<u16>().is_ok();
@@ -220,7 +227,7 @@ impl Limits {
                 .all(|part| part.split_once('-').map_or(number(part), |(a, b)| number(a) && number(b)))
         };
         if self.cpuset.as_ref().is_some_and(|list| !is_list(list)) {
-            return refuse("cpuset", "Use CPU numbers and ranges, such as 0-1,3.");
+            return refuse("cpuset", "Use CPU numbers and ranges, such as 0-1,3.", "cpu_list");
         }
         Ok(())
     }
@@ -233,7 +240,9 @@ impl Limits {
 pub fn check_name(name: &str) -> Result<String> {
     let name = name.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters."));
+        return Err(Error::invalid("name", "Give the container a name of 1 to 100 characters.")
+            .because("name_length")
+            .with("max", 100));
     }
     Ok(name.to_owned())
 }

@@ -60,7 +60,9 @@ impl ImagePolicy {
     /// [`Error::Invalid`] at `patterns` or `patterns.N`.
     pub fn checked(patterns: &[String], for_owners: bool, revision: i64) -> Result<Self> {
         if patterns.len() > MAX_PATTERNS {
-            return Err(Error::invalid("patterns", format!("Use at most {MAX_PATTERNS} patterns.")));
+            return Err(Error::invalid("patterns", format!("Use at most {MAX_PATTERNS} patterns."))
+                .because("too_many")
+                .with("max", MAX_PATTERNS));
         }
         let mut read: Vec<Pattern> = Vec::new();
         for (place, pattern) in patterns.iter().enumerate() {
@@ -106,8 +108,11 @@ impl ImagePolicy {
             _ if self.for_owners && !self.patterns.is_empty() => Err(Error::invalid(
                 "image",
                 "Use one of the template's images, or one from the list of allowed images.",
-            )),
-            _ => Err(Error::invalid("image", "Use one of the template's images.")),
+            )
+            .because("image_listed")),
+            _ => {
+                Err(Error::invalid("image", "Use one of the template's images.").because("image_of_template"))
+            }
         }
     }
 }

@@ -26,31 +26,38 @@ impl Pattern {
     pub fn parse(text: &str, field: &str) -> Result<Self> {
         let text = text.trim();
         let body = text.strip_prefix('~').unwrap_or(text);
-        let wrong = |why: String| Err(Error::invalid(field, why));
+        let wrong =
+            |why: String, reason| Err(Error::invalid(field, why).because(reason).with("pattern", text));
         if body == "*" {
             return Ok(Self(text.to_owned()));
         }
         if text.len() > MAX_LEN || body.matches('*').count() > MAX_WILDCARDS {
-            return wrong(format!(
-                "Use at most {MAX_LEN} characters and {MAX_WILDCARDS} wildcards in a pattern."
-            ));
+            let why = format!("Use at most {MAX_LEN} characters and {MAX_WILDCARDS} wildcards in a pattern.");
+            return Err(Error::invalid(field, why)
+                .because("image_pattern_size")
+                .with("max", MAX_LEN)
+                .with("wildcards", MAX_WILDCARDS));
         }
         if let Some((first, _)) = body.split_once('/')
             && first.contains('*')
         {
-            return wrong(format!(
+            let why = format!(
                 "Write out the registry or owner in {text:?}, as in ghcr.io/owner/*: a * there would match other hosts too."
-            ));
+            );
+            return wrong(why, "image_pattern_host");
         }
         // Characters that are invalid in a reference are invalid in a pattern, too.
         match Reference::parse(&body.replace('*', "x")) {
             Ok(_) if !body.starts_with('~') => Ok(Self(text.to_owned())),
             Err(Error::Invalid { why, .. }) if why.contains("lower-case") => {
-                wrong(format!("Image names are lower-case; {text:?} matches none."))
+                wrong(format!("Image names are lower-case; {text:?} matches none."), "image_pattern_case")
             }
-            _ => wrong(format!(
-                "{text:?} is not an image pattern. Use one such as ghcr.io/owner/name:* or docker.io/library/*."
-            )),
+            _ => {
+                let why = format!(
+                    "{text:?} is not an image pattern. Use one such as ghcr.io/owner/name:* or docker.io/library/*."
+                );
+                wrong(why, "image_pattern")
+            }
         }
     }
 

@@ -35,7 +35,7 @@ impl Reference {
             Some(body) => (true, body),
             None => (false, text),
         };
-        let wrong = || Error::invalid("image", HELP);
+        let wrong = || Error::invalid("image", HELP).because("image");
         let (tagged, digest) = match body.split_once('@') {
             Some((tagged, digest)) => (tagged, Some(digest)),
             None => (body, None),
@@ -60,7 +60,7 @@ impl Reference {
             let lower = path.to_ascii_lowercase();
             if lower != path && lower.split('/').all(is_part) {
                 let why = format!("Image names are lower-case: use {lower} in place of {path}.");
-                return Err(Error::invalid("image", why));
+                return Err(Error::invalid("image", why).because("image_case").with("lower", lower));
             }
             return Err(wrong());
         }

@@ -207,10 +207,10 @@ impl From<FileError> for crate::Error {
             | FileError::Denied
             | FileError::NotText
             | FileError::Cancelled => Self::Conflict { code, message },
-            FileError::Lacking(_) => Self::invalid("text", &*message),
+            FileError::Lacking(_) => Self::invalid("text", message),
             FileError::Busy => Self::Unavailable { code, message },
             FileError::Io(_) => Self::Unavailable { code: "host_failed", message },
-            _ => Self::invalid("path", &*message),
+            _ => Self::invalid("path", message),
         }
     }
 }

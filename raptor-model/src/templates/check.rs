@@ -17,36 +17,47 @@ pub(super) fn is_env(env: &str) -> bool {
 /// # Errors
 /// [`Error::Invalid`] with the field.
 pub fn check(template: &Template) -> Result<()> {
-    let refuse = |field: String, why: &str| Err(Error::invalid(field, why));
+    let refuse = |field: String, why: &str, reason| Err(Error::invalid(field, why).because(reason));
     if template.name.trim().is_empty() || template.name.chars().count() > 191 {
-        return refuse("name".into(), "Give the template a name of 1 to 191 characters.");
+        return Err(Error::invalid("name", "Give the template a name of 1 to 191 characters.")
+            .because("name_length")
+            .with("max", 191));
     }
     if template.icon.as_ref().is_some_and(|icon| !icon.starts_with("data:image/")) {
-        return refuse("icon".into(), "Use a picture as a data:image URL.");
+        return refuse("icon".into(), "Use a picture as a data:image URL.", "picture");
     }
     for (place, image) in template.images.iter().enumerate() {
         if let Err(error) = check_image(&image.image) {
-            return refuse(format!("images.{place}.image"), &error.to_string());
+            return Err(error.at(format!("images.{place}.image")));
         }
     }
     if let Some(first) = template.startup_commands.first()
         && first.command != template.startup
     {
-        return refuse("startup".into(), "This is the first of the named commands.");
+        return refuse("startup".into(), "This is the first of the named commands.", "first_command");
     }
     if template.variables.len() > MAX_VARIABLES || template.config_files.len() > MAX_FILES {
         return refuse(
             "variables".into(),
             "A template has at most 500 variables and edits at most 200 files.",
+            "template_parts",
         );
     }
     let mut names = BTreeSet::new();
     for (place, variable) in template.variables.iter().enumerate() {
         if !is_env(&variable.env) {
-            return refuse(format!("variables.{place}.env"), "Use letters, digits and underscores.");
+            return refuse(
+                format!("variables.{place}.env"),
+                "Use letters, digits and underscores.",
+                "variable_name",
+            );
         }
         if !names.insert(variable.env.as_str()) {
-            return refuse(format!("variables.{place}.env"), "Another variable has this name.");
+            return refuse(
+                format!("variables.{place}.env"),
+                "Another variable has this name.",
+                "variable_twice",
+            );
         }
     }
     for (place, file) in template.config_files.iter().enumerate() {
@@ -54,6 +65,7 @@ pub fn check(template: &Template) -> Result<()> {
             return refuse(
                 format!("config_files.{place}.path"),
                 "Use a path inside the container's folder, such as config/server.properties.",
+                "path_inside",
             );
         }
     }

@@ -32,11 +32,12 @@ pub(super) fn read(mut source: Value, mut warnings: Vec<ImportWarning>) -> Resul
             format!(
                 "This Raptor reads version {VERSION} of its format. Use the version of Raptor that wrote it, or a newer one."
             ),
-        ));
+        ).because("template_version").with("version", VERSION));
     }
     let keys: Vec<String> = source.as_object().into_iter().flat_map(Map::keys).cloned().collect();
-    let template: Template = serde_json::from_value(source)
-        .map_err(|error| Error::invalid("body", format!("This is no template: {error}.")))?;
+    let template: Template = serde_json::from_value(source).map_err(|error| {
+        Error::invalid("body", format!("This is no template: {error}.")).because("template_file")
+    })?;
     check(&template)?;
     let written = serde_json::to_value(&template).unwrap_or_default();
     for key in keys.iter().filter(|key| {

@@ -21,7 +21,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
         return Err(Error::invalid(
             "body",
             "This file holds text with a NUL character, which no template may have.",
-        ));
+        )
+        .because("unstorable"));
     }
     Ok(read)
 }
@@ -36,17 +37,19 @@ fn has_nul(value: &Value) -> bool {
 }
 
 fn read(bytes: &[u8]) -> Result<(Value, Vec<ImportWarning>)> {
-    let refuse = |why: String| Error::invalid("body", why);
+    let refuse = |why: String| Error::invalid("body", why).because("template_file");
     if bytes.len() > MAX_SIZE {
-        return Err(refuse("A template has at most 4 MiB.".into()));
+        return Err(refuse("A template has at most 4 MiB.".into()).because("template_size"));
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| refuse("This file is not UTF-8 text.".into()))?;
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| refuse("This file is not UTF-8 text.".into()).because("not_utf8"))?;
     let text = text.trim_start_matches('\u{feff}');
     // E.g. the address of a web page about the file instead of the file's own.
     if text.trim_start().starts_with('<') {
         return Err(refuse(
             "This is a web page or XML, not a template. Take the file itself; many sites call it Raw.".into(),
-        ));
+        )
+        .because("web_page"));
     }
     let twice = |key: &String| ImportWarning {
         path: key.clone(),

@@ -89,7 +89,9 @@ pub fn check_username(username: &str) -> Result<String> {
     Err(Error::invalid(
         "username",
         "Use 1 to 32 letters, digits, dots, dashes or underscores, beginning with a letter or digit.",
-    ))
+    )
+    .because("username")
+    .with("max", 32))
 }
 
 /// Checks that an e-mail address has a name and a host, and trims it. Only sending a mail can tell whether it exists.
@@ -105,7 +107,8 @@ pub fn check_email(email: &str) -> Result<String> {
     if whole && halves {
         return Ok(email.to_owned());
     }
-    Err(Error::invalid("email", "This is not an e-mail address. It should look like name@example.com."))
+    Err(Error::invalid("email", "This is not an e-mail address. It should look like name@example.com.")
+        .because("email"))
 }
 
 /// Validates a display name.
@@ -116,7 +119,7 @@ pub fn check_name(name: Option<String>) -> Result<Option<String>> {
     let name = name.map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
     match &name {
         Some(name) if name.chars().count() > 100 || name.chars().any(char::is_control) => {
-            Err(Error::invalid("name", "Use at most 100 characters."))
+            Err(Error::invalid("name", "Use at most 100 characters.").because("too_long").with("max", 100))
         }
         _ => Ok(name),
     }
@@ -129,13 +132,16 @@ pub fn check_name(name: Option<String>) -> Result<Option<String>> {
 /// [`Error::Invalid`] at `field`.
 pub fn check_password(field: &str, password: &str) -> Result<()> {
     if password.chars().count() < 8 || password.len() > 1_024 {
-        return Err(Error::invalid(field, "Use a password of 8 to 1,024 characters."));
+        return Err(Error::invalid(field, "Use a password of 8 to 1,024 characters.")
+            .because("password_length")
+            .with("min", 8)
+            .with("max", 1_024));
     }
     if common::is_common(password) {
         return Err(Error::invalid(
             field,
             "This password is one of those that are guessed first. Use another one; a few unrelated words are good.",
-        ));
+        ).because("password_common"));
     }
     Ok(())
 }

@@ -86,10 +86,10 @@ function strange(status: number): string {
   return m.api_proxy_strange({ status });
 }
 
-/** The sentences of all problems: loaded when the first one comes, or while the browser is idle, as no page begins with them. */
+/** The sentences of all problems: loaded with the first problem, or while the browser is idle, since no page needs them at first. */
 export const wording = () => import('./problems');
 
-/** What was refused, as the API answered it. The message is its own detail; `refused` words it in the language of the panel. */
+/** A problem that the API answered. The message is its `detail`, unless `refused` has worded it in the language of the panel. */
 export class Refusal extends Error {
   status: number;
   code: string;
@@ -107,16 +107,16 @@ export class Refusal extends Error {
 }
 
 async function worded(problem: Partial<Problem>): Promise<string | undefined> {
-  // Everybody who opens the sign-in page meets this one.
+  // Every first visit gets this one.
   if (problem.code === 'unauthenticated') return m.api_problem_unauthenticated();
-  // Without the sentences, as on a line that broke, the API's own are said.
+  // If the file can't be loaded, as when the connection is lost, the API's own sentence is shown.
   return problem.code && (await wording().catch(() => null))?.worded(problem);
 }
 
 /** The refusal of a problem, in the panel's words where it has a sentence for it. */
 export async function refused(problem: Partial<Problem> & { status: number }): Promise<Refusal> {
   const said = (await worded(problem)) ?? problem.detail ?? strange(problem.status);
-  // Only the log has the cause, with the id under which it stands there.
+  // The cause is only in the log, under this id.
   return new Refusal(problem, problem.code === 'internal' && problem.request_id ? `${said} (${problem.request_id})` : said);
 }
 

@@ -1,19 +1,9 @@
-// Problems of the API in the panel's words. A problem whose code has values is told with them where it came with them.
+// Problems of the API in the language of the panel, with the values that came with them.
 import type { Problem, ProblemCode } from './generated';
 import { bytes } from '$lib/format';
 import { m } from '$lib/messages';
-
-type Values = Record<string, unknown>;
-/** A sentence with these values; none where one that it names is not there. */
-type Sentence = (values: Values) => string | null;
-
-/** A sentence that is told where each of these values is there. */
-const filled =
-  <Name extends string>(message: (values: Record<Name, string>) => string, ...names: Name[]): Sentence =>
-  (values) =>
-    names.every((name) => values[name] !== undefined && values[name] !== null)
-      ? message(Object.fromEntries(names.map((name) => [name, String(values[name])])) as Record<Name, string>)
-      : null;
+import { reasoned } from './reasons';
+import { filled, type Sentence, type Values } from './sentences';
 
 /** Each code, its most telling sentence first. */
 const SENTENCES: Record<ProblemCode, Sentence[]> = {
@@ -56,7 +46,7 @@ const SENTENCES: Record<ProblemCode, Sentence[]> = {
   install_failed: [() => m.api_problem_install_failed()],
   installing: [() => m.api_problem_installing()],
   internal: [() => m.api_problem_internal()],
-  invalid: [filled(m.api_problem_invalid, 'detail')],
+  invalid: [reasoned, filled(m.api_problem_invalid, 'detail')],
   io: [filled(m.api_problem_io, 'detail')],
   is_a_folder: [() => m.api_problem_is_a_folder()],
   jwt_secret_changed: [() => m.api_problem_jwt_secret_changed()],

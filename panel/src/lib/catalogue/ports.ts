@@ -6,7 +6,7 @@ export interface Need {
   purpose: string;
   /** The template's variable that is told the port; none for the primary allocation, which every template knows as SERVER_PORT. */
   variable: string | null;
-  /** The usual number. */
+  /** Default port of the game, such as 25565; null where the catalogue names none. */
   usual: number | null;
 }
 

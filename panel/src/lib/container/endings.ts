@@ -4,7 +4,7 @@ import { plainText } from '$lib/clipboard';
 import { mib } from '$lib/format';
 import { m } from '$lib/messages';
 
-/** Of a process that ended once, by itself. */
+/** A sentence about a process that ended without being stopped: its cause or exit code. */
 export function ended({ code, out_of_memory }: Exit, fault: Fault | null): string {
   if (fault?.type === 'out_of_memory')
     return fault.limit_mib == null ? m.containers_ended_host_memory() : m.containers_ended_memory({ limit: mib(fault.limit_mib) });
@@ -42,7 +42,7 @@ function reason(lines: string[], exit: Exit | null, fault: Fault | null): string
   return exit && m.containers_why_code({ code: exit.code });
 }
 
-/** Of crashes in a row. */
+/** A sentence about consecutive crashes: how many, why, and whether restarts have stopped. */
 export function crashed({ count, quarantined, lines }: Crashes, exit: Exit | null, fault: Fault | null): string {
   const what = quarantined ? m.containers_crashed_for_good({ count }) : m.containers_crashed({ count });
   const why = reason(lines, exit, fault);

@@ -4,7 +4,7 @@ import { bytes, MIB, percent } from '$lib/format';
 import { m } from '$lib/messages';
 
 export interface Room {
-  /** The host's name. */
+  /** Name of the daemon, for the sentence. */
   host: string;
   /** MiB that are not given to containers. */
   memory_mib: number;
@@ -12,7 +12,7 @@ export interface Room {
   disk_mib: number;
   /** Percent of one CPU that are not given to containers; CPUs may be given more than once. */
   cpu_percent: number;
-  /** Free allocations. */
+  /** Number of free allocations on the host. */
   ports: number;
 }
 

@@ -8,7 +8,7 @@ export const hostOf = ({ host }: Pick<Place, 'host'>): string => host ?? locatio
 
 const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
 
-/** For a terminal. */
+/** The command that connects with OpenSSH: `sftp -P 2022 user.1@host`. */
 export const command = (place: Place): string => `sftp -P ${place.port} ${place.username}@${bracketed(hostOf(place))}`;
 
 /** For FileZilla's quick connect, WinSCP's host name field, and links. */

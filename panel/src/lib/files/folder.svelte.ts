@@ -1,4 +1,4 @@
-// What is in the folder that is looked at: pages of it, as far as somebody has scrolled. The first is read before it is drawn.
+// The open folder: its entries in pages, as far as somebody has scrolled. The first page is read in `load`.
 import { untrack } from 'svelte';
 import { ask, listFiles, Refusal, words, type FileInfo, type FilePage, type FileSort } from '$lib/api';
 import { heard, listen } from '$lib/feed';
@@ -42,12 +42,12 @@ export class Folder {
   failed = $state<string | null>(null);
   filter = $state('');
   private source: FolderSource | null = null;
-  /** What the rows that are shown were asked for by. */
+  /** Order and filter of the rows that are shown. */
   private shown = $state('');
   private asked = 0;
   private growing: Promise<boolean> | null = null;
 
-  /** Made while a component is. */
+  /** To be created while a component is initialized, as it has effects. */
   constructor(
     private id: () => string,
     private path: () => string,
@@ -133,7 +133,7 @@ export class Folder {
     if (!away || !this.page) this.failed = words(error);
   }
 
-  /** Reads what comes next. */
+  /** Reads the next page; says whether there is another after it. */
   more(): Promise<boolean> {
     this.growing ??= this.grow(FIRST).finally(() => (this.growing = null));
     return this.growing;

@@ -22,7 +22,7 @@ export interface Sending {
   sent: number;
   state: 'waiting' | 'sending' | 'done' | 'failed' | 'cancelled';
   problem: string | null;
-  /** Why it does not go on just now. It does by itself. */
+  /** Why the upload is paused; it resumes automatically. Null while it is not paused. */
   held: string | null;
   taken: boolean;
   /** Whether emptying the trash makes room for it. */

@@ -12,7 +12,7 @@ export interface Sample {
   memory_bytes: number | null;
   /** Page cache, beside it. */
   cache_bytes: number | null;
-  /** Bytes in a second. */
+  /** Received and sent over the network, in bytes per second; null where it is unknown. */
   rx: number | null;
   tx: number | null;
 }

@@ -36,7 +36,7 @@ const PHASES: (Phase | string)[] = ['running', 'starting', 'stopping', 'offline'
 /** Every other state but these is one of an offline container, or of any. */
 const ANY: (StateName | string)[] = ['suspended', 'damaged', 'deleting'] satisfies StateName[];
 
-/** What the API can tell apart of a state by itself. */
+/** The phase that the API filters by, where a state is one. */
 function phaseOf(state: Filter['state']): Phase | undefined {
   if (PHASES.includes(state)) return state as Phase;
   return state === '' || state === 'trouble' || ANY.includes(state) ? undefined : 'offline';
@@ -98,7 +98,7 @@ export class Containers {
   private changed = new Set<string>();
   private range: [number, number] = [0, PAGE];
   private asked = 0;
-  /** What is being read. */
+  /** The last request that was queued: they run one after the other. */
   private reading: Promise<void> = Promise.resolve();
   /** Whether somebody came back: the first reading does not begin from the start then. */
   private came = false;
@@ -267,7 +267,7 @@ export class Containers {
     this.watched = { number: watch(ids), ids };
   }
 
-  /** Takes over measurements. What is not among them is as it was, and its graph goes on with the others'. */
+  /** Adds measurements. A container that is not among them repeats its last value, so that all graphs have the same length. */
   private measured({ watch: number, rows = [], cpu_percent = [], memory_bytes = [] }: News) {
     const { ids } = this.watched;
     if (number !== this.watched.number) return;

@@ -9,9 +9,9 @@ const BUILTIN: Record<string, { name: string; text: string }> = {
 
 const own = (name: string) => (Object.hasOwn(BUILTIN, name) ? BUILTIN[name] : undefined);
 
-/** What a role is called. */
+/** Name of a role: that of a built-in one in the language of the panel. */
 export const roleName = (name: string): string => own(name)?.name ?? name;
 
-/** What a role is for. */
+/** Description of a role: that of a built-in one in the language of the panel. */
 export const roleText = ({ name, description, builtin }: { name: string; description: string; builtin: boolean }): string =>
   (builtin ? own(name)?.text : undefined) ?? description;

@@ -20,9 +20,9 @@ export interface Place {
   permission?: SystemPermission;
 }
 
-/** What everybody has. */
+/** Pages that need no permission. */
 const OWN: Place[] = [{ path: '/containers', title: m.common_containers(), icon: Box }];
-/** What belongs to the whole installation. */
+/** Pages of the whole installation, each with its permission. */
 const SYSTEM: Place[] = [
   { path: '/daemons', title: m.common_daemons(), icon: Server, permission: 'daemons.read' },
   { path: '/templates', title: m.common_templates(), icon: FileStack, permission: 'templates.read' },

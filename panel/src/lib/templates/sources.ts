@@ -13,7 +13,7 @@ import { m } from '$lib/messages';
 
 /** One template to be imported. */
 export interface Source {
-  /** What people call it by. */
+  /** Name of the file, or the address that it was fetched from. */
   name: string;
   /** Imports it; what happens where another version of it is here is for the person to say. */
   take: (onExisting?: OnExisting, sha256?: string) => Promise<ImportedTemplate>;

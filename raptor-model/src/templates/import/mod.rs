@@ -83,7 +83,7 @@ impl Reader {
             return Err(Error::invalid(
                 "body",
                 "This is not a template. Raptor reads eggs of PTDL_v1, PTDL_v2 and PLCN_v1 to PLCN_v3, and its own format.",
-            ));
+            ).because("not_a_template"));
         }
         let format = if version.starts_with("PLCN") || source.get("startup_commands").is_some() {
             "PLCN_v3"
@@ -114,7 +114,7 @@ impl Reader {
         let text = |name: &str| source.get(name).map(plain).unwrap_or_default();
         let name = text("name").trim().to_owned();
         if name.is_empty() {
-            return Err(Error::invalid("name", "The template has no name."));
+            return Err(Error::invalid("name", "The template has no name.").because("required"));
         }
         self.keep(
             "",

@@ -5,10 +5,13 @@ mod notation;
 mod pattern;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
+use crate::sentence::Sentence;
 use notation::{Rule, parts, rule};
 
 pub use input::VariableInput;
+pub use wanted::needed;
 
 /// The rules of one variable.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,17 +48,20 @@ impl Rules {
     /// Validates a value.
     ///
     /// # Errors
-    /// A sentence that says what is allowed.
-    pub fn check(&self, value: &str) -> Result<(), String> {
+    /// A sentence that says what is allowed, with its reason.
+    pub fn check(&self, value: &str) -> Result<(), Sentence> {
         // Laravel treats blank values as empty, and skips the other rules.
         if value.trim().is_empty() {
             let may_be_empty = self
                 .0
                 .iter()
                 .any(|rule| matches!(rule, Rule::In(values) if values.iter().any(String::is_empty)));
-            return if self.is_required() && !may_be_empty { Err(NEEDED.into()) } else { Ok(()) };
+            return if self.is_required() && !may_be_empty { Err(needed()) } else { Ok(()) };
         }
-        self.0.iter().try_for_each(|rule| self.meets(rule, value))
+        match self.0.iter().find(|rule| !self.meets(rule, value)) {
+            Some(rule) => Err(wanted::wanted(rule, self.size(value).1)),
+            None => Ok(()),
+        }
     }
 
     /// A value as it is stored: without surrounding whitespace, unless only that makes it meet the rules.
@@ -65,112 +71,74 @@ impl Rules {
         if self.check(trimmed).is_err() && self.check(value).is_ok() { value } else { trimmed }
     }
 
-    fn meets(&self, rule: &Rule, value: &str) -> Result<(), String> {
-        let (size, unit) = self.size(value);
+    fn meets(&self, rule: &Rule, value: &str) -> bool {
+        let (size, _) = self.size(value);
         let compare = |bound: &String, fits: fn(f64, f64) -> bool| {
             bound.parse().map_or(true, |bound| fits(size, bound))
         };
         let all = |allowed: fn(char) -> bool| value.chars().all(allowed);
-        let list = |values: &[String]| values.join(", ");
-        let (met, why) = match rule {
-            Rule::Required | Rule::Free | Rule::Unknown(_) => (true, String::new()),
-            Rule::Numeric => (number(value).is_some(), "Use a number.".into()),
-            Rule::Integer => (is_integer(value), "Use a whole number.".into()),
-            Rule::Boolean => (matches!(value, "0" | "1"), "Use 1 or 0.".into()),
-            Rule::Accepted => (matches!(value, "yes" | "on" | "1" | "true"), "Use 1 to accept.".into()),
-            Rule::In(values) => {
-                (values.iter().any(|allowed| allowed == value), format!("Use one of: {}.", list(values)))
+        match rule {
+            Rule::Required | Rule::Free | Rule::Unknown(_) => true,
+            Rule::Numeric => number(value).is_some(),
+            Rule::Integer => is_integer(value),
+            Rule::Boolean => matches!(value, "0" | "1"),
+            Rule::Accepted => matches!(value, "yes" | "on" | "1" | "true"),
+            Rule::In(values) => values.iter().any(|allowed| allowed == value),
+            Rule::NotIn(values) => !values.iter().any(|refused| refused == value),
+            Rule::Min(min) => compare(min, |size, min| size >= min),
+            Rule::Max(max) => compare(max, |size, max| size <= max),
+            Rule::Greater(bound, equal) => {
+                compare(bound, |size, bound| size > bound) || (*equal && compare(bound, same))
             }
-            Rule::NotIn(values) => (
-                !values.iter().any(|refused| refused == value),
-                format!("Don't use any of: {}.", list(values)),
-            ),
-            Rule::Min(min) => (compare(min, |size, min| size >= min), format!("Use at least {min}{unit}.")),
-            Rule::Max(max) => (compare(max, |size, max| size <= max), format!("Use at most {max}{unit}.")),
-            Rule::Greater(bound, equal) => (
-                compare(bound, |size, bound| size > bound) || (*equal && compare(bound, same)),
-                format!("Use more than {bound}{unit}."),
-            ),
-            Rule::Less(bound, equal) => (
-                compare(bound, |size, bound| size < bound) || (*equal && compare(bound, same)),
-                format!("Use less than {bound}{unit}."),
-            ),
-            Rule::Between(min, max) => (
-                compare(min, |size, min| size >= min) && compare(max, |size, max| size <= max),
-                format!("Use {min} to {max}{unit}."),
-            ),
-            Rule::Size(exact) => (compare(exact, same), format!("Use exactly {exact}{unit}.")),
-            Rule::Digits(min, max) => (
-                all(|c| c.is_ascii_digit()) && (*min..=*max).contains(&value.len()),
-                if min == max { format!("Use {min} digits.") } else { format!("Use {min} to {max} digits.") },
-            ),
-            Rule::MultipleOf(of) => (
-                number(value).zip(number(of)).is_some_and(|(value, of)| of != 0.0 && same(value % of, 0.0)),
-                format!("Use a multiple of {of}."),
-            ),
+            Rule::Less(bound, equal) => {
+                compare(bound, |size, bound| size < bound) || (*equal && compare(bound, same))
+            }
+            Rule::Between(min, max) => {
+                compare(min, |size, min| size >= min) && compare(max, |size, max| size <= max)
+            }
+            Rule::Size(exact) => compare(exact, same),
+            Rule::Digits(min, max) => all(|c| c.is_ascii_digit()) && (*min..=*max).contains(&value.len()),
+            Rule::MultipleOf(of) => {
+                number(value).zip(number(of)).is_some_and(|(value, of)| of != 0.0 && same(value % of, 0.0))
+            }
             Rule::Regex(pattern, wanted) => {
                 // An invalid pattern, or one that would take too long, is ignored.
                 let built =
                     fancy_regex::RegexBuilder::new(&pattern.matched).backtrack_limit(MAX_BACKTRACKS).build();
                 let matches = built.ok().and_then(|pattern| pattern.is_match(value).ok());
-                (
-                    matches.is_none_or(|matches| matches == *wanted),
-                    match wanted {
-                        true => format!("This does not fit the pattern {}.", pattern.written),
-                        false => format!("This fits the pattern {}, which is not allowed.", pattern.written),
-                    },
-                )
+                matches.is_none_or(|matches| matches == *wanted)
             }
-            Rule::Alpha => (all(char::is_alphabetic), "Use letters only.".into()),
-            Rule::AlphaNum => (all(char::is_alphanumeric), "Use letters and digits only.".into()),
-            Rule::AlphaDash => (
-                all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
-                "Use letters, digits, dashes and underscores only.".into(),
-            ),
-            Rule::Case(true) => (value.to_uppercase() == value, "Use capital letters.".into()),
-            Rule::Case(false) => (value.to_lowercase() == value, "Use small letters.".into()),
-            Rule::Url => (
-                value.contains("://") && url::Url::parse(value).is_ok_and(|url| url.has_host()),
-                "Use an address like https://example.com.".into(),
-            ),
-            Rule::Email => (
+            Rule::Alpha => all(char::is_alphabetic),
+            Rule::AlphaNum => all(char::is_alphanumeric),
+            Rule::AlphaDash => all(|c| c.is_alphanumeric() || matches!(c, '-' | '_')),
+            Rule::Case(true) => value.to_uppercase() == value,
+            Rule::Case(false) => value.to_lowercase() == value,
+            Rule::Url => value.contains("://") && url::Url::parse(value).is_ok_and(|url| url.has_host()),
+            Rule::Email => {
                 value.split_once('@').is_some_and(|(a, b)| !a.is_empty() && !b.is_empty())
-                    && !value.contains(char::is_whitespace),
-                "Use an e-mail address.".into(),
-            ),
-            Rule::Ip => (value.parse::<std::net::IpAddr>().is_ok(), "Use an IP address.".into()),
-            Rule::Json => (serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok(), "Use JSON.".into()),
-            Rule::Uuid => (uuid::Uuid::try_parse(value).is_ok(), "Use a UUID.".into()),
-            Rule::EndsWith(ends, wanted) => (
-                ends.iter().any(|end| value.ends_with(end)) == *wanted,
-                format!("{} it with one of: {}.", if *wanted { "End" } else { "Don't end" }, list(ends)),
-            ),
-            Rule::StartsWith(starts, wanted) => (
-                starts.iter().any(|start| value.starts_with(start)) == *wanted,
-                format!(
-                    "{} it with one of: {}.",
-                    if *wanted { "Begin" } else { "Don't begin" },
-                    list(starts)
-                ),
-            ),
-        };
-        if met { Ok(()) } else { Err(why) }
+                    && !value.contains(char::is_whitespace)
+            }
+            Rule::Ip => value.parse::<std::net::IpAddr>().is_ok(),
+            Rule::Json => serde_json::from_str::<serde::de::IgnoredAny>(value).is_ok(),
+            Rule::Uuid => uuid::Uuid::try_parse(value).is_ok(),
+            Rule::EndsWith(ends, wanted) => ends.iter().any(|end| value.ends_with(end)) == *wanted,
+            Rule::StartsWith(starts, wanted) => {
+                starts.iter().any(|start| value.starts_with(start)) == *wanted
+            }
+        }
     }
 
     /// What size rules apply to: the number, or the length of the text in characters.
     fn size(&self, value: &str) -> (f64, &'static str) {
         match number(value) {
             Some(number) if self.is_number() => (number, ""),
-            _ => (f64::from(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)), " characters"),
+            _ => (f64::from(u32::try_from(value.chars().count()).unwrap_or(u32::MAX)), "characters"),
         }
     }
 }
 
 /// Other invisible characters around pasted text: NUL, a byte order mark, a zero-width space, direction marks.
 const INVISIBLE: [char; 5] = ['\0', '\u{feff}', '\u{200b}', '\u{200e}', '\u{200f}'];
-
-/// The error for a missing value.
-pub const NEEDED: &str = "A value is needed.";
 
 /// The limit of backtracking for a pattern.
 const MAX_BACKTRACKS: usize = 100_000;

@@ -73,7 +73,7 @@ fn commas_in_quotes_do_not_part_values() {
 
 #[test]
 fn a_pattern_that_is_refused_is_said_as_such() {
-    let said = |rules: &str, value: &str| Rules::parse(rules).check(value).unwrap_err();
+    let said = |rules: &str, value: &str| Rules::parse(rules).check(value).unwrap_err().to_string();
     assert_eq!(said("not_regex:/[;|]/", "a;b"), "This fits the pattern [;|], which is not allowed.");
     assert_eq!(said(r"regex:/^\w+$/", "a b"), r"This does not fit the pattern ^\w+$.");
 }

@@ -39,8 +39,10 @@ const SUBJECTS: [(&str, Option<S>); 8] = [
     ("access", None),
 ];
 
-/// Frames that are about no change of the store, with those who get them.
-const FRAMES: [(&str, fn(&Who) -> bool); 3] = [
+/// The kind of a frame that is about no change of the store, and whether somebody gets it.
+type Frame = (&'static str, fn(&Who) -> bool);
+
+const FRAMES: [Frame; 3] = [
     ("live", Who::knows),
     ("stats", |who| who.holds(Right::Container(C::StatsRead))),
     ("daemon", |who| who.holds(Right::System(S::DaemonsRead))),

@@ -29,7 +29,8 @@ test('what only reads is asked again', { timeout: 60_000 }, async () => {
   const asked = await drop(/\/api\/v1\/templates/, (times) => times <= 2);
   await page.getByRole('link', { name: 'Templates' }).click();
   await page.getByText('No templates yet').waitFor();
-  assert.equal(asked.length, 3);
+  // Once more where an event arrived between the answer and the page, as the daemon's measurements may.
+  assert.ok(asked.length === 3 || asked.length === 4, asked.join('\n'));
   await page.unrouteAll();
 });
 

@@ -20,8 +20,11 @@ use std::{
 use tokio::sync::{OnceCell, watch};
 use tokio_util::task::AbortOnDropHandle;
 
-/// Encoded lines kept in memory per container, in bytes. A viewer that falls further behind reads from the host.
+/// Encoded lines kept in memory per container, in bytes, for viewers that join.
 const KEPT_BYTES: usize = 256 * 1024;
+/// Encoded lines kept in memory per container, in bytes, as long as a viewer has yet to be sent them. A viewer that falls further
+/// behind reads from the host, which costs it and the host a request for each page.
+const BACKLOG_BYTES: usize = 8 * 1024 * 1024;
 
 /// The streams that currently have viewers.
 #[derive(Default)]
@@ -43,6 +46,10 @@ struct State {
     lines: VecDeque<LineBlock>,
     /// The size of all `lines`.
     bytes: usize,
+    /// The last line sent to each viewer of the console, by the viewer's number.
+    positions: HashMap<u64, u64>,
+    /// The number of the viewer that joined last.
+    newest_viewer: u64,
     status: Latest,
     stats: Latest,
     partial: Latest,
@@ -171,7 +178,11 @@ impl State {
         let bytes = frame.json().len();
         self.bytes += bytes;
         self.lines.push_back(LineBlock { first, last, bytes, frame });
-        while self.bytes > KEPT_BYTES && self.lines.len() > 1 {
+        let slowest = self.positions.values().min().copied().unwrap_or(u64::MAX);
+        while self.bytes > KEPT_BYTES
+            && self.lines.len() > 1
+            && (self.bytes > BACKLOG_BYTES || self.lines.front().is_some_and(|kept| kept.last <= slowest))
+        {
             let dropped = self.lines.pop_front().map_or(0, |dropped| dropped.bytes);
             self.bytes = self.bytes.saturating_sub(dropped);
         }

@@ -171,6 +171,38 @@ async fn a_viewer_that_reads_slowly_holds_up_nobody_and_is_told_what_it_missed()
 }
 
 #[tokio::test]
+async fn a_viewer_that_falls_behind_in_a_burst_misses_nothing_and_takes_a_bounded_amount_of_memory() {
+    let world = World::new().await;
+    let kept = || world.streams.stream(world.node(), world.id).state().bytes;
+    let mut slow = world.view(Since::Tail(0), ALL).await;
+    let mut quick = world.view(Since::Tail(0), ALL).await;
+    while !matches!(&*next(&mut slow).await, LiveFrame::CaughtUp) {}
+    for round in 0..50 {
+        world.print(round * 200 + 1..round * 200 + 201);
+        until(&mut quick, (round + 1) * 200).await;
+    }
+    assert!(kept() > KEPT_BYTES, "{} bytes are kept", kept());
+    // The host keeps the last 1,000 lines only.
+    let seen = until(&mut slow, 10_000).await;
+    assert!(seen.iter().all(|(_, _, lines)| *lines), "{seen:?}");
+    world.print(10_001..10_002);
+    until(&mut quick, 10_001).await;
+    assert!(kept() <= KEPT_BYTES, "{} bytes are kept", kept());
+
+    until(&mut slow, 10_001).await;
+    let long = "x".repeat(4_096);
+    for round in 0..50 {
+        world.host.print(world.id, std::iter::repeat_n(long.clone(), 50)).unwrap();
+        until(&mut quick, 10_001 + (round + 1) * 50).await;
+    }
+    assert!((KEPT_BYTES..=BACKLOG_BYTES).contains(&kept()), "{} bytes are kept", kept());
+    drop(slow);
+    world.print(12_502..12_503);
+    until(&mut quick, 12_502).await;
+    assert!(kept() <= KEPT_BYTES, "{} bytes are kept", kept());
+}
+
+#[tokio::test]
 async fn nobody_is_sent_a_part_that_was_not_asked_for_though_others_look_at_it() {
     let host = SimulatedHost::builder().stats_every(Duration::from_millis(20)).build();
     let world = World { host, ..World::new().await };

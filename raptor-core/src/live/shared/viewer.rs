@@ -14,6 +14,8 @@ const PAGE: u32 = 512;
 /// A viewer: its position in the console, and which other frames it has seen.
 pub(crate) struct Viewer {
     stream: Arc<Stream>,
+    /// What names it among the viewers of the stream.
+    number: u64,
     node: Arc<dyn Node>,
     id: ContainerId,
     parts: LiveParts,
@@ -50,8 +52,14 @@ impl Viewer {
         parts: LiveParts,
     ) -> Result<Self, NodeError> {
         let changed = stream.changed.subscribe();
+        let number = {
+            let mut state = stream.state();
+            state.newest_viewer += 1;
+            state.newest_viewer
+        };
         let mut viewer = Self {
             stream,
+            number,
             node,
             id,
             parts,
@@ -157,12 +165,14 @@ impl Viewer {
 
     fn look(&mut self) -> Next {
         let stream = self.stream.clone();
-        let state = stream.state();
+        let mut state = stream.state();
         if let Some(frame) = newer(&state.status, &mut self.status) {
             return Next::Frame(frame);
         }
         if self.parts.console {
-            match self.lines(&state) {
+            let next = self.lines(&state);
+            state.positions.insert(self.number, self.after);
+            match next {
                 Next::Nothing => {}
                 next => return next,
             }
@@ -182,9 +192,10 @@ impl Viewer {
     }
 
     fn lines(&mut self, state: &State) -> Next {
-        // From the end, where most viewers are.
-        let unseen = state.lines.iter().rev().take_while(|kept| kept.last > self.after).last();
-        let Some(LineBlock { first, last, frame, .. }) = unseen else { return Next::Nothing };
+        let unseen = state.lines.partition_point(|kept| kept.last <= self.after);
+        let Some(LineBlock { first, last, frame, .. }) = state.lines.get(unseen) else {
+            return Next::Nothing;
+        };
         if *first > self.after + 1 {
             return Next::Behind;
         }
@@ -200,6 +211,12 @@ impl Viewer {
             _ => LiveFrame::Gap { from: after + 1, next: *last + 1 },
         };
         Next::Frame(SharedFrame::new(rest))
+    }
+}
+
+impl Drop for Viewer {
+    fn drop(&mut self) {
+        self.stream.state().positions.remove(&self.number);
     }
 }
 

@@ -96,7 +96,8 @@ async fn what_a_host_was_asked_for_is_written_down_though_nobody_waits_for_it_an
         world.daemon("one", "30000").await;
         let template = world.template().await.id;
         let owner_id = Some(world.user("steve", Builtin::User).await.id);
-        let new = NewContainer { owner_id, ..NewContainer::new("Left", template) };
+        // While it is being installed, a start is refused.
+        let new = NewContainer { owner_id, skip_install: true, ..NewContainer::new("Left", template) };
         let id = world.container(new).await.unwrap();
         let host = world.hosts.of("one");
         until("the host has it", async || count(&world, JOBS).await == 0).await;

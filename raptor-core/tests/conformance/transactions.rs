@@ -16,8 +16,9 @@ async fn everybody_else_writes_while_a_host_takes_its_time() {
         let template = world.template().await.id;
         let owner_id = Some(world.user("steve", Builtin::User).await.id);
         let host = world.hosts.of("one");
-        let id =
-            world.container(NewContainer { owner_id, ..NewContainer::new("Slow", template) }).await.unwrap();
+        // While it is being installed, a start is refused.
+        let new = NewContainer { owner_id, skip_install: true, ..NewContainer::new("Slow", template) };
+        let id = world.container(new).await.unwrap();
         until("the host has it", async || host.containers().await.unwrap().iter().any(|one| one.id == id))
             .await;
         let writes = async |name: &str| {

@@ -205,6 +205,8 @@ async fn what_was_ended_from_outside_while_the_daemon_was_away_comes_back_by_its
         world.phase(Phase::Running).await;
         world.host.shutdown().await;
         world.crash();
+        // A daemon that still finds it running would see it crash.
+        world.ended().await;
         world.restart_daemon().await;
         let status =
             world.until("settled", |status| status.phase == phase && status.last_exit.is_some()).await;

@@ -208,6 +208,15 @@ impl World {
         assert!(Command::new("kill").args(["-KILL", &pid]).status().unwrap().success());
     }
 
+    /// Waits until Docker knows that its process has ended, which can be a while after that.
+    pub async fn ended(&self) {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while self.inspect("{{.State.Running}}") != "false" {
+            assert!(tokio::time::Instant::now() < deadline, "Docker says that it still runs");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     pub fn inspect(&self, format: &str) -> String {
         docker_output(&["inspect", "--format", format, &format!("raptor-{}", self.id)])
     }

@@ -276,7 +276,7 @@ test('a changed file is shown with its difference and runs only when that was co
   assert.ok(await start().isDisabled());
   await fine('catalogue-changed');
   const before = (await world.ask('GET', '/templates')).items.length;
-  await page.getByLabel(/^I’ve reviewed the changes/).check();
+  await page.getByLabel('I’ve reviewed the changes and want to use this version').check();
   // One port is left, and two are needed.
   await page.getByText(/enough free ports: 2 needed, 1 free/).waitFor();
   await page.getByLabel('Name', { exact: true }).fill('Changed');

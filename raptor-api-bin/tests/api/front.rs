@@ -172,9 +172,12 @@ async fn containers_have_series_only_on_request_and_none_once_they_are_deleted()
     };
     until("the host has both", &|text| line(text, "running", &stands).is_some()).await;
     let start = async || admin.power_container(&runs, &bodies::power(PowerAction::Start)).await.is_ok();
-    while !start().await {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let started = async {
+        while !start().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), started).await.unwrap();
     let measured = |text: &str| {
         line(text, "memory_bytes", &runs).is_some_and(|line| !line.ends_with(" 0.0"))
             && line(text, "running", &runs).is_some_and(|line| line.ends_with(" 1.0"))

@@ -86,7 +86,7 @@ fn shortened(name: &str) -> String {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Understood<T> {
-    /// The value.
+    /// What the text says, without what only a newer version understands.
     ///
     /// # Errors
     /// If it is no `T` even without what may be left out.
